@@ -1,0 +1,62 @@
+import type { EpochMs } from "./event.ts";
+
+/** Levels of a rule, of an alert and of an incident, lowest first. */
+export const LEVELS = ["informational", "low", "medium", "high", "critical"] as const;
+/** Severity of a rule, alert or incident, as Sigma's `level`. */
+export type Level = (typeof LEVELS)[number];
+
+/** One rule, one group, one suppression window (`semantics.md` section 5). */
+export interface Alert {
+  /** UUIDv5 over rule id, canonical group and bucket; the same for every revision. */
+  readonly id: string;
+  readonly ruleId: string;
+  readonly ruleTitle: string;
+  readonly level: Level;
+  /** Group-by values as strings; `{}` without group-by. */
+  readonly group: Readonly<Record<string, string>>;
+  /** Start of the suppression window. */
+  readonly bucket: EpochMs;
+  readonly firstTime: EpochMs;
+  readonly lastTime: EpochMs;
+  readonly count: number;
+  /** Uids of at most 25 events, by (time, uid). */
+  readonly evidence: readonly string[];
+  /** Distinct agents of the group and of the evidence, sorted. */
+  readonly agents: readonly string[];
+  /** 1 at first emission; the emissions of one alert have growing numbers. */
+  readonly revision: number;
+  /** The watermark has passed the bucket's end: it will not change any more. */
+  readonly final: boolean;
+}
+
+/** Where a rule and its mappings come from; what alerts and incidents say about their rule. */
+export interface RuleInfo {
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+  readonly path: string;
+  readonly line: number;
+  readonly level: Level;
+  readonly tags: readonly string[];
+  readonly status: string;
+  readonly schedule: string | undefined;
+  /** Name of the group-by or field that names the incident's entity; default the agent. */
+  readonly entity: string | undefined;
+  readonly threat: string | undefined;
+  readonly risk: number | undefined;
+  readonly runbook: string | undefined;
+  readonly response: { readonly level: number; readonly actions: readonly string[] } | undefined;
+  readonly destinations: readonly string[] | undefined;
+  readonly maps: readonly { readonly framework: string; readonly version: string; readonly id: string }[];
+  readonly falsePositives: readonly string[];
+  readonly references: readonly string[];
+}
+
+/** A document that was not understood in full; the rest of its pack is loaded. */
+export interface RejectedRule {
+  /** Id, name or title as far as it could be read. */
+  readonly rule: string | undefined;
+  readonly file: string;
+  readonly line: number;
+  readonly reason: string;
+}

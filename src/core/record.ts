@@ -1,0 +1,166 @@
+/**
+ * What every normalizer needs to read a vendor's record safely: times, hosts, addresses, URLs and ids.
+ * Everything here is pure and total: bad input gives undefined, or a poison Failure where the record cannot stand.
+ */
+import { poison } from "./errors.ts";
+import type { EpochMs } from "./event.ts";
+
+/** A JSON object of unknown content. */
+export type Json = { readonly [key: string]: unknown };
+
+/** Text values are cut to this many characters before they become part of an event: an agent may have written them. */
+export const TEXT_MAX = 1024;
+/** Records nested deeper than this are refused: recursion over them must stay shallow. */
+export const DEPTH_MAX = 64;
+/** A record may lie this far in the future before its clock is not believed: one day, as Google Cloud Logging allows. */
+export const FUTURE_MAX_MS = 86_400_000;
+
+/** The value as a JSON object, or undefined. */
+export function asObject(value: unknown): Json | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+}
+
+/** The record as a JSON object. @throws {Failure} poison RECORD_NOT_OBJECT */
+export function recordObject(record: unknown): Json {
+  const object = asObject(record);
+  if (object === undefined) throw poison("RECORD_NOT_OBJECT", "the record is not a JSON object");
+  return object;
+}
+
+/** Non-empty text, cut to TEXT_MAX; anything else is undefined. Numbers become text. */
+export function text(value: unknown): string | undefined {
+  if (typeof value === "string") return value === "" ? undefined : value.length > TEXT_MAX ? value.slice(0, TEXT_MAX) : value;
+  return typeof value === "number" ? String(value) : undefined;
+}
+
+/** As `text`, but null or empty text under a key that the record supplies is `""`: the source says "none". */
+export function suppliedText(object: Json, key: string): string | undefined {
+  const value = object[key];
+  if (value === null || value === "") return "";
+  return text(value);
+}
+
+/** A finite number, also from a numeric text; anything else is undefined. */
+export function numeric(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== "string" || !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value)) return undefined;
+  const result = Number(value);
+  return Number.isFinite(result) ? result : undefined;
+}
+
+/** The texts of an array, cut; undefined when there are none. At most 64. */
+export function textList(value: unknown): string[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  const list: string[] = [];
+  for (const item of value) {
+    const one = text(item);
+    if (one !== undefined && list.length < 64) list.push(one);
+  }
+  return list.length > 0 ? list : undefined;
+}
+
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))$/;
+
+/** Epoch milliseconds of an RFC 3339 time with an offset, floored; undefined when it is not one. */
+export function parseRfc3339(value: string): EpochMs | undefined {
+  const match = RFC3339.exec(value);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, fraction, , sign, offsetHour, offsetMinute] = match;
+  // 60 is a leap second; the clock that we compare with has none, so it is the next second.
+  if (Number(second) > 60 || Number(minute) > 59 || Number(hour) > 23) return undefined;
+  const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
+  if (new Date(date).getUTCDate() !== Number(day) || Number(month) < 1 || Number(month) > 12) return undefined;
+  const clock = (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
+  const milliseconds = fraction === undefined ? 0 : Number(`${fraction}000`.slice(0, 3));
+  const offset = sign === undefined ? 0 : (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000 * (sign === "-" ? -1 : 1);
+  return date + clock + milliseconds - offset;
+}
+
+/**
+ * Epoch milliseconds of a time as logs write it: RFC 3339 with an offset, or a number or numeric text of seconds
+ * (absolute value below 1e11) or milliseconds, floored. Undefined when it is neither.
+ */
+export function parseTime(value: unknown): EpochMs | undefined {
+  if (typeof value === "string") {
+    const iso = fastIso(value) ?? parseRfc3339(value);
+    if (iso !== undefined) return iso;
+  }
+  const number = numeric(value);
+  if (number === undefined) return undefined;
+  return Math.floor(Math.abs(number) < 1e11 ? number * 1000 : number);
+}
+
+/** `YYYY-MM-DDTHH:MM:SS[.fff]Z`, the form that almost every record has; Date.parse is exact and fast for it. */
+function fastIso(value: string): EpochMs | undefined {
+  if ((value.length !== 24 && value.length !== 20) || value.charCodeAt(value.length - 1) !== 90 || value.charCodeAt(10) !== 84)
+    return undefined;
+  const time = Date.parse(value);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+/**
+ * The record's time.
+ * @throws {Failure} poison RECORD_NO_TIME, RECORD_TIME_FUTURE (more than a day after `received`)
+ */
+export function recordTime(value: unknown, received: EpochMs): EpochMs {
+  const time = parseTime(value);
+  if (time === undefined || !Number.isSafeInteger(time) || time <= 0) throw poison("RECORD_NO_TIME", "the record has no usable time");
+  if (time > received + FUTURE_MAX_MS) throw poison("RECORD_TIME_FUTURE", "the record's time is more than a day in the future");
+  return time;
+}
+
+/** A host name for comparing: lower case, without port, brackets and final dot. */
+export function hostName(value: unknown): string | undefined {
+  if (typeof value !== "string" || value === "" || value === "-") return undefined;
+  let host = value;
+  if (host.startsWith("[")) host = host.slice(1, host.indexOf("]") === -1 ? undefined : host.indexOf("]"));
+  else {
+    const colon = host.indexOf(":");
+    if (colon !== -1 && colon === host.lastIndexOf(":")) host = host.slice(0, colon);
+  }
+  if (host.endsWith(".")) host = host.slice(0, -1);
+  return host === "" ? undefined : host.toLowerCase().slice(0, 255);
+}
+
+const SECRET_PARAMETER = /([?&](?:[^=&]*(?:token|secret|passw|api_?key|sig|auth|credential|session|code)[^=&]*)=)[^&#]*/gi;
+
+/** A URL's path and query with the values of secret-looking parameters replaced; scheme and host are cut off. */
+export function redactUrl(value: unknown): string | undefined {
+  if (typeof value !== "string" || value === "") return undefined;
+  const scheme = value.indexOf("://");
+  let path = value;
+  if (scheme > 0 && scheme < 12) {
+    const slash = value.indexOf("/", scheme + 3);
+    path = slash === -1 ? "/" : value.slice(slash);
+  }
+  if (path.length > TEXT_MAX) path = path.slice(0, TEXT_MAX);
+  return path.includes("?") ? path.replace(SECRET_PARAMETER, "$1REDACTED") : path;
+}
+
+/** The path of a URL that `redactUrl` gave. */
+export function urlPath(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  const end = url.search(/[?#]/);
+  return end === -1 ? url : url.slice(0, end);
+}
+
+/**
+ * JSON with sorted keys and no spaces: the same value gives the same text.
+ * @throws {Failure} poison RECORD_TOO_DEEP
+ */
+export function canonicalJson(value: unknown, depth = 0): string {
+  if (depth > DEPTH_MAX) throw poison("RECORD_TOO_DEEP", `the record is nested deeper than ${DEPTH_MAX} levels`);
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null, depth + 1)).join(",")}]`;
+  const object = asObject(value);
+  if (object === undefined) return JSON.stringify(value) ?? "null";
+  const parts: string[] = [];
+  for (const key of Object.keys(object).sort()) {
+    if (object[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(object[key], depth + 1)}`);
+  }
+  return `{${parts.join(",")}}`;
+}
+
+/** Uid of a record that has no id of its own: a hash of its canonical JSON. @throws {Failure} poison RECORD_TOO_DEEP */
+export function contentUid(connector: string, record: unknown, sha256: (text: string) => string): string {
+  return `${connector}:sha256:${sha256(canonicalJson(record)).slice(0, 32)}`;
+}

@@ -1,0 +1,191 @@
+import type { ZodType } from "zod";
+import type { Alert, RuleInfo } from "../core/alert.ts";
+import type { EpochMs, Event } from "../core/event.ts";
+import type { FailureCode, FailureKind } from "../core/errors.ts";
+import type { Incident } from "../core/incident.ts";
+import type { Context } from "./context.ts";
+
+/** Opaque to all but its source, at most 4 KiB of text. */
+export type Cursor = string;
+
+/** A record that could not become an event, with its place. */
+export interface Reject {
+  readonly code: FailureCode;
+  readonly message: string;
+  /** `<path>:<line>`, `<path>@<byte offset>` or the page's position; never content. */
+  readonly position: string;
+  /** The record as received, cut to the quarantine's limit by the pipeline. */
+  readonly raw: string;
+}
+
+/** A vendor's record, untouched: parsed JSON, or the line of a text format in the shape its Format gives. */
+export type RawRecord = unknown;
+
+/** One record with the place where it was found. */
+export interface Located {
+  readonly record: RawRecord;
+  readonly position: string;
+}
+
+/** One pull's worth of records. */
+export interface Page {
+  readonly records: readonly Located[];
+  /** Records that could not even be decoded. */
+  readonly rejects: readonly Reject[];
+  readonly next: Cursor;
+  /** There is more to pull now. */
+  readonly more: boolean;
+  /** Event time up to which this source is now proven complete; null when the page proves nothing. */
+  readonly completeTo: EpochMs | null;
+}
+
+/** Something that is pulled. */
+export interface Source {
+  /**
+   * One page after `cursor` (null: the configured start). Repeatable: the same cursor may be pulled again after
+   * a crash, and then must give at least the same records. Does not retry, sleep or keep state.
+   * @throws {Failure} retryable, permanent with scope connector
+   */
+  pull(cursor: Cursor | null, context: Context): Promise<Page>;
+}
+
+/** What a normalizer may know beside the record. */
+export interface NormalizeContext {
+  /** Instance name, `<connector>/<name>`. */
+  readonly source: string;
+  /** When the batch was received. */
+  readonly received: EpochMs;
+  /** Lower-case hex SHA-256 of the UTF-8 text. */
+  sha256(text: string): string;
+}
+
+/**
+ * Turns one record into events; `[]` means that the record is understood and of no interest. Pure and
+ * synchronous; never sets the fields of attribution (agentUid … dataClassAllowed).
+ * @throws {Failure} poison
+ */
+export type Normalize = (record: RawRecord, context: NormalizeContext) => readonly Event[];
+
+/** How the text of a file or of a pushed body becomes records. */
+export interface Format {
+  /** `lines`: one record (or header) per line. `document`: the text is one JSON document. */
+  readonly framing: "lines" | "document";
+  /**
+   * Starts reading one file; the returned function takes each line (or the document) in order and gives its
+   * records. It may keep state such as a header.
+   * @throws {Failure} poison (from the returned function)
+   */
+  open(): (text: string) => readonly RawRecord[];
+}
+
+/** A pushed HTTP request as the receiver hands it over; the body is decompressed and within the limits. */
+export interface PushRequest {
+  readonly path: string;
+  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Uint8Array;
+}
+/** What a push becomes: records to store, and how to answer once they are durable. */
+export interface Pushed {
+  readonly records: readonly Located[];
+  readonly rejects: readonly Reject[];
+  readonly reply: { readonly status: number; readonly contentType: string; readonly body: string | Uint8Array };
+}
+/** The role of a source that is pushed to. */
+export interface Receiver {
+  /** Paths below the source's own `/push/<connector>/<name>`, e.g. `""` or `/v1/logs`. */
+  readonly paths: readonly string[];
+  /** Pure. @throws {Failure} poison when the whole body cannot be read (answered with 400) */
+  receive(request: PushRequest): Pushed;
+}
+
+/** What is delivered: one alert or incident revision. */
+export type Subject =
+  | { readonly kind: "alert"; readonly alert: Alert; readonly rule: RuleInfo; readonly evidence: readonly Event[] }
+  | { readonly kind: "incident"; readonly incident: Incident; readonly rules: readonly RuleInfo[]; readonly evidence: readonly Event[] };
+
+/** One subject on its way to one destination. */
+export interface Delivery {
+  /** Stable for life: `<destination>:<alert|incident>:<id>:<revision>`. */
+  readonly key: string;
+  readonly destination: string;
+  readonly subject: Subject;
+  /** When it was put into the outbox. */
+  readonly createdTime: EpochMs;
+  /** Attempts made before this one. */
+  readonly attempts: number;
+}
+
+/** Exact bytes for one delivery; `bytes` is what counts against limits. */
+export interface Rendered {
+  readonly key: string;
+  /** Request body (or its part for this delivery), UTF-8. */
+  readonly body: string;
+  readonly bytes: number;
+  /** Set when the destination wants nothing sent for this delivery, with the reason; it is settled as skipped. */
+  readonly skip?: string;
+  /** What `send` needs beside the body, e.g. the index or document id. Small, no secrets. */
+  readonly meta?: Readonly<Record<string, string | number>>;
+}
+
+/** What became of one delivery. */
+export type Outcome =
+  | { readonly status: "delivered"; readonly receipt: string }
+  | {
+      readonly status: "failed";
+      readonly kind: FailureKind;
+      readonly code: FailureCode;
+      readonly message: string;
+      readonly retryAfterMs?: number;
+    };
+
+/** A place that alerts and incidents go to. */
+export interface Destination {
+  readonly limits: { readonly batchItems: number; readonly batchBytes: number; readonly itemBytes: number };
+  /** Which kinds it takes. */
+  readonly accepts: readonly Subject["kind"][];
+  /** Pure: the same delivery gives the same bytes. @throws {Failure} poison RENDER_CONTRACT */
+  render(delivery: Delivery): Rendered;
+  /**
+   * Sends one batch within the limits, once. One outcome per item, same order.
+   * @throws {Failure} only when the batch failed as a whole; nothing of it counts as delivered then. A throw
+   * with code HTTP_TOO_LARGE or scope item makes the pipeline bisect the batch.
+   */
+  send(batch: readonly Rendered[], context: Context): Promise<readonly Outcome[]>;
+}
+
+/** One finding of a connector's self-check. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string;
+  /** What to do about it; required when not ok. */
+  readonly fix?: string;
+}
+
+/** One vendor: one folder, one default export. `C` is its validated configuration. */
+export interface Connector<C = unknown> {
+  readonly id: string;
+  readonly title: string;
+  /** Parse, defaults, documentation (`.describe`) of the instance's own keys. Secrets are Secret values. */
+  readonly config: ZodType<C>;
+  /** Credentials and reach, without side effects on the other side. */
+  check(config: C, context: Context): Promise<readonly Check[]>;
+  readonly source?: (config: C) => Source;
+  readonly receiver?: (config: C) => Receiver;
+  /** How its files and pushed bodies are read; needed by `normalize` and `backtest` on the command line. */
+  readonly format?: (config?: C) => Format;
+  readonly normalize?: (config?: C) => Normalize;
+  readonly destination?: (config: C) => Destination;
+  /** Categories that its events can have: a rule's watermark is the minimum over the sources that feed it. */
+  readonly categories?: readonly Event["category"][];
+  /** How far behind the newest event records usually arrive, milliseconds; a source's `lateness` overrides it. */
+  readonly lateness?: number;
+  /** Fields that some of its records never supply, in words; shown as coverage gaps. */
+  readonly gaps?: readonly string[];
+}
+
+/** Types the connector's configuration for its author. The result is what `connectors/index.ts` collects. */
+export function defineConnector<C>(connector: Connector<C>): Connector<C> {
+  return connector;
+}
