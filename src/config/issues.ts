@@ -1,0 +1,27 @@
+import type { z } from "zod";
+import { nearest } from "../core/nearest.ts";
+import type { Problem, YamlFile } from "./yaml.ts";
+
+/** A schema's complaints as problems with lines. `prefix` is where the checked value stands in the file. */
+export function schemaProblems(
+  file: string,
+  yaml: YamlFile,
+  issues: readonly z.core.$ZodIssue[],
+  prefix: readonly PropertyKey[] = [],
+  known: readonly string[] = [],
+): Problem[] {
+  const problems: Problem[] = [];
+  for (const issue of issues) {
+    const path = [...prefix, ...issue.path];
+    if (issue.code === "unrecognized_keys") {
+      for (const key of issue.keys) {
+        const close = nearest(key, known);
+        const hint = close === undefined ? "" : `; did you mean "${close}"?`;
+        problems.push({ file, line: yaml.lineOf([...path, key]), key: [...path, key].map(String).join("."), message: `unknown key${hint}` });
+      }
+      continue;
+    }
+    problems.push({ file, line: yaml.lineOf(path), key: path.map(String).join("."), message: issue.message });
+  }
+  return problems;
+}

@@ -1,0 +1,157 @@
+import { z } from "zod";
+import { parseTime } from "../core/record.ts";
+import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
+import { schemaProblems } from "./issues.ts";
+import { parseYamlFile, type Problem } from "./yaml.ts";
+
+const time = z
+  .union([z.string(), z.number()])
+  .nullable()
+  .transform((value, context) => {
+    if (value === null) return undefined;
+    const parsed = parseTime(value) ?? (typeof value === "string" ? parseTime(`${value}T00:00:00Z`) : undefined);
+    if (parsed === undefined) context.addIssue({ code: "custom", message: `"${value}" is not a time; write it as 2026-03-31T00:00:00Z` });
+    return parsed;
+  });
+const texts = z.array(z.string());
+const interval = { from: time.optional(), to: time.optional() };
+const timedKey = z.union([z.string(), z.looseObject({ id: z.string(), ...interval })]);
+
+/** Which keys under `identities` name which kind of identity. Lists and `{id, from, to}` objects are accepted for each. */
+const IDENTITY_KINDS: Readonly<Record<string, KeyKind>> = {
+  kong_custom_id: "agent",
+  cp_security_agent_id: "agent",
+  otel_agent_id: "agent",
+  agent_ids: "agent",
+  kong_consumer_id: "client",
+  okta_client_id: "client",
+  oauth_client_ids: "client",
+  okta_service_user: "user",
+  user_ids: "user",
+  kong_credentials: "credential",
+  credentials: "credential",
+  aws_role_session_arn: "role",
+  aws_iam_user_arn: "role",
+  role_arns: "role",
+  k8s_service_account: "serviceAccount",
+  service_accounts: "serviceAccount",
+  spiffe_id: "spiffe",
+  spiffe_ids: "spiffe",
+};
+
+const identities = z
+  .strictObject({
+    ...Object.fromEntries(Object.keys(IDENTITY_KINDS).map((name) => [name, z.union([timedKey, z.array(timedKey)]).nullish()])),
+    egress: z.string().nullish(),
+    nat_public_ips: texts.nullish(),
+    nat_private_ips: texts.nullish(),
+  })
+  .describe("What other systems call this agent");
+
+const agentSchema = z.strictObject({
+  id: z.string().min(1).describe("Stable id; alerts and incidents name the agent by it"),
+  name: z.string().optional(),
+  owner: z.string().nullish(),
+  team: z.string().nullish(),
+  role: z.string().nullish(),
+  purpose: z.string().nullish(),
+  parent: z.string().nullish().describe("Id of the agent that spawns this one"),
+  runbook: z.string().nullish(),
+  data_classes: texts.nullish(),
+  scopes: texts.nullish(),
+  allowed_hosts: texts.nullish().describe("Hosts it may talk to; *.example.com covers every name below"),
+  blocked_hosts: texts.nullish(),
+  regions: texts.nullish(),
+  schedule: z.record(z.string(), z.unknown()).nullish(),
+  timezone: z.string().nullish(),
+  infra_verbs: texts.nullish().describe("Infrastructure changes that it may make, e.g. k8s:create:deployments"),
+  expected_volume: z
+    .looseObject({
+      per_day: z.number().optional(),
+      per_minute_max: z.number().positive().optional(),
+      bulk_mb_per_10m: z.number().positive().optional(),
+      calendar: z.array(z.strictObject({ from: time, to: time, per_minute_max: z.number().positive() })).optional(),
+    })
+    .nullish(),
+  lifecycle: z.looseObject({ created_at: time.optional(), retired_at: time.optional() }).nullish(),
+  identities: identities.nullish(),
+  pods: z.array(z.looseObject({ name: z.string().optional(), uid: z.string().optional(), ip: z.string(), ...interval })).nullish(),
+});
+/** Schema of the agent registry file (`agents.yaml`). */
+export const registrySchema = z.strictObject({ version: z.literal(1), agents: z.array(agentSchema) });
+
+/** A day given as the end of a calendar entry includes that day. */
+const DAY_MS = 86_400_000;
+
+/** Reads an agent registry; all problems at once, and no agents when there is one. */
+export function parseRegistry(
+  file: string,
+  source: string,
+): { readonly agents: readonly AgentProfile[]; readonly problems: readonly Problem[] } {
+  const yaml = parseYamlFile(file, source);
+  if (yaml.problems.length > 0) return { agents: [], problems: yaml.problems };
+  const parsed = registrySchema.safeParse(yaml.value);
+  if (!parsed.success) {
+    const known = [...Object.keys(agentSchema.shape), ...Object.keys(IDENTITY_KINDS)];
+    return { agents: [], problems: schemaProblems(file, yaml, parsed.error.issues, [], known) };
+  }
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  parsed.data.agents.forEach((agent, index) => {
+    const at = (key: string, message: string) =>
+      problems.push({ file, line: yaml.lineOf(["agents", index, key]), key: `agents.${index}.${key}`, message });
+    if (seen.has(agent.id)) at("id", `the agent id "${agent.id}" is used twice; give each agent its own`);
+    seen.add(agent.id);
+  });
+  return { agents: problems.length > 0 ? [] : parsed.data.agents.map(toProfile), problems };
+}
+
+function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
+  const volume = agent.expected_volume;
+  return {
+    id: agent.id,
+    name: agent.name ?? agent.id,
+    owner: agent.owner ?? undefined,
+    team: agent.team ?? undefined,
+    role: agent.role ?? undefined,
+    purpose: agent.purpose ?? undefined,
+    parent: agent.parent ?? undefined,
+    runbook: agent.runbook ?? undefined,
+    dataClasses: agent.data_classes ?? undefined,
+    scopes: agent.scopes ?? undefined,
+    allowedHosts: agent.allowed_hosts?.map((host) => host.toLowerCase()),
+    blockedHosts: agent.blocked_hosts?.map((host) => host.toLowerCase()) ?? [],
+    regions: agent.regions ?? undefined,
+    infraVerbs: agent.infra_verbs ?? undefined,
+    perMinuteMax: volume?.per_minute_max,
+    volumeExceptions: (volume?.calendar ?? []).map((entry) => ({
+      from: entry.from ?? -Infinity,
+      to: entry.to === undefined ? Infinity : entry.to + (entry.to % DAY_MS === 0 ? DAY_MS : 0),
+      perMinuteMax: entry.per_minute_max,
+    })),
+    bulkMbMax: volume?.bulk_mb_per_10m,
+    createdTime: agent.lifecycle?.created_at,
+    retiredTime: agent.lifecycle?.retired_at,
+    keys: identityKeys(agent.identities ?? {}),
+    pods: (agent.pods ?? []).map((pod) => ({
+      name: pod.name,
+      uid: pod.uid,
+      ip: pod.ip,
+      from: pod.from ?? -Infinity,
+      to: pod.to ?? Infinity,
+    })),
+    sharedIps: [...(agent.identities?.nat_public_ips ?? []), ...(agent.identities?.nat_private_ips ?? [])],
+  };
+}
+
+function identityKeys(given: z.output<typeof identities> | Record<string, never>): IdentityKey[] {
+  const keys: IdentityKey[] = [];
+  for (const [name, kind] of Object.entries(IDENTITY_KINDS)) {
+    const value = (given as Record<string, z.output<typeof timedKey> | z.output<typeof timedKey>[] | null | undefined>)[name];
+    for (const one of Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]) {
+      if (typeof one === "string") keys.push({ kind, value: one, from: -Infinity, to: Infinity });
+      else keys.push({ kind, value: one.id, from: one.from ?? -Infinity, to: one.to ?? Infinity });
+    }
+  }
+  return keys;
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
+import { Failure } from "../core/errors.ts";
+import type { Secret } from "../ports/context.ts";
+
+/** Prints as `[secret]` however it is turned into text. The value is read anew on each `reveal` (rotation). */
+class ReferencedSecret implements Secret {
+  readonly #reference: string;
+  readonly #read: () => string | undefined;
+
+  constructor(reference: string, read: () => string | undefined) {
+    this.#reference = reference;
+    this.#read = read;
+  }
+
+  reveal(): string {
+    const value = this.#read();
+    if (value === undefined || value === "") {
+      throw new Failure(`the secret ${this.#reference} is missing or empty`, {
+        kind: "config",
+        code: "SECRET_MISSING",
+        scope: "connector",
+      });
+    }
+    return value;
+  }
+
+  toString(): string {
+    return "[secret]";
+  }
+  toJSON(): string {
+    return "[secret]";
+  }
+  [inspect.custom](): string {
+    return "[secret]";
+  }
+}
+
+const REFERENCE = /^\$\{(env|file):([^}]+)\}$/;
+
+/** The secret behind `${env:NAME}` or `${file:PATH}`; undefined when the text is not a reference. */
+export function secretReference(text: string, environment: Readonly<Record<string, string | undefined>>): Secret | undefined {
+  const match = REFERENCE.exec(text);
+  if (match === null) return undefined;
+  const [, kind, name = ""] = match;
+  return new ReferencedSecret(text, kind === "env" ? () => environment[name] : () => readSecretFile(name));
+}
+
+/** A secret with a fixed value, for code that makes its own credentials (demo, tests). */
+export function fixedSecret(value: string): Secret {
+  return new ReferencedSecret("given in code", () => value);
+}
+
+/** Whether a configuration value is a secret. */
+export function isSecret(value: unknown): value is Secret {
+  return value instanceof ReferencedSecret;
+}
+
+function readSecretFile(path: string): string | undefined {
+  try {
+    // Editors and `kubectl create secret --from-file` leave a final newline that is not part of the secret.
+    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new Failure(`the secret file ${path} cannot be read`, {
+      kind: "config",
+      code: "SECRET_MISSING",
+      scope: "connector",
+      cause: error,
+    });
+  }
+}
