@@ -17,7 +17,12 @@ export function schemaProblems(
       for (const key of issue.keys) {
         const close = nearest(key, known);
         const hint = close === undefined ? "" : `; did you mean "${close}"?`;
-        problems.push({ file, line: yaml.lineOf([...path, key]), key: [...path, key].map(String).join("."), message: `unknown key${hint}` });
+        problems.push({
+          file,
+          line: yaml.lineOf([...path, key]),
+          key: [...path, key].map(String).join("."),
+          message: `unknown key${hint}`,
+        });
       }
       continue;
     }

@@ -1,0 +1,43 @@
+import type { z } from "zod";
+import type { Level } from "../core/alert.ts";
+import type { AgentProfile } from "../core/identity/profile.ts";
+import type { Connector, Subject } from "../ports/connector.ts";
+import type { Secret } from "../ports/context.ts";
+import type { configSchema } from "./schema.ts";
+
+/** One configured source. */
+export interface SourceConfig {
+  /** `<connector>/<name>`. */
+  readonly id: string;
+  readonly connector: Connector;
+  /** The connector's own validated configuration. */
+  readonly options: unknown;
+  readonly every: string;
+  readonly latenessMs: number;
+  readonly stallMs: number;
+  readonly token: Secret | undefined;
+}
+
+/** One configured destination. */
+export interface DestinationConfig {
+  readonly id: string;
+  readonly connector: Connector;
+  readonly options: unknown;
+  readonly when: {
+    readonly minLevel: Level | undefined;
+    readonly kinds: readonly Subject["kind"][] | undefined;
+    readonly rules: readonly string[] | undefined;
+    readonly final: boolean | undefined;
+  };
+  readonly maxAttempts: number;
+}
+
+/** A validated configuration; every path in it is absolute. */
+export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules"> {
+  readonly file: string;
+  readonly agents: readonly AgentProfile[];
+  /** Absolute paths of rule files and directories; the shipped pack is resolved. */
+  readonly rules: readonly string[];
+  readonly sources: readonly SourceConfig[];
+  readonly destinations: readonly DestinationConfig[];
+}

@@ -1,0 +1,235 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import cron from "node-cron";
+import { z } from "zod";
+import { nearest } from "../core/nearest.ts";
+import type { AgentProfile } from "../core/identity/profile.ts";
+import type { Connector } from "../ports/connector.ts";
+import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
+import { schemaProblems } from "./issues.ts";
+import { parseRegistry } from "./registry.ts";
+import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
+import { isSecret, secretReference } from "./secrets.ts";
+import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
+
+/** Default schedule of a pull source. */
+const EVERY = "*/10 * * * * *";
+const STALL_MS = 900_000;
+/** With the back-off of the deliver step this spans about a day of outage. */
+const ATTEMPTS_MAX = 20;
+
+/** What a configuration is loaded with. */
+export interface LoadOptions {
+  readonly connectors: readonly Connector[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Directory of the shipped rules. */
+  readonly builtinRules: string;
+}
+
+/** The configuration, or all that is wrong with it. */
+export interface Loaded {
+  readonly config: Config | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads and checks a configuration file; finds every problem before it gives up. */
+export function loadConfig(path: string, options: LoadOptions): Loaded {
+  const file = resolve(path);
+  let source: string;
+  try {
+    source = readFileSync(file, "utf8");
+  } catch (error) {
+    const message = `cannot be read (${error instanceof Error && "code" in error ? String(error.code) : "unknown error"}); give the path with -c`;
+    return { config: undefined, problems: [{ file: path, line: 0, key: "", message }] };
+  }
+  return parseConfig(file, source, options);
+}
+
+/** As `loadConfig`, from text. Relative paths are relative to `file`. */
+export function parseConfig(file: string, source: string, options: LoadOptions): Loaded {
+  const yaml = parseYamlFile(file, source);
+  if (yaml.problems.length > 0) return { config: undefined, problems: yaml.problems };
+  const problems: Problem[] = [];
+  const value = withSecrets(yaml.value ?? {}, options.environment);
+  const parsed = parseRevealing(configSchema, value);
+  if (!parsed.success) problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], Object.keys(configSchema.shape)));
+  const root = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const reader: InstanceReader = { file, yaml, options, problems };
+  const sources = instances(reader, root["sources"], "sources").flatMap((one) => readSource(reader, one));
+  const destinations = instances(reader, root["destinations"], "destinations").flatMap((one) => readDestination(reader, one));
+  const directory = dirname(file);
+  const agents = readAgents(reader, directory, root["agents"]);
+  const rules = readRules(reader, directory, parsed.success ? parsed.data.rules : []);
+  if (parsed.success)
+    problems.push(
+      ...receiverProblems(reader, parsed.data.receiver),
+      ...cronProblems(reader, parsed.data.correlation.every, ["correlation", "every"]),
+    );
+  if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
+  const lateness = parsed.data.correlation.lateness;
+  return {
+    problems: [],
+    config: {
+      ...parsed.data,
+      file,
+      data: resolve(directory, parsed.data.data),
+      agents,
+      rules,
+      sources: sources.map((one) => ({ ...one, latenessMs: one.latenessMs < 0 ? lateness : one.latenessMs })),
+      destinations,
+    },
+  };
+}
+
+interface InstanceReader {
+  readonly file: string;
+  readonly yaml: YamlFile;
+  readonly options: LoadOptions;
+  readonly problems: Problem[];
+}
+interface Instance {
+  readonly path: readonly PropertyKey[];
+  readonly id: string;
+  readonly connector: Connector;
+  readonly given: Record<string, unknown>;
+}
+
+function complain(reader: InstanceReader, path: readonly PropertyKey[], message: string): void {
+  reader.problems.push({ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message });
+}
+
+function instances(reader: InstanceReader, section: unknown, name: "sources" | "destinations"): Instance[] {
+  if (typeof section !== "object" || section === null) return [];
+  const role = name === "sources" ? "source" : "destination";
+  const fits = (one: Connector) =>
+    role === "source" ? one.normalize !== undefined && (one.source ?? one.receiver) !== undefined : one.destination !== undefined;
+  const known = reader.options.connectors.filter(fits).map((one) => one.id);
+  const found: Instance[] = [];
+  for (const [id, given] of Object.entries(section)) {
+    const path = [name, id];
+    const match = INSTANCE.exec(id);
+    if (match === null) {
+      complain(reader, path, `"${id}" is not a name of the form <connector>/<name>, e.g. ${known[0] ?? "kong"}/main`);
+      continue;
+    }
+    const connector = reader.options.connectors.find((one) => one.id === match[1] && fits(one));
+    if (connector === undefined) {
+      const close = nearest(match[1] ?? "", known);
+      complain(
+        reader,
+        path,
+        `there is no ${role} connector "${match[1]}"${close === undefined ? `; known: ${known.join(", ")}` : `; did you mean "${close}"?`}`,
+      );
+      continue;
+    }
+    if (given !== null && (typeof given !== "object" || Array.isArray(given))) {
+      complain(reader, path, "must be a map of settings");
+      continue;
+    }
+    found.push({ path, id, connector, given: (given ?? {}) as Record<string, unknown> });
+  }
+  return found;
+}
+
+/** Splits the common keys from the connector's own and checks both. */
+function readInstance<T extends z.ZodObject>(
+  reader: InstanceReader,
+  one: Instance,
+  common: T,
+): { common: z.output<T>; options: unknown } | undefined {
+  const commonKeys = Object.keys(common.shape);
+  const own = Object.fromEntries(Object.entries(one.given).filter(([key]) => !commonKeys.includes(key)));
+  const shared = Object.fromEntries(Object.entries(one.given).filter(([key]) => commonKeys.includes(key)));
+  const ownKeys = "shape" in one.connector.config ? Object.keys(one.connector.config.shape as object) : [];
+  const parsedCommon = parseRevealing(common, shared);
+  const parsedOwn = parseRevealing(one.connector.config, own);
+  if (!parsedCommon.success)
+    reader.problems.push(...schemaProblems(reader.file, reader.yaml, parsedCommon.error.issues, one.path, commonKeys));
+  if (!parsedOwn.success)
+    reader.problems.push(...schemaProblems(reader.file, reader.yaml, parsedOwn.error.issues, one.path, [...commonKeys, ...ownKeys]));
+  return parsedCommon.success && parsedOwn.success ? { common: parsedCommon.data, options: parsedOwn.data } : undefined;
+}
+
+function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
+  const read = readInstance(reader, one, sourceCommon);
+  if (read === undefined) return [];
+  const { every = EVERY, lateness, stall, token } = read.common;
+  reader.problems.push(...cronProblems(reader, every, [...one.path, "every"]));
+  const latenessMs = lateness ?? one.connector.lateness ?? -1;
+  return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token }];
+}
+
+function readDestination(reader: InstanceReader, one: Instance): DestinationConfig[] {
+  const read = readInstance(reader, one, destinationCommon);
+  if (read === undefined) return [];
+  const { when, maxAttempts } = read.common;
+  const filter = { minLevel: when?.minLevel, kinds: when?.kinds, rules: when?.rules, final: when?.final };
+  return [{ id: one.id, connector: one.connector, options: read.options, when: filter, maxAttempts: maxAttempts ?? ATTEMPTS_MAX }];
+}
+
+function readAgents(reader: InstanceReader, directory: string, path: unknown): readonly AgentProfile[] {
+  if (typeof path !== "string") return [];
+  const file = resolve(directory, path);
+  if (!existsSync(file)) {
+    complain(reader, ["agents"], `the agent registry ${file} does not exist`);
+    return [];
+  }
+  const registry = parseRegistry(file, readFileSync(file, "utf8"));
+  reader.problems.push(...registry.problems);
+  return registry.agents;
+}
+
+function readRules(reader: InstanceReader, directory: string, given: readonly string[]): string[] {
+  return given.map((one, index) => {
+    const path = one === "builtin" ? reader.options.builtinRules : resolve(directory, one);
+    if (!existsSync(path)) complain(reader, ["rules", index], `the rule path ${path} does not exist`);
+    return path;
+  });
+}
+
+function receiverProblems(reader: InstanceReader, receiver: z.output<typeof configSchema>["receiver"]): Problem[] {
+  const host = receiver.listen.slice(0, receiver.listen.lastIndexOf(":"));
+  if (receiver.token !== undefined || ["127.0.0.1", "localhost", "[::1]", "::1"].includes(host)) return [];
+  const message = `listens on ${host}, which others can reach, without a token; set receiver.token to a secret reference or listen on 127.0.0.1`;
+  return [{ file: reader.file, line: reader.yaml.lineOf(["receiver"]), key: "receiver.token", message }];
+}
+
+function cronProblems(reader: InstanceReader, expression: string, path: readonly PropertyKey[]): Problem[] {
+  if (cron.validate(expression)) return [];
+  const message = `"${expression}" is not a cron expression; write 5 fields (minute first) or 6 (second first), e.g. */10 * * * * *`;
+  return [{ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message }];
+}
+
+/** Replaces every text that is a secret reference by its Secret. */
+function withSecrets(value: unknown, environment: LoadOptions["environment"]): unknown {
+  if (typeof value === "string") return secretReference(value, environment) ?? value;
+  if (Array.isArray(value)) return value.map((item) => withSecrets(item, environment));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withSecrets(item, environment)]));
+}
+
+/** Parses; where a plain text was expected but a reference given (say, a URL), the referenced value is used. */
+function parseRevealing<T extends z.ZodType>(schema: T, value: unknown): z.ZodSafeParseResult<z.output<T>> {
+  const first = schema.safeParse(value);
+  if (first.success) return first;
+  let revealed = value;
+  for (const issue of first.error.issues) revealed = revealAt(revealed, issue.path);
+  return revealed === value ? first : schema.safeParse(revealed);
+}
+
+function revealAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  const [key, ...rest] = path;
+  if (isSecret(value) && key === undefined) {
+    try {
+      return value.reveal();
+    } catch {
+      // Left as it is: the schema's own complaint about this place is the one that the operator sees.
+      return value;
+    }
+  }
+  if (key === undefined || typeof value !== "object" || value === null || isSecret(value)) return value;
+  const child = (value as Record<PropertyKey, unknown>)[key];
+  const changed = revealAt(child, rest);
+  if (changed === child) return value;
+  return Array.isArray(value) ? value.map((item, index) => (index === key ? changed : item)) : { ...value, [key]: changed };
+}

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { LEVELS } from "../core/alert.ts";
+import { isSecret } from "./secrets.ts";
+import type { Secret } from "../ports/context.ts";
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A duration such as `30s`, `5m`, `1h`; the parsed value is milliseconds. */
+export const duration = z
+  .string()
+  .regex(/^\d+(ms|s|m|h|d)$/, "write a duration as a number and a unit: 500ms, 30s, 5m, 1h, 7d")
+  .transform((text) => {
+    const unit = text.replace(/^\d+/, "");
+    return Number.parseInt(text, 10) * (DURATION_UNITS[unit] ?? 1);
+  });
+
+/** A value that must be a secret reference. */
+export const secret = z.custom<Secret>(isSecret, "must be a reference: ${env:NAME} or ${file:/path/to/secret}");
+
+/** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
+export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
+
+/** Keys that every source has beside its connector's own. */
+export const sourceCommon = z.object({
+  every: z
+    .string()
+    .optional()
+    .describe("Schedule of its pulls: a cron expression of 5 or 6 fields (seconds first). Default: every 10 seconds"),
+  lateness: duration.optional().describe("How far behind its newest event an event may still arrive. Default: the connector's own"),
+  stall: duration.optional().describe("Without success for this long, alerts stop waiting for it and say so. Default 15m"),
+  token: secret.optional().describe("Push sources: bearer token that senders must present. Default: the receiver's"),
+});
+
+/** Keys that every destination has beside its connector's own. */
+export const destinationCommon = z.object({
+  when: z
+    .strictObject({
+      minLevel: z.enum(LEVELS).optional().describe("Only alerts and incidents of at least this level"),
+      kinds: z
+        .array(z.enum(["alert", "incident"]))
+        .optional()
+        .describe("Default: everything the connector accepts"),
+      rules: z.array(z.string()).optional().describe("Only these rules (id or tag); for an incident: at least one of its alerts"),
+      final: z.boolean().optional().describe("true: wait until nothing can change any more"),
+    })
+    .optional()
+    .describe("What goes there. Default: everything that the connector accepts"),
+  maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 20 (about a day of outage)"),
+});
+
+/** The configuration file without the parts that connectors define. */
+export const configSchema = z.strictObject({
+  data: z.string().default("./data").describe("Directory of the embedded store, relative to this file"),
+  store: z
+    .union([z.literal("embedded"), z.string().regex(/^postgres(ql)?:\/\//), secret])
+    .default("embedded")
+    .describe("embedded (PGlite in `data`), or postgres://user:password@host/database (or a secret reference to it)"),
+  queue: z
+    .union([z.literal("store"), z.string().regex(/^rediss?:\/\//), secret])
+    .default("store")
+    .describe("store (BullMQ on the same PostgreSQL), or redis://host:6379 (or a secret reference to it)"),
+  agents: z.string().optional().describe("The agent registry, relative to this file"),
+  rules: z
+    .array(z.string())
+    .default(["builtin"])
+    .describe("Rule files and directories, relative to this file; `builtin` is the shipped pack"),
+  ocsf: z.enum(["1.8.0", "1.9.0"]).default("1.8.0").describe("OCSF version of everything that is rendered as OCSF"),
+  log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
+  receiver: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^.+:\d{1,5}$/, "write host:port, e.g. 127.0.0.1:8480")
+        .default("127.0.0.1:8480"),
+      token: secret.optional().describe("Bearer token for pushes; required unless `listen` is a loopback address"),
+      bodyBytesMax: z.number().int().min(1024).max(67_108_864).default(8_388_608).describe("Largest pushed body after decompression"),
+    })
+    .prefault({})
+    .describe("HTTP server for pushes, /healthz, /readyz and /metrics"),
+  correlation: z
+    .strictObject({
+      every: z.string().default("*/5 * * * * *").describe("Cron schedule of the continuous job; appended events also trigger it"),
+      lateness: duration.prefault("1m").describe("Default for sources whose connector names none"),
+      openAt: z.enum(LEVELS).default("medium").describe("An alert of at least this level opens an incident"),
+      quiet: duration.prefault("1h").describe("An incident without new alerts for this long is closed"),
+    })
+    .prefault({}),
+  sources: z.record(z.string(), z.unknown()).default({}),
+  destinations: z.record(z.string(), z.unknown()).default({}),
+});
