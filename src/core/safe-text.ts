@@ -1,0 +1,88 @@
+/**
+ * Text that a SIEM, a ticket or a terminal may show: nothing in it can move a cursor, reverse a line, hide
+ * itself or run on without end. Everything that reaches a destination from an event goes through here.
+ */
+
+/** What `safeText` puts at the end of a text that it had to cut. */
+export const CUT_MARK = "…";
+
+/**
+ * The text on one line, at most `max` UTF-16 units: white space becomes a single space, every control,
+ * bidirectional, invisible or unpaired character its escape such as `\u{202e}`; a cut text ends with `…`.
+ * Idempotent. `max` must be at least 1.
+ */
+export function safeText(text: string, max: number): string {
+  if (text.length <= max && isPlain(text)) return text;
+  let result = "";
+  // Where the result still leaves room for the mark, should the next piece not fit.
+  let cut = 0;
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    const piece =
+      code >= 0x20 && code < 0x7f ? char : isSpace(code) ? (result.endsWith(" ") ? "" : " ") : hidden(code) ? escaped(code) : char;
+    if (result.length + piece.length > max) return result.slice(0, cut) + CUT_MARK;
+    result += piece;
+    if (result.length < max) cut = result.length;
+  }
+  return result;
+}
+
+/** The safe, distinct, non-empty texts of a list in their order, at most `itemsMax` of them. */
+export function safeList(texts: Iterable<string | undefined>, itemsMax: number, max: number): string[] {
+  const list = new Set<string>();
+  for (const text of texts) {
+    if (list.size >= itemsMax) break;
+    if (text !== undefined && text !== "") list.add(safeText(text, max));
+  }
+  return [...list];
+}
+
+/** Printable ASCII only: the common case, decided without building anything. */
+function isPlain(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
+function isSpace(code: number): boolean {
+  return (code >= 0x09 && code <= 0x0d) || code === 0x85 || code === 0x2028 || code === 0x2029;
+}
+
+/** Characters without a visible form of their own (Unicode categories Cc, Cf, Co, Cs and the fillers). */
+function hidden(code: number): boolean {
+  if (code < 0xa0) return true;
+  if (code < 0xad) return false;
+  return (
+    code === 0xad ||
+    code === 0x034f ||
+    (code >= 0x0600 && code <= 0x0605) ||
+    code === 0x061c ||
+    code === 0x06dd ||
+    code === 0x070f ||
+    code === 0x115f ||
+    code === 0x1160 ||
+    code === 0x17b4 ||
+    code === 0x17b5 ||
+    (code >= 0x180b && code <= 0x180f) ||
+    (code >= 0x200b && code <= 0x200f) ||
+    (code >= 0x202a && code <= 0x202e) ||
+    (code >= 0x2060 && code <= 0x206f) ||
+    code === 0x2800 ||
+    code === 0x3164 ||
+    (code >= 0xd800 && code <= 0xf8ff) ||
+    (code >= 0xfe00 && code <= 0xfe0f) ||
+    code === 0xfeff ||
+    code === 0xffa0 ||
+    (code >= 0xfff0 && code <= 0xfffb) ||
+    code === 0xfffe ||
+    code === 0xffff ||
+    (code >= 0x1d173 && code <= 0x1d17a) ||
+    code >= 0xe0000
+  );
+}
+
+function escaped(code: number): string {
+  return `\\u{${code.toString(16)}}`;
+}
