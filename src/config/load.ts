@@ -15,8 +15,8 @@ import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 /** Default schedule of a pull source. */
 const EVERY = "*/10 * * * * *";
 const STALL_MS = 900_000;
-/** With the back-off of the deliver step this spans about a day of outage. */
-const ATTEMPTS_MAX = 20;
+/** With the back-off of the deliver step this spans a day of outage. */
+const ATTEMPTS_MAX = 24;
 
 /** What a configuration is loaded with. */
 export interface LoadOptions {

@@ -45,7 +45,7 @@ export const destinationCommon = z.object({
     })
     .optional()
     .describe("What goes there. Default: everything that the connector accepts"),
-  maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 20 (about a day of outage)"),
+  maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
 });
 
 /** The configuration file without the parts that connectors define. */

@@ -40,6 +40,10 @@ export interface Resolver {
   push(events: readonly Event[]): Event[];
   /** Events whose waiting is over, by (time, uid). `watermark`: everything up to here has arrived. */
   advance(watermark: EpochMs): Event[];
+  /** Time of the oldest event that still waits. */
+  oldestWaiting(): EpochMs | undefined;
+  /** An event may wait this long after the watermark has reached its time. */
+  readonly horizonMs: number;
   /** Facts that changed since the last call, to be stored. */
   changedFacts(): ObservedFact[];
   /** Takes stored facts back after a restart. */
@@ -141,6 +145,12 @@ export function resolver(registry: Directory): Resolver {
       for (const event of ready) resolve(event);
       return ready.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
     },
+    oldestWaiting() {
+      let oldest: EpochMs | undefined;
+      for (const event of waiting) if (oldest === undefined || event.time < oldest) oldest = event.time;
+      return oldest;
+    },
+    horizonMs: OBSERVED_MS,
     changedFacts() {
       const list = [...changed].map((fact) => ({ ...fact }));
       changed.clear();

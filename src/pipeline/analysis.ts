@@ -1,0 +1,53 @@
+import type { Alert } from "../core/alert.ts";
+import type { Engine, Watermarks } from "../core/correlation/types.ts";
+import type { EpochMs, Event } from "../core/event.ts";
+import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
+
+/** Resolution and correlation as one step, for the service and for backtests alike. */
+export interface Analysis {
+  /** Takes events in any order; returns alerts to emit. */
+  push(events: readonly Event[]): readonly Alert[];
+  /** Lets go of what waited and closes what is complete. Watermarks never move back. */
+  advance(watermarks: Watermarks): readonly Alert[];
+  /** The input has ended. */
+  finish(): readonly Alert[];
+  changedFacts(): readonly ObservedFact[];
+  readonly horizonMs: number;
+  readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
+}
+
+/** Joins a resolver and an engine. */
+export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
+  return {
+    push: (events) => engine.push(resolver.push(events)),
+    advance(watermarks) {
+      const released = resolver.advance(least(watermarks));
+      const early = released.length === 0 ? [] : engine.push(released);
+      return [...early, ...engine.advance(heldBack(watermarks, resolver.oldestWaiting()))];
+    },
+    finish() {
+      const early = engine.push(resolver.advance(Infinity));
+      return [...early, ...engine.finish()];
+    },
+    changedFacts: () => resolver.changedFacts(),
+    horizonMs: engine.horizonMs + resolver.horizonMs,
+    get stats() {
+      return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };
+    },
+  };
+}
+
+/** The smallest of all watermarks. */
+function least(watermarks: Watermarks): EpochMs {
+  let min = watermarks.all;
+  for (const value of watermarks.byCategory?.values() ?? []) if (value < min) min = value;
+  return min;
+}
+
+/** What waits has not arrived yet for the engine: egress is complete only up to the oldest waiting event. */
+function heldBack(watermarks: Watermarks, oldest: EpochMs | undefined): Watermarks {
+  if (oldest === undefined) return watermarks;
+  const byCategory = new Map(watermarks.byCategory);
+  byCategory.set("egress", Math.min(byCategory.get("egress") ?? watermarks.all, oldest - 1));
+  return { all: Math.min(watermarks.all, oldest - 1), byCategory };
+}

@@ -1,0 +1,261 @@
+/**
+ * Guards: offset, alerts, incidents, deliveries and facts move in one transaction. The engine is memory and derived:
+ * whenever a step fails it is thrown away and rebuilt by replaying the log, so nothing is emitted twice or lost.
+ */
+import type { Alert, RuleInfo } from "../core/alert.ts";
+import { Failure } from "../core/errors.ts";
+import type { EpochMs, Event } from "../core/event.ts";
+import type { Directory } from "../core/identity/directory.ts";
+import type { Fact } from "../ports/store.ts";
+import { closeQuiet, groupAlerts } from "../core/incident-grouping.ts";
+import type { Incident } from "../core/incident.ts";
+import type { Log } from "../ports/context.ts";
+import type { Meter } from "../ports/meter.ts";
+import type { Sequence, Store } from "../ports/store.ts";
+import type { Analysis } from "./analysis.ts";
+import type { Coverage } from "./coverage.ts";
+import { route, type RunningDestination } from "./route.ts";
+
+/** The job that runs all rules without a schedule of their own. */
+export const CONTINUOUS_JOB = "continuous";
+/** Events of one step: small enough that a step takes well under a second, large enough for the store. */
+const STEP_MAX = 2000;
+/** One job runs no longer than this, so that shutdown and other jobs wait little. */
+const SLICE_MS = 20_000;
+/** Open incidents kept in memory. */
+const OPEN_MAX = 10_000;
+
+/** What correlating needs. */
+export interface CorrelateDeps {
+  readonly store: Store;
+  readonly now: () => EpochMs;
+  readonly meter: Meter;
+  readonly log: Log;
+  /** Makes a fresh, empty analysis; the facts are those that the store kept. */
+  readonly analysis: (facts: readonly Fact[]) => Analysis;
+  readonly coverage: () => Promise<Coverage>;
+  readonly rule: (id: string) => RuleInfo | undefined;
+  readonly registry: () => Directory;
+  readonly destinations: readonly RunningDestination[];
+  readonly uuid5: (name: string) => string;
+  readonly openAt: Alert["level"];
+  readonly quietMs: number;
+}
+
+/** What one run of the job did. */
+export interface CorrelateResult {
+  readonly events: number;
+  readonly alerts: number;
+  readonly incidents: number;
+  /** There is more in the log. */
+  readonly again: boolean;
+}
+
+interface State {
+  readonly analysis: Analysis;
+  offset: Sequence | null;
+  watermark: EpochMs | null;
+  open: Incident[];
+}
+
+/** The continuous correlation job. */
+export interface Correlator {
+  run(signal: AbortSignal): Promise<CorrelateResult>;
+  /** Forgets the engine; the next run replays. For rule or registry changes. */
+  reset(): void;
+}
+
+/** Watermarks are stored beside the offset, as milliseconds, under this name. */
+const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
+
+/** A correlator over the log. */
+export function correlator(deps: CorrelateDeps): Correlator {
+  let state: State | undefined;
+  return {
+    reset: () => {
+      state = undefined;
+    },
+    async run(signal) {
+      try {
+        state ??= await rebuild(deps);
+        return await catchUp(deps, state, signal);
+      } catch (error) {
+        state = undefined;
+        // Another worker did the same work and won; its commit is ours.
+        if (error instanceof Failure && error.code === "OFFSET_MOVED") return { events: 0, alerts: 0, incidents: 0, again: true };
+        throw error;
+      }
+    },
+  };
+}
+
+/** Replays the log for the horizon before the last committed watermark; what it emits was committed before. */
+async function rebuild(deps: CorrelateDeps): Promise<State> {
+  const offset = await deps.store.offset(CONTINUOUS_JOB);
+  const watermark = await deps.store.offset(WATERMARK_JOB);
+  const analysis = deps.analysis(await deps.store.facts());
+  const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
+  if (offset === null) return { analysis, offset, watermark, open };
+  const started = deps.now();
+  let position = watermark === null ? 0 : await deps.store.sequenceBefore(watermark - analysis.horizonMs);
+  let replayed = 0;
+  while (position < offset) {
+    const rows = await deps.store.readLog(position, Math.min(STEP_MAX, offset - position));
+    const last = rows.at(-1);
+    if (last === undefined) break;
+    analysis.push(rows.filter((row) => row.sequence <= offset).map((row) => row.event));
+    replayed += rows.length;
+    position = last.sequence;
+  }
+  if (watermark !== null) analysis.advance({ all: watermark });
+  analysis.changedFacts();
+  deps.log.info({ offset, replayed, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
+  return { analysis, offset, watermark, open };
+}
+
+async function catchUp(deps: CorrelateDeps, state: State, signal: AbortSignal): Promise<CorrelateResult> {
+  const end = deps.now() + SLICE_MS;
+  const total = { events: 0, alerts: 0, incidents: 0 };
+  for (;;) {
+    // Read before the log: every event up to these watermarks is in what we read after.
+    const covered = await deps.coverage();
+    const rows = await deps.store.readLog(state.offset ?? 0, STEP_MAX);
+    const caughtUp = rows.length < STEP_MAX;
+    const started = deps.now();
+    const emitted = [...state.analysis.push(rows.map((row) => row.event))];
+    if (caughtUp) emitted.push(...state.analysis.advance(covered.watermarks));
+    const result = await commit(deps, state, {
+      emitted,
+      covered,
+      caughtUp,
+      events: rows.map((row) => row.event),
+      last: rows.at(-1)?.sequence,
+    });
+    total.events += rows.length;
+    total.alerts += result.alerts;
+    total.incidents += result.incidents;
+    deps.meter.observe("correlate_batch_seconds", {}, (deps.now() - started) / 1000);
+    if (caughtUp) return { ...total, again: false };
+    if (deps.now() >= end || signal.aborted) return { ...total, again: true };
+  }
+}
+
+interface Step {
+  readonly emitted: readonly Alert[];
+  readonly covered: Coverage;
+  readonly caughtUp: boolean;
+  readonly events: readonly Event[];
+  readonly last: Sequence | undefined;
+}
+
+async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ alerts: number; incidents: number }> {
+  const alerts = await reconcile(deps.store, step.emitted);
+  const watermark = step.caughtUp ? finite(step.covered.watermarks.all) : undefined;
+  const incidents = await groupIncidents(deps, state, alerts, step);
+  const now = deps.now();
+  const facts = state.analysis.changedFacts();
+  const offset = step.last ?? state.offset;
+  const moved = offset !== state.offset && offset !== null;
+  const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
+  if (!moved && alerts.length === 0 && incidents.length === 0 && facts.length === 0 && newWatermark === state.watermark)
+    return { alerts: 0, incidents: 0 };
+  await deps.store.transaction(async (tx) => {
+    if (moved) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
+    if (newWatermark !== null && newWatermark !== state.watermark) await tx.moveOffset(WATERMARK_JOB, state.watermark, newWatermark);
+    if (alerts.length > 0) await tx.saveAlerts(alerts);
+    if (incidents.length > 0) await tx.saveIncidents(incidents);
+    const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
+    if (rows.length > 0) await tx.addDeliveries(rows);
+    if (facts.length > 0) await tx.saveFacts(facts);
+  });
+  state.offset = offset;
+  state.watermark = newWatermark;
+  rememberOpen(state, incidents);
+  report(deps, state, alerts, incidents);
+  return { alerts: alerts.length, incidents: incidents.length };
+}
+
+/**
+ * Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing:
+ * alerts only grow, so a smaller or equal count is news only when it is the final word.
+ */
+async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert[]> {
+  const newest = new Map<string, Alert>();
+  for (const alert of emitted) newest.set(alert.id, alert);
+  if (newest.size === 0) return [];
+  const stored = new Map((await store.alerts({ ids: [...newest.keys()] })).map((alert) => [alert.id, alert]));
+  const changed: Alert[] = [];
+  for (const alert of newest.values()) {
+    const before = stored.get(alert.id);
+    if (before !== undefined && !isNews(before, alert)) continue;
+    changed.push({ ...alert, revision: (before?.revision ?? 0) + 1, final: alert.final || (before?.final ?? false) });
+  }
+  return changed;
+}
+
+function isNews(before: Alert, after: Alert): boolean {
+  if (after.count < before.count) return false;
+  if (after.final && !before.final) return true;
+  return after.count > before.count || after.firstTime < before.firstTime || after.lastTime > before.lastTime;
+}
+
+async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonly Alert[], step: Step): Promise<Incident[]> {
+  const { missing, watermarks } = step.covered;
+  const coverage = {
+    state: missing.length === 0 ? ("complete" as const) : ("partial" as const),
+    missing,
+    watermark: finite(watermarks.all),
+  };
+  let incidents: Incident[] = [];
+  if (alerts.length > 0) {
+    const registry = deps.registry();
+    incidents = groupAlerts(state.open, alerts, {
+      rule: deps.rule,
+      agent: (id) => registry.byId(id),
+      evidence: await loadEvidence(deps.store, alerts, step.events),
+      uuid5: deps.uuid5,
+      openAt: deps.openAt,
+      quietMs: deps.quietMs,
+      coverage,
+    });
+  }
+  const changedIds = new Set(incidents.map((incident) => incident.id));
+  const rest = state.open.filter((incident) => !changedIds.has(incident.id));
+  const all = finite(watermarks.all);
+  return step.caughtUp && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
+}
+
+async function loadEvidence(store: Store, alerts: readonly Alert[], recent: readonly Event[]): Promise<Map<string, Event>> {
+  const wanted = new Set(alerts.flatMap((alert) => alert.evidence));
+  const found = new Map<string, Event>();
+  for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
+  const rest = [...wanted].filter((uid) => !found.has(uid));
+  if (rest.length > 0) for (const event of await store.events(rest)) found.set(event.uid, event);
+  return found;
+}
+
+function rememberOpen(state: State, changed: readonly Incident[]): void {
+  const byId = new Map(state.open.map((incident) => [incident.id, incident]));
+  for (const incident of changed) {
+    if (incident.status >= 4) byId.delete(incident.id);
+    else byId.set(incident.id, incident);
+  }
+  state.open = [...byId.values()];
+}
+
+function report(deps: CorrelateDeps, state: State, alerts: readonly Alert[], incidents: readonly Incident[]): void {
+  for (const alert of alerts)
+    deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
+  for (const incident of incidents)
+    deps.meter.count("incidents_total", { level: incident.level, revision: incident.revision === 1 ? "opened" : "amended" });
+  const { waiting, forced, entries } = state.analysis.stats;
+  deps.meter.gauge("engine_window_entries", {}, entries);
+  deps.meter.gauge("resolver_waiting_events", {}, waiting);
+  deps.meter.gauge("resolver_forced_events", {}, forced);
+  if (state.offset !== null) deps.meter.gauge("correlate_offset", {}, state.offset);
+  if (state.watermark !== null) deps.meter.gauge("correlate_watermark_seconds", {}, state.watermark / 1000);
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined;
+}

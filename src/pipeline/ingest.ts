@@ -1,0 +1,93 @@
+/**
+ * Guards: the cursor moves in the transaction that stores the events, never before and never apart; a record is
+ * an event, quarantined, or dropped on purpose by its connector.
+ */
+import type { EpochMs, Event } from "../core/event.ts";
+import type { Directory } from "../core/identity/directory.ts";
+import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";
+import type { Meter } from "../ports/meter.ts";
+import type { SourceState, Store } from "../ports/store.ts";
+import { normalizeRecords } from "./normalize.ts";
+
+/** A source at work: its connector made ready. */
+export interface RunningSource {
+  readonly id: string;
+  readonly connector: Connector;
+  readonly source: Source | undefined;
+  readonly receiver: Receiver | undefined;
+  readonly normalize: Normalize;
+  readonly latenessMs: number;
+  readonly stallMs: number;
+}
+
+/** What ingesting needs. */
+export interface IngestDeps {
+  readonly store: Store;
+  readonly registry: () => Directory;
+  readonly meter: Meter;
+  readonly now: () => EpochMs;
+  readonly sha256: (text: string) => string;
+}
+
+/** One batch on its way into the log. */
+export interface Batch {
+  readonly records: readonly Located[];
+  readonly rejects: readonly Reject[];
+  /** The source as it was read before the batch was pulled. */
+  readonly before: SourceState | undefined;
+  readonly next: Cursor | null;
+  readonly completeTo: EpochMs | null;
+}
+
+/** What became of a batch. */
+export interface Ingested {
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+}
+
+/** Normalizes, attributes and stores one batch with its cursor, all or nothing. @throws {Failure} of the store */
+export async function ingest(deps: IngestDeps, source: RunningSource, batch: Batch): Promise<Ingested> {
+  const received = deps.now();
+  const context = { source: source.id, received, sha256: deps.sha256 };
+  const { events, rejects } = normalizeRecords(batch.records, source.normalize, context, deps.registry());
+  const allRejects = [...batch.rejects, ...rejects];
+  const { newest, late } = lateness(events, batch.before?.newestTime ?? null, source.latenessMs);
+  const from = batch.before?.cursor ?? null;
+  const result = await deps.store.transaction(async (tx) => {
+    const appended = await tx.appendEvents(source.id, events);
+    if (allRejects.length > 0) await tx.appendQuarantine(source.id, allRejects, received);
+    await tx.moveCursor({
+      source: source.id,
+      from,
+      to: batch.next,
+      watermark: batch.completeTo,
+      newestTime: newest,
+      now: received,
+      stored: appended.stored,
+      duplicates: appended.duplicates,
+      quarantined: allRejects.length,
+      late,
+    });
+    return { ...appended, quarantined: allRejects.length };
+  });
+  const labels = { source: source.id };
+  deps.meter.count("source_records_total", labels, batch.records.length + batch.rejects.length);
+  deps.meter.count("source_events_total", labels, result.stored);
+  deps.meter.count("source_duplicates_total", labels, result.duplicates);
+  deps.meter.count("source_quarantined_total", labels, result.quarantined);
+  deps.meter.count("source_late_events_total", labels, late);
+  if (batch.completeTo !== null) deps.meter.gauge("source_watermark_seconds", labels, batch.completeTo / 1000);
+  return result;
+}
+
+/** Newest event time with this batch, and how many events came later than the source's lateness allows. */
+function lateness(events: readonly Event[], newestBefore: EpochMs | null, latenessMs: number): { newest: EpochMs | null; late: number } {
+  let newest = newestBefore;
+  let late = 0;
+  for (const event of events) {
+    if (newest !== null && event.time < newest - latenessMs) late++;
+    if (newest === null || event.time > newest) newest = event.time;
+  }
+  return { newest, late };
+}

@@ -1,0 +1,81 @@
+/**
+ * Guards: nothing is acknowledged that is not durable. Requests that arrive while a transaction runs share the next one.
+ */
+import { Failure } from "../core/errors.ts";
+import type { Located, PushRequest, Pushed, Reject } from "../ports/connector.ts";
+import { ingest, type IngestDeps, type RunningSource } from "./ingest.ts";
+
+/** Records waiting per source before senders are told to slow down (429): about 100 MB of small records. */
+const WAITING_MAX = 50_000;
+/** Records of one shared transaction. */
+const BATCH_MAX = 5000;
+
+interface Waiting {
+  readonly pushed: Pushed;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Takes pushed requests of all push sources. */
+export interface Pusher {
+  /**
+   * Resolves with the reply once the request's records are durable.
+   * @throws {Failure} poison (answer 400), retryable HTTP_THROTTLED (429), STORE_UNAVAILABLE (503)
+   */
+  push(source: RunningSource, request: PushRequest): Promise<Pushed["reply"]>;
+}
+
+/** A pusher with a group commit per source. `stored` is told after each commit that stored something new. */
+export function pusher(deps: IngestDeps, stored: () => void): Pusher {
+  const lines = new Map<string, { waiting: Waiting[]; records: number; running: boolean }>();
+  const drain = async (source: RunningSource, line: { waiting: Waiting[]; records: number; running: boolean }): Promise<void> => {
+    line.running = true;
+    while (line.waiting.length > 0) {
+      const { batch, records, rejects } = takeBatch(line);
+      try {
+        const before = await deps.store.source(source.id);
+        const now = deps.now();
+        const completeTo = now - source.latenessMs;
+        const result = await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo });
+        for (const one of batch) one.done();
+        if (result.stored > 0) stored();
+      } catch (error) {
+        for (const one of batch) one.failed(error);
+      }
+    }
+    line.running = false;
+  };
+  return {
+    async push(source, request) {
+      if (source.receiver === undefined) throw new Failure("this source takes no pushes", { kind: "poison", code: "RECORD_FIELD_INVALID" });
+      const pushed = source.receiver.receive(request);
+      let line = lines.get(source.id);
+      if (line === undefined) lines.set(source.id, (line = { waiting: [], records: 0, running: false }));
+      if (line.records > WAITING_MAX) {
+        throw new Failure("too many records wait to be stored", { kind: "retryable", code: "HTTP_THROTTLED", retryAfterMs: 1000 });
+      }
+      const place = line;
+      await new Promise<void>((done, failed) => {
+        place.waiting.push({ pushed, done, failed });
+        place.records += pushed.records.length + pushed.rejects.length;
+        if (!place.running) void drain(source, place);
+      });
+      return pushed.reply;
+    },
+  };
+}
+
+function takeBatch(line: { waiting: Waiting[]; records: number }): { batch: Waiting[]; records: Located[]; rejects: Reject[] } {
+  const batch: Waiting[] = [];
+  const records: Located[] = [];
+  const rejects: Reject[] = [];
+  while (line.waiting.length > 0 && records.length < BATCH_MAX) {
+    const one = line.waiting.shift();
+    if (one === undefined) break;
+    batch.push(one);
+    records.push(...one.pushed.records);
+    rejects.push(...one.pushed.rejects);
+    line.records -= one.pushed.records.length + one.pushed.rejects.length;
+  }
+  return { batch, records, rejects };
+}

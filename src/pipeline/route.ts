@@ -1,0 +1,84 @@
+import { LEVELS, type Alert, type Level, type RuleInfo } from "../core/alert.ts";
+import type { EpochMs } from "../core/event.ts";
+import type { Incident } from "../core/incident.ts";
+import type { Connector, Destination, Subject } from "../ports/connector.ts";
+import type { OutboxRow } from "../ports/store.ts";
+
+/** A destination at work: its connector made ready, with what goes there. */
+export interface RunningDestination {
+  readonly id: string;
+  readonly connector: Connector;
+  readonly destination: Destination;
+  readonly when: {
+    readonly minLevel: Level | undefined;
+    readonly kinds: readonly Subject["kind"][] | undefined;
+    readonly rules: readonly string[] | undefined;
+    readonly final: boolean | undefined;
+  };
+  readonly maxAttempts: number;
+}
+
+/** A new row of the outbox. */
+export type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
+
+/** Key of a delivery: the same subject revision to the same destination has the same key for ever. */
+export function deliveryKey(destination: string, kind: Subject["kind"], id: string, revision: number): string {
+  return `${destination}:${kind}:${id}:${revision}`;
+}
+
+/** The deliveries of changed alerts and incidents. */
+export function route(
+  destinations: readonly RunningDestination[],
+  alerts: readonly Alert[],
+  incidents: readonly Incident[],
+  rule: (id: string) => RuleInfo | undefined,
+  now: EpochMs,
+): NewDelivery[] {
+  const rows: NewDelivery[] = [];
+  for (const destination of destinations) {
+    for (const alert of alerts) {
+      const rules = [rule(alert.ruleId)];
+      if (wanted(destination, "alert", alert.level, alert.final, rules))
+        rows.push(row(destination.id, "alert", alert.id, alert.revision, now));
+    }
+    for (const incident of incidents) {
+      const rules = incident.alerts.map((alert) => rule(alert.ruleId));
+      if (wanted(destination, "incident", incident.level, incident.final, rules)) {
+        rows.push(row(destination.id, "incident", incident.id, incident.revision, now));
+      }
+    }
+  }
+  return rows;
+}
+
+function row(destination: string, kind: Subject["kind"], subjectId: string, revision: number, now: EpochMs): NewDelivery {
+  return {
+    key: deliveryKey(destination, kind, subjectId, revision),
+    destination,
+    kind,
+    subjectId,
+    revision,
+    dueTime: now,
+    createdTime: now,
+  };
+}
+
+function wanted(
+  to: RunningDestination,
+  kind: Subject["kind"],
+  level: Level,
+  final: boolean,
+  rules: readonly (RuleInfo | undefined)[],
+): boolean {
+  const { when } = to;
+  if (!to.destination.accepts.includes(kind) || when.kinds?.includes(kind) === false) return false;
+  if (when.final === true && !final) return false;
+  if (when.minLevel !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf(when.minLevel)) return false;
+  const explicit = rules.filter((one) => one?.destinations !== undefined);
+  if (explicit.length > 0 && explicit.length === rules.length && !explicit.some((one) => one?.destinations?.includes(to.id))) return false;
+  const wantedRules = when.rules;
+  return (
+    wantedRules === undefined ||
+    rules.some((one) => one !== undefined && (wantedRules.includes(one.id) || one.tags.some((tag) => wantedRules.includes(tag))))
+  );
+}

@@ -1,0 +1,36 @@
+/** Metrics, by name; the adapter knows their help texts and buckets. */
+export interface Meter {
+  /** Adds to a counter. */
+  count(name: CounterName, labels: Readonly<Record<string, string>>, by?: number): void;
+  /** Sets a gauge. */
+  gauge(name: GaugeName, labels: Readonly<Record<string, string>>, value: number): void;
+  /** Adds to a histogram; seconds. */
+  observe(name: HistogramName, labels: Readonly<Record<string, string>>, seconds: number): void;
+}
+
+/** Counters that the pipeline counts. */
+export type CounterName =
+  | "source_records_total"
+  | "source_events_total"
+  | "source_duplicates_total"
+  | "source_quarantined_total"
+  | "source_late_events_total"
+  | "source_pulls_total"
+  | "alerts_total"
+  | "incidents_total"
+  | "deliveries_total"
+  | "dead_letters_total";
+/** Gauges that the pipeline sets. */
+export type GaugeName =
+  | "source_watermark_seconds"
+  | "source_lag_seconds"
+  | "source_paused"
+  | "engine_window_entries"
+  | "resolver_waiting_events"
+  | "resolver_forced_events"
+  | "correlate_offset"
+  | "correlate_watermark_seconds"
+  | "outbox_pending"
+  | "destination_held";
+/** Histograms that the pipeline fills. */
+export type HistogramName = "delivery_seconds" | "incident_time_to_siem_seconds" | "correlate_batch_seconds";
