@@ -25,6 +25,8 @@ export interface HttpCall {
   readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** How long the vendor asks to wait, when it says so in headers of its own; used where Retry-After is missing. */
+  readonly retryAfterMs?: (headers: Readonly<Record<string, string | undefined>>, now: EpochMs) => number | undefined;
 }
 
 /** A 2xx answer whose body was JSON. */
@@ -44,8 +46,9 @@ export interface HttpAnswer {
 export async function requestJson(call: HttpCall, context: Context): Promise<HttpAnswer> {
   const response = await send(call, context);
   const headers = plainHeaders(response.headers);
-  const failure = failureOfStatus(response.status, headers, context.clock.now());
-  if (failure !== undefined) throw failure;
+  const now = context.clock.now();
+  const failure = failureOfStatus(response.status, headers, now);
+  if (failure !== undefined) throw withWait(failure, call.retryAfterMs?.(headers, now));
   const text = typeof response.data === "string" ? response.data : "";
   try {
     return { status: response.status, headers, body: JSON.parse(text) as unknown, text };
@@ -53,6 +56,13 @@ export async function requestJson(call: HttpCall, context: Context): Promise<Htt
     // The parser's message quotes the answer, which may hold anything.
     throw new Failure("the answer is not JSON", { kind: "retryable", code: "HTTP_MALFORMED", scope: "connector" });
   }
+}
+
+/** The failure with the vendor's own wait, where only waiting can help and nothing standard said how long. */
+function withWait(failure: Failure, wait: number | undefined): Failure {
+  if (wait === undefined || failure.kind !== "retryable" || failure.retryAfterMs !== undefined) return failure;
+  const { kind, code, scope } = failure;
+  return new Failure(failure.message, { kind, code, scope, retryAfterMs: clampWait(wait) });
 }
 
 async function send(call: HttpCall, context: Context): Promise<AxiosResponse<unknown>> {

@@ -48,6 +48,20 @@ export function numeric(value: unknown): number | undefined {
   return Number.isFinite(result) ? result : undefined;
 }
 
+/** A vendor's id or type name is this long at most: it becomes part of a uid or an action, which are keys everywhere. */
+export const ID_MAX = 200;
+
+/**
+ * A text that identifies: non-empty and at most ID_MAX characters; numbers become text.
+ * @throws {Failure} poison RECORD_FIELD_MISSING, RECORD_FIELD_INVALID (too long, cutting would make ids collide)
+ */
+export function recordId(value: unknown, name: string): string {
+  const id = text(value);
+  if (id === undefined) throw poison("RECORD_FIELD_MISSING", `${name} is missing`);
+  if (id.length > ID_MAX) throw poison("RECORD_FIELD_INVALID", `${name} is longer than ${ID_MAX} characters`);
+  return id;
+}
+
 /** The texts of an array, cut; undefined when there are none. At most 64. */
 export function textList(value: unknown): string[] | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
