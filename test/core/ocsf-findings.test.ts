@@ -4,7 +4,19 @@ import { CLASS, type Event } from "../../src/core/event.ts";
 import { INCIDENT_STATUS, type Incident } from "../../src/core/incident.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { alertToOcsf, incidentToOcsf, type OcsfVersion } from "../../src/core/ocsf.ts";
+import { hostileAlert, hostileIncident } from "../fixtures/hostile.ts";
+import { alertSubject, incidentSubject } from "../fixtures/subjects.ts";
 import { ocsfErrors, schemasPresent } from "./ocsf-validator.ts";
+
+/** Controls, bidirectional and invisible characters. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}]/u;
+
+/** How many texts of the object could deceive a reader. */
+function hiddenTexts(object: unknown): number {
+  if (typeof object === "string") return HIDDEN.test(object) ? 1 : 0;
+  if (typeof object !== "object" || object === null) return 0;
+  return Object.entries(object).reduce((sum, [key, value]) => sum + hiddenTexts(key) + hiddenTexts(value), 0);
+}
 
 const VERSIONS: readonly OcsfVersion[] = ["1.8.0", "1.9.0"];
 const TIME = 1_774_915_519_693;
@@ -137,6 +149,17 @@ describe.skipIf(!schemasPresent)("findings validate (needs ../shared/reference/o
         expect(ocsfErrors(one, version)).toEqual([]);
       }
     }
+    for (const { kind, ...subject } of [alertSubject(), hostileAlert()]) {
+      expect(kind).toBe("alert");
+      const object = alertToOcsf(subject.alert, subject.rule, subject.evidence, { version });
+      expect(ocsfErrors(object, version)).toEqual([]);
+      expect(hiddenTexts(object)).toBe(0);
+    }
+    for (const { incident: one, rules, evidence: events } of [incidentSubject(), hostileIncident()]) {
+      const object = incidentToOcsf(one, rules, events, { version });
+      expect(ocsfErrors(object, version)).toEqual([]);
+      expect(hiddenTexts(object)).toBe(0);
+    }
     const bare: Incident = {
       ...incident,
       alerts: [],
@@ -170,11 +193,21 @@ test("an alert keeps its finding uid over revisions and says that a later one is
   });
 });
 
+test("techniques and tactics that only Sigma tags name are attacks without a version", () => {
+  const tagged: RuleInfo = { ...rule, maps: [], tags: ["attack.exfiltration", "attack.t1567.002", "attack.t1078", "custodes.c1"] };
+  const { finding_info: info } = alertToOcsf(alert(), tagged, [], { version: "1.8.0" }) as { finding_info: Tree };
+  expect(info["attacks"]).toEqual([
+    { tactic: { uid: "TA0010", name: "Exfiltration" } },
+    { technique: { uid: "T1567" }, sub_technique: { uid: "T1567.002" } },
+    { technique: { uid: "T1078" } },
+  ]);
+});
+
 test("MITRE mappings become attacks with their version, every other framework a tag", () => {
   const { finding_info: info } = alertToOcsf(alert(), rule, [], { version: "1.8.0" }) as { finding_info: Tree };
   expect(info["attacks"]).toEqual([
     { technique: { uid: "T1552" }, sub_technique: { uid: "T1552.001" }, version: "19" },
-    { tactic: { uid: "TA0006" }, version: "19" },
+    { tactic: { uid: "TA0006", name: "Credential Access" }, version: "19" },
     { technique: { uid: "AML.T0057" }, version: "5.1" },
   ]);
   expect(info["tags"]).toEqual([{ name: "OWASP LLM Top 10 2025", values: ["LLM02", "LLM06"] }]);

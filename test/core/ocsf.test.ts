@@ -252,9 +252,38 @@ test("an agent finding is new, names its threat and carries its evidence", () =>
 
 test("text that could hide or reorder what a person reads is written out", () => {
   const object = render(sample(CLASS.apiActivity, { toolName: "rm\u202etxt.exe", userName: "a\u0007b\u200b", operation: "é漢字 ok" }));
-  expect(at(object, "unmapped.tool.name")).toBe("rm\\u202etxt.exe");
-  expect(at(object, "actor.user.name")).toBe("a\\u0007b\\u200b");
+  expect(at(object, "unmapped.tool.name")).toBe("rm\\u{202e}txt.exe");
+  expect(at(object, "actor.user.name")).toBe("a\\u{7}b\\u{200b}");
   expect(at(object, "api.operation")).toBe("é漢字 ok");
+});
+
+test.runIf(schemasPresent)("every address that is placed as an address is one for OCSF too", () => {
+  const texts = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.constantFrom(
+      "::",
+      "::1",
+      "1::",
+      "::ffff:1.2.3.4",
+      "1::2.3.4.5",
+      "1:2:3:4:5:6:1.2.3.4",
+      "010.0.0.1",
+      "1.2.3.04",
+      "::1.2.3.04",
+      "::01.2.3.4",
+    ),
+    fc.constantFrom("1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8::", "1.2.3", "1.2.3.256", " 1.2.3.4", "a::g"),
+  );
+  fc.assert(
+    fc.property(texts, (text) => {
+      const object = render(sample(CLASS.networkActivity, { srcIp: text, dstHost: "x.example" }));
+      expect(ocsfErrors(object, "1.8.0")).toEqual([]);
+      expect(at(object, "src_endpoint.ip") ?? at(object, "unmapped.src_endpoint.ip")).toBe(text);
+    }),
+    { numRuns: 500 },
+  );
+  expect(at(render(sample(CLASS.networkActivity, { srcIp: "2001:db8::7" })), "src_endpoint.ip")).toBe("2001:db8::7");
 });
 
 test("rendering changes neither the event nor a second rendering", () => {

@@ -63,7 +63,7 @@ export function incidentToOcsf(incident: Incident, rules: readonly RuleInfo[], e
   target["assignee_group"] = { name: visible(owner(incident, options)) };
   const alerts = incident.alerts.slice(0, INCIDENT_ITEMS_MAX);
   target["finding_info_list"] = alerts.map((alert) => findingInfo(alert, byId.get(alert.ruleId), evidence, version));
-  const attacks = attacksOf(incident.maps);
+  const attacks = attacksOf(incident.tags, incident.maps);
   if (attacks.length > 0) target["attacks"] = attacks;
   risk(target, incident.risk);
   put(target, ["metadata", "profiles"], ["security_control"]);
@@ -108,7 +108,7 @@ function findingInfo(alert: Alert, rule: RuleInfo | undefined, events: readonly 
   if (rule !== undefined) {
     if (has(rule.description)) info["desc"] = visible(rule.description);
     if (has(rule.threat)) info["types"] = [visible(rule.threat)];
-    const attacks = attacksOf(rule.maps);
+    const attacks = attacksOf(rule.tags, rule.maps);
     if (attacks.length > 0) info["attacks"] = attacks;
     const tags = tagsOf(rule.maps);
     if (tags.length > 0) info["tags"] = tags;
@@ -163,7 +163,9 @@ function ruleRest(rule: RuleInfo): Tree {
 }
 
 function incidentRest(incident: Incident): Tree {
-  const rest: Tree = { entity: visible(incident.entity), final: incident.final, coverage: incident.coverage };
+  const { state, missing, watermark } = incident.coverage;
+  const rest: Tree = { entity: visible(incident.entity), final: incident.final };
+  rest["coverage"] = { state, missing: missing.slice(0, INCIDENT_ITEMS_MAX).map(visible), watermark };
   if (has(incident.agentUid)) put(rest, ["ai_agent", "uid"], visible(incident.agentUid));
   if (has(incident.agentName)) put(rest, ["ai_agent", "name"], visible(incident.agentName));
   rest["timeline"] = incident.timeline.slice(0, INCIDENT_ITEMS_MAX).map((entry) => ({

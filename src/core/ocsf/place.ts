@@ -1,5 +1,7 @@
 /** Building blocks of the OCSF renderers: values that a strict schema accepts, and where they go. */
 import type { Event } from "../event.ts";
+import { isIp } from "../ip.ts";
+import { safeText } from "../safe-text.ts";
 
 /** A JSON object under construction. Keys come from our own tables only, never from records. */
 export type Tree = { [key: string]: unknown };
@@ -30,27 +32,12 @@ export function has(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Whether a character could hide or reorder text: C0 and C1 controls, bidirectional and invisible format characters. */
-function deceives(code: number): boolean {
-  if (code < 0x20) return true;
-  if (code < 0x7f) return false;
-  if (code < 0xa0) return true;
-  if (code < 0x61c) return code === 0xad;
-  if (code < 0x200b) return code === 0x61c;
-  return code <= 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x2069) || code === 0xfeff;
-}
+/** Texts of an OCSF object are cut to this many characters; fields of events are four times shorter. */
+export const OCSF_TEXT_MAX = 4096;
 
-/** Text with control, bidirectional and invisible characters written as `\uXXXX`: agents choose many of these texts. */
+/** The text as a SIEM may show it: agents choose many of these texts. */
 export function visible(text: string): string {
-  let index = 0;
-  while (index < text.length && !deceives(text.charCodeAt(index))) index++;
-  if (index === text.length) return text;
-  let result = "";
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    result += deceives(code) ? `\\u${code.toString(16).padStart(4, "0")}` : text[at];
-  }
-  return result;
+  return safeText(text, OCSF_TEXT_MAX);
 }
 
 /** The value as JSON may carry it: visible text, finite numbers, lists of visible text; undefined when it cannot. */
@@ -77,29 +64,10 @@ export function among(values: readonly unknown[]): Guard {
   return (value) => (allowed.has(value) ? value : undefined);
 }
 
-const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
-const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
-const GROUP = /^[0-9a-fA-F]{1,4}$/;
-
-/** Whether text is an IPv4 or IPv6 address as OCSF's ip_t has it: no zone, no prefix length. */
-export function isIp(text: unknown): text is string {
-  if (typeof text !== "string" || text.length < 2 || text.length > 45) return false;
-  if (!text.includes(":")) return IPV4.test(text);
-  const halves = text.split("::");
-  if (halves.length > 2) return false;
-  let groups = 0;
-  for (const [half, part] of halves.entries()) {
-    if (part === "") continue;
-    const names = part.split(":");
-    for (const [index, name] of names.entries()) {
-      const last = half === halves.length - 1 && index === names.length - 1;
-      if (GROUP.test(name)) groups += 1;
-      else if (last && IPV4.test(name)) groups += 2;
-      else return false;
-    }
-  }
-  return halves.length === 2 ? groups < 8 : groups === 8;
+/** Whether text is an address as OCSF's ip_t has it: no zone, no prefix length, no octet with a leading zero. */
+export function isOcsfIp(text: unknown): text is string {
+  return typeof text === "string" && isIp(text) && !/(^|[.:])0\d+\./.test(text) && !/\.0\d+$/.test(text);
 }
 
 /** OCSF ip_t. */
-export const ip: Guard = (value) => (isIp(value) ? value : undefined);
+export const ip: Guard = (value) => (isOcsfIp(value) ? value : undefined);

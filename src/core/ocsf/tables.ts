@@ -4,7 +4,7 @@
  */
 import { CLASS, type Event } from "../event.ts";
 import { BASE_EVENT, CLASS_FACTS, HTTP_METHODS, RCODES, type OcsfVersion } from "./classes.ts";
-import { among, has, int, ip, isIp, port, type Guard } from "./place.ts";
+import { among, has, int, ip, isOcsfIp, port, type Guard } from "./place.ts";
 
 /** One field at one path; the guard decides whether a value may stand there. */
 export type Row = readonly [field: keyof Event, path: string, guard?: Guard];
@@ -25,8 +25,8 @@ const when =
     claim(event) ? (guard === undefined ? value : guard(value, event)) : undefined;
 
 const hasUser = (event: Event): boolean => has(event.userUid) || has(event.userName);
-const hasSrc = (event: Event): boolean => isIp(event.srcIp) || has(event.srcHost);
-const hasDst = (event: Event): boolean => isIp(event.dstIp) || has(event.dstHost);
+const hasSrc = (event: Event): boolean => isOcsfIp(event.srcIp) || has(event.srcHost);
+const hasDst = (event: Event): boolean => isOcsfIp(event.dstIp) || has(event.dstHost);
 const hasUrl = (event: Event): boolean => has(event.url) || has(event.urlPath);
 const hasModel = (event: Event): boolean => has(event.model);
 const hasAgent = (event: Event): boolean => has(event.agentUid) || has(event.agentName);
