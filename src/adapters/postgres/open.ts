@@ -1,0 +1,57 @@
+import type { Store } from "../../ports/store.ts";
+import type { Database } from "./database.ts";
+import { storeFailure } from "./failure.ts";
+import { migrate } from "./migrate.ts";
+import { openPg } from "./pg.ts";
+import { openPglite } from "./pglite.ts";
+import { queuePool, type QueuePool } from "./queue-pool.ts";
+import { postgresStore } from "./store.ts";
+
+/** Where the store lies. `pglite` without a directory is in memory and ends with the process. */
+export type StoreLocation =
+  | { readonly kind: "pglite"; readonly dataDir?: string | undefined }
+  | { readonly kind: "postgres"; readonly url: string };
+
+/** An open store, and the same database for BullMQ. */
+export interface OpenStore {
+  readonly store: Store;
+  /** For `bullmqQueue`; close the queue before the store. */
+  readonly pool: QueuePool;
+}
+
+/** Sessions of the store per process: the pipeline's jobs are few, and each holds one during its transaction. */
+const STORE_CONNECTIONS_MAX = 8;
+/** BullMQ's statements are short; a separate pool, so that long transactions do not hold up the renewal of its locks. */
+const QUEUE_CONNECTIONS_MAX = 4;
+/** The schema of BullMQ's tables: its statements name them without one. */
+const QUEUE_SCHEMA = "bullmq";
+
+/**
+ * Opens the store and brings its tables up to date. PGlite and PostgreSQL run the same statements.
+ * @throws {Failure} retryable STORE_UNAVAILABLE; config STORE_LOCKED when another process has the data directory,
+ *   CONFIG_INVALID when the tables are newer than this program or the server is older than PostgreSQL 14
+ */
+export async function openStore(location: StoreLocation): Promise<OpenStore> {
+  if (location.kind === "pglite") {
+    const database = await openPglite(location.dataDir).catch((error: unknown) => {
+      throw storeFailure(error);
+    });
+    return start([database], database, database);
+  }
+  const own = openPg(location.url, { name: "custodes", connectionsMax: STORE_CONNECTIONS_MAX, searchPath: "custodes" });
+  const queue = openPg(location.url, { name: "custodes queue", connectionsMax: QUEUE_CONNECTIONS_MAX, searchPath: QUEUE_SCHEMA });
+  return start([own, queue], own, queue);
+}
+
+async function start(databases: readonly Database[], own: Database, queue: Database): Promise<OpenStore> {
+  const close = async (): Promise<void> => {
+    await Promise.all(databases.map((database) => database.close()));
+  };
+  try {
+    await migrate(own);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { store: postgresStore(own, close), pool: queuePool(queue) };
+}

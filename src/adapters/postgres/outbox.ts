@@ -1,0 +1,140 @@
+/** The outbox: a delivery is pending, leased to one sender at a time, and settled once. */
+import type { EpochMs } from "../../core/event.ts";
+import type { DeliveryStatus, OutboxRow, Settlement, Store, Transaction } from "../../ports/store.ts";
+import type { Session } from "./database.ts";
+import { storable, storableCut } from "./text.ts";
+
+/** What a destination refused is kept up to this size; it is the largest request body of any destination's contract. */
+const BODY_BYTES_MAX = 1_048_576;
+/** A note is a code and a sentence; a vendor's receipt can be long. */
+const NOTE_BYTES_MAX = 4096;
+
+const COLUMNS = `key, destination, kind, subject_id as "subjectId", revision, status, attempts,
+  due_time as "dueTime", created_time as "createdTime", settled_time as "settledTime", note`;
+
+/**
+ * Due, leased to nobody, and neither behind an earlier revision of its subject that is still pending, nor beside any
+ * revision that is being sent. `$now` is the time.
+ */
+const CLAIMABLE = (now: string): string => `one.status = 'pending' and one.due_time <= ${now}
+  and (one.lease_until is null or one.lease_until <= ${now})
+  and not exists (
+    select 1 from custodes.outbox as other
+    where other.status = 'pending' and other.destination = one.destination
+      and other.kind = one.kind and other.subject_id = one.subject_id and other.key <> one.key
+      and (other.revision < one.revision or other.lease_until > ${now})
+  )`;
+
+/** See Transaction.addDeliveries. */
+export async function addDeliveries(session: Session, rows: Parameters<Transaction["addDeliveries"]>[0]): Promise<void> {
+  if (rows.length === 0) return;
+  const stored = rows.map((row) => ({
+    ...row,
+    key: storable(row.key),
+    destination: storable(row.destination),
+    subjectId: storable(row.subjectId),
+  }));
+  await session.query(
+    `insert into custodes.outbox (key, destination, kind, subject_id, revision, due_time, created_time)
+     select key, destination, kind, "subjectId", revision, "dueTime", "createdTime"
+     from rows from (json_to_recordset($1::json) as
+       (key text, destination text, kind text, "subjectId" text, revision integer, "dueTime" bigint, "createdTime" bigint)
+     ) with ordinality as new
+     order by ordinality
+     on conflict (key) do nothing`,
+    [JSON.stringify(stored)],
+  );
+}
+
+/** See Store.dueDestinations: what `claimDeliveries` would find. */
+export async function dueDestinations(
+  session: Session,
+  now: EpochMs,
+): Promise<readonly { readonly destination: string; readonly due: number }[]> {
+  const { rows } = await session.query<{ destination: string; due: number }>(
+    `select destination, count(*) as due from custodes.outbox as one where ${CLAIMABLE("$1")} group by destination order by destination`,
+    [now],
+  );
+  return rows;
+}
+
+/** See Store.claimDeliveries. */
+export async function claimDeliveries(
+  session: Session,
+  destination: string,
+  limit: number,
+  now: EpochMs,
+  leaseUntil: EpochMs,
+): Promise<readonly OutboxRow[]> {
+  // Two claims at once: the second one skips the rows that the first holds, and PostgreSQL checks the lease again on
+  // a row that changed between its snapshot and its lock.
+  const { rows } = await session.query<OutboxRow>(
+    `with chosen as (
+       select key from custodes.outbox as one
+       where one.destination = $1 and ${CLAIMABLE("$2")}
+       order by created_time, number limit $4
+       for update skip locked
+     ), leased as (
+       update custodes.outbox set lease_until = $3 where key in (select key from chosen) returning *
+     )
+     select ${COLUMNS} from leased order by created_time, number`,
+    [storable(destination), now, leaseUntil, limit],
+  );
+  return rows;
+}
+
+/**
+ * See Store.settleDeliveries. A delivery that somebody settled for good stays so: the late answer of a sender that
+ * lost its lease must not bring it back.
+ */
+export async function settleDeliveries(session: Session, settlements: readonly Settlement[], now: EpochMs): Promise<void> {
+  // Of two settlements of one delivery the last counts, as if they came one by one.
+  const last = new Map(settlements.map((settlement) => [settlement.key, settlement]));
+  if (last.size === 0) return;
+  const rows = [...last.values()].map((settlement) => ({
+    ...settlement,
+    key: storable(settlement.key),
+    note: storableCut(settlement.note, NOTE_BYTES_MAX),
+    body: settlement.body === undefined ? undefined : storableCut(settlement.body, BODY_BYTES_MAX),
+  }));
+  await session.query(
+    `update custodes.outbox as one set
+       status = new.status, attempts = new.attempts, due_time = new."dueTime", note = new.note, lease_until = null,
+       settled_time = case when new.status = 'pending' then null else $2::bigint end,
+       body = case when new.status = 'dead' then new.body end
+     from json_to_recordset($1::json) as
+       new(key text, status text, attempts integer, "dueTime" bigint, note text, body text)
+     where one.key = new.key and one.status = 'pending'`,
+    [JSON.stringify(rows), now],
+  );
+}
+
+/** See Store.deliveries; newest first. */
+export async function deliveries(session: Session, filter: Parameters<Store["deliveries"]>[0] = {}): Promise<readonly OutboxRow[]> {
+  const { rows } = await session.query<OutboxRow>(
+    `select ${COLUMNS} from custodes.outbox
+     where ($1::text is null or destination = $1) and ($2::text is null or status = $2) order by number desc limit $3`,
+    [filter.destination === undefined ? null : storable(filter.destination), filter.status ?? null, filter.limit ?? null],
+  );
+  return rows;
+}
+
+/** See Store.deadLetterBody. */
+export async function deadLetterBody(session: Session, key: string): Promise<string | undefined> {
+  const dead: DeliveryStatus = "dead";
+  const { rows } = await session.query<{ body: string | null }>("select body from custodes.outbox where key = $1 and status = $2", [
+    storable(key),
+    dead,
+  ]);
+  return rows[0]?.body ?? undefined;
+}
+
+/** See Store.replayDeadLetters. */
+export async function replayDeadLetters(session: Session, keys: readonly string[], now: EpochMs): Promise<number> {
+  const { count } = await session.query(
+    `update custodes.outbox set status = 'pending', due_time = $2, settled_time = null, lease_until = null, body = null
+     where status = 'dead' and key in (select json_array_elements_text($1::json))`,
+    [JSON.stringify(keys.map(storable)), now],
+  );
+  return count;
+}

@@ -1,0 +1,103 @@
+/** The store's tables, one text per version. A version that was released is never changed, only followed by another. */
+
+/** Version n is the n-th text; all names carry their schema, since the queue's statements set the search path. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  create table custodes.log (
+    sequence bigserial primary key,
+    uid_hash uuid not null,
+    time bigint not null,
+    source text not null,
+    category text not null,
+    agent_uid text,
+    body text not null
+  );
+  create unique index log_uid on custodes.log (uid_hash);
+
+  -- One row per append: finds where a replay starts without an index over every event's time.
+  create table custodes.log_batch (
+    first_sequence bigint primary key,
+    last_sequence bigint not null,
+    time_max bigint not null
+  );
+
+  create table custodes.source (
+    source text primary key,
+    cursor text,
+    watermark bigint,
+    newest_time bigint,
+    last_success_time bigint,
+    last_error text,
+    paused_reason text,
+    events bigint not null default 0,
+    duplicates bigint not null default 0,
+    quarantined bigint not null default 0,
+    late_events bigint not null default 0,
+    changed_time bigint not null
+  );
+
+  create table custodes.job_offset (
+    job text primary key,
+    sequence bigint not null
+  );
+
+  create table custodes.quarantine (
+    id bigserial primary key,
+    source text not null,
+    time bigint not null,
+    code text not null,
+    message text not null,
+    position text not null,
+    raw text not null
+  );
+  create index quarantine_source on custodes.quarantine (source, id);
+
+  -- The key and value are hashed because an index row takes 2.7 KB at most and both come out of logs.
+  create table custodes.fact (
+    hash uuid primary key,
+    key text not null,
+    value text not null,
+    first bigint not null,
+    last bigint not null
+  );
+
+  create table custodes.alert (
+    id text not null,
+    revision integer not null,
+    last_time bigint not null,
+    body text not null,
+    primary key (id, revision)
+  );
+  create index alert_time on custodes.alert (last_time desc, id);
+
+  create table custodes.incident (
+    id text not null,
+    revision integer not null,
+    last_time bigint not null,
+    status integer not null,
+    body text not null,
+    primary key (id, revision)
+  );
+  create index incident_time on custodes.incident (last_time desc, id);
+
+  create table custodes.outbox (
+    key text primary key,
+    number bigserial not null,
+    destination text not null,
+    kind text not null,
+    subject_id text not null,
+    revision integer not null,
+    status text not null default 'pending',
+    attempts integer not null default 0,
+    due_time bigint not null,
+    created_time bigint not null,
+    lease_until bigint,
+    settled_time bigint,
+    note text,
+    body text
+  );
+  create index outbox_pending on custodes.outbox (destination, created_time, number) where status = 'pending';
+  create index outbox_subject on custodes.outbox (destination, kind, subject_id, revision) where status = 'pending';
+  create index outbox_listed on custodes.outbox (status, number);
+  `,
+];

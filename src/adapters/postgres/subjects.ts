@@ -1,0 +1,121 @@
+/** Alerts and incidents, every revision: a delivery is rendered from the revision that it names. */
+import type { Alert } from "../../core/alert.ts";
+import { INCIDENT_STATUS, type Incident } from "../../core/incident.ts";
+import type { Store } from "../../ports/store.ts";
+import type { Session } from "./database.ts";
+import { storable } from "./text.ts";
+
+/** See Transaction.saveAlerts. */
+export async function saveAlerts(session: Session, alerts: readonly Alert[]): Promise<void> {
+  await save(session, "alert", alerts);
+}
+
+/** See Transaction.saveIncidents. */
+export async function saveIncidents(session: Session, incidents: readonly Incident[]): Promise<void> {
+  await save(session, "incident", incidents);
+}
+
+interface Revised {
+  readonly id: string;
+  readonly revision: number;
+  readonly lastTime: number;
+  readonly status?: number;
+}
+
+async function save(session: Session, table: "alert" | "incident", subjects: readonly Revised[]): Promise<void> {
+  const rows = ascending(subjects).map((subject) => ({
+    id: storable(subject.id),
+    revision: subject.revision,
+    last_time: subject.lastTime,
+    status: subject.status,
+    // JSON text escapes NUL and lone surrogates, so a subject comes back exactly as it was.
+    body: JSON.stringify(subject),
+  }));
+  if (rows.length === 0) return;
+  const columns = table === "alert" ? "id, revision, last_time, body" : "id, revision, last_time, status, body";
+  await session.query(
+    `insert into custodes.${table} as old (${columns})
+     select ${columns} from json_to_recordset($1::json) as new(id text, revision integer, last_time bigint, status integer, body text)
+     where not exists (select 1 from custodes.${table} as later where later.id = new.id and later.revision > new.revision)
+     order by id, revision
+     on conflict (id, revision) do update set
+       last_time = excluded.last_time, body = excluded.body${table === "incident" ? ", status = excluded.status" : ""}`,
+    [JSON.stringify(rows)],
+  );
+}
+
+/** Of one call's subjects those that, saved one by one, would not have been refused; of equals the last. */
+function ascending<S extends Revised>(subjects: readonly S[]): readonly S[] {
+  const newest = new Map<string, number>();
+  const kept = new Map<string, S>();
+  for (const subject of subjects) {
+    if (subject.revision < (newest.get(subject.id) ?? 0)) continue;
+    newest.set(subject.id, subject.revision);
+    kept.set(`${subject.revision}:${subject.id}`, subject);
+  }
+  return [...kept.values()];
+}
+
+/** See Store.alerts; by newest last time. */
+export async function alerts(session: Session, filter: Parameters<Store["alerts"]>[0] = {}): Promise<readonly Alert[]> {
+  const { rows } = await session.query<Body>(
+    `select body from custodes.alert as one
+     where ($1::json is null or id in (select json_array_elements_text($1::json)))
+       and not exists (select 1 from custodes.alert as later where later.id = one.id and later.revision > one.revision)
+     order by last_time desc, id limit $2`,
+    [ids(filter.ids), filter.limit ?? null],
+  );
+  return rows.map(alertOf);
+}
+
+/** See Store.incidents; by newest last time. */
+export async function incidents(session: Session, filter: Parameters<Store["incidents"]>[0] = {}): Promise<readonly Incident[]> {
+  const { rows } = await session.query<Body>(
+    `select body from custodes.incident as one
+     where ($1::json is null or id in (select json_array_elements_text($1::json)))
+       and ($2::boolean is null or (status not in ($3, $4)) = $2)
+       and not exists (select 1 from custodes.incident as later where later.id = one.id and later.revision > one.revision)
+     order by last_time desc, id limit $5`,
+    [ids(filter.ids), filter.open ?? null, INCIDENT_STATUS.resolved, INCIDENT_STATUS.closed, filter.limit ?? null],
+  );
+  return rows.map(incidentOf);
+}
+
+/** See Store.alertRevision. */
+export async function alertRevision(session: Session, id: string, revision: number): Promise<Alert | undefined> {
+  const { rows } = await session.query<Body>("select body from custodes.alert where id = $1 and revision = $2", [storable(id), revision]);
+  return rows.map(alertOf)[0];
+}
+
+/** See Store.incidentRevision. */
+export async function incidentRevision(session: Session, id: string, revision: number): Promise<Incident | undefined> {
+  const { rows } = await session.query<Body>("select body from custodes.incident where id = $1 and revision = $2", [
+    storable(id),
+    revision,
+  ]);
+  return rows.map(incidentOf)[0];
+}
+
+interface Body {
+  readonly body: string;
+}
+
+function ids(list: readonly string[] | undefined): string | null {
+  return list === undefined ? null : JSON.stringify(list.map(storable));
+}
+
+function alertOf({ body }: Body): Alert {
+  return JSON.parse(body) as Alert;
+}
+
+function incidentOf({ body }: Body): Incident {
+  const stored = JSON.parse(body) as Incident;
+  // JSON leaves out what is undefined; the type promises the keys.
+  return {
+    ...stored,
+    agentUid: stored.agentUid,
+    agentName: stored.agentName,
+    agentOwner: stored.agentOwner,
+    coverage: { ...stored.coverage, watermark: stored.coverage.watermark },
+  };
+}
