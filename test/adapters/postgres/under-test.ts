@@ -1,0 +1,16 @@
+import { openStore, type OpenStore, type StoreLocation } from "../../../src/adapters/postgres/open.ts";
+import type { StoreUnderTest } from "../../contract/store.ts";
+
+/** Opens a store that can be emptied. */
+export async function storeUnderTest(location: StoreLocation): Promise<StoreUnderTest> {
+  const open = await openStore(location);
+  return { store: open.store, reset: () => empty(open), close: () => open.store.close() };
+}
+
+/** Empties every table of the store except the one that knows the schema's version. */
+export async function empty({ pool }: OpenStore): Promise<void> {
+  const { rows } = await pool.query<{ tables: string }>(
+    "select string_agg(format('custodes.%I', tablename), ', ') as tables from pg_tables where schemaname = 'custodes' and tablename <> 'migration'",
+  );
+  await pool.query(`truncate ${rows[0]?.tables ?? ""} restart identity`);
+}

@@ -1,0 +1,49 @@
+/** Every promise that `src/ports/store.ts` makes in prose, for any implementation of it. */
+import { afterAll, beforeAll, beforeEach, describe } from "vitest";
+import { Failure } from "../../src/core/errors.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { logPromises } from "./store-log.ts";
+import { outboxPromises } from "./store-outbox.ts";
+import { sourcePromises } from "./store-sources.ts";
+import { subjectPromises } from "./store-subjects.ts";
+import { transactionPromises } from "./store-transaction.ts";
+
+/** A store under test, emptied before each test. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Empties it. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Gives the store under test. */
+export type TheStore = () => Store;
+
+/** The code of the Failure that the promise ends with; anything else fails the test. */
+export async function failureCode(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Failure) return `${error.kind} ${error.code}`;
+    throw error;
+  }
+  return "none";
+}
+
+/** Runs the contract; `open` is called once. */
+export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
+  describe(`the store on ${name}`, () => {
+    let subject: StoreUnderTest;
+    beforeAll(async () => {
+      subject = await open();
+    });
+    beforeEach(() => subject.reset());
+    afterAll(() => subject?.close());
+    const store: TheStore = () => subject.store;
+    transactionPromises(store);
+    logPromises(store);
+    sourcePromises(store);
+    subjectPromises(store);
+    outboxPromises(store);
+  });
+}
