@@ -37,6 +37,8 @@ export interface FileInfo {
   readonly fileId: string;
   readonly size: number;
   readonly modifiedTime: EpochMs;
+  /** When its content, name or place last changed, so that a file copied in with an old date is still new; absent: `modifiedTime`. */
+  readonly changedTime?: EpochMs;
 }
 /** Part of a file. */
 export interface FileSlice {

@@ -1,0 +1,125 @@
+/** Local files behind the port of src/ports/context.ts. */
+import { open } from "node:fs/promises";
+import { Failure } from "../../core/errors.ts";
+import type { Files, FileSlice } from "../../ports/context.ts";
+import { compressionOf, fileChunks, unreadable } from "./chunks.ts";
+import { fileInfo, listFiles } from "./list-files.ts";
+
+/** Archives that stay open between reads; each holds one file handle and about a megabyte. */
+const ARCHIVES_OPEN_MAX = 4;
+
+/** Files of this machine. Archives (`.gz`, `.zst`) are read through decompression; reading on is cheap, going back is not. */
+export function localFiles(): Files {
+  const archives = new Map<string, Archive>();
+  return {
+    list: listFiles,
+    read: async (path, offset, bytesMax) =>
+      compressionOf(path) === undefined ? await readPlain(path, offset, bytesMax) : await readArchive(archives, path, offset, bytesMax),
+  };
+}
+
+async function readPlain(path: string, offset: number, bytesMax: number): Promise<FileSlice> {
+  const file = await open(path, "r").catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(bytesMax, size - offset)));
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length, offset + length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return { bytes: buffer.subarray(0, length), end: offset + length >= size };
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/** An archive that is being read from its start to its end. */
+interface Archive {
+  readonly fileId: string;
+  readonly chunks: AsyncIterator<Uint8Array>;
+  /** Decompressed bytes given so far; `rest` comes next. */
+  offset: number;
+  rest: Uint8Array;
+  done: boolean;
+  /** Why the archive ends early; thrown by the read that has nothing else to give. */
+  fault: Failure | undefined;
+}
+
+async function readArchive(archives: Map<string, Archive>, path: string, offset: number, bytesMax: number): Promise<FileSlice> {
+  const info = await fileInfo(path);
+  if (info === undefined) throw unreadable(path, { code: "ENOENT" });
+  const fileId = `${info.fileId}:${info.size}:${info.changedTime}`;
+  let archive = archives.get(path);
+  archives.delete(path);
+  if (archive === undefined || archive.fileId !== fileId || archive.offset > offset) {
+    await archive?.chunks.return?.();
+    archive = {
+      fileId,
+      chunks: fileChunks(path)[Symbol.asyncIterator](),
+      offset: 0,
+      rest: new Uint8Array(0),
+      done: false,
+      fault: undefined,
+    };
+  }
+  await skipTo(archive, offset);
+  const bytes = await take(archive, bytesMax);
+  if (archive.fault !== undefined && bytes.length === 0) throw archive.fault;
+  const end = archive.done && archive.fault === undefined;
+  if (!end) await keep(archives, path, archive);
+  return { bytes, end };
+}
+
+async function keep(archives: Map<string, Archive>, path: string, archive: Archive): Promise<void> {
+  archives.set(path, archive);
+  const [oldest] = archives;
+  if (archives.size <= ARCHIVES_OPEN_MAX || oldest === undefined) return;
+  archives.delete(oldest[0]);
+  await oldest[1].chunks.return?.();
+}
+
+async function fill(archive: Archive): Promise<void> {
+  if (archive.done || archive.rest.length > 0) return;
+  try {
+    const next = await archive.chunks.next();
+    if (next.done === true) archive.done = true;
+    else archive.rest = Buffer.from(next.value);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== "poison") throw error;
+    archive.done = true;
+    archive.fault = error;
+  }
+}
+
+async function skipTo(archive: Archive, offset: number): Promise<void> {
+  while (archive.offset < offset) {
+    await fill(archive);
+    if (archive.done) return;
+    const skipped = Math.min(archive.rest.length, offset - archive.offset);
+    archive.rest = archive.rest.subarray(skipped);
+    archive.offset += skipped;
+  }
+}
+
+async function take(archive: Archive, bytesMax: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  while (length < bytesMax) {
+    await fill(archive);
+    if (archive.done) break;
+    const part = archive.rest.subarray(0, bytesMax - length);
+    archive.rest = archive.rest.subarray(part.length);
+    archive.offset += part.length;
+    length += part.length;
+    parts.push(part);
+  }
+  // Knowing whether there is more needs a look ahead.
+  await fill(archive);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
