@@ -56,7 +56,7 @@ export interface NormalizeContext {
   /** When the batch was received. */
   readonly received: EpochMs;
   /** Lower-case hex SHA-256 of the UTF-8 text. */
-  sha256(text: string): string;
+  readonly sha256: (text: string) => string;
 }
 
 /**

@@ -157,7 +157,7 @@ const ATTRIBUTED: readonly (keyof Event)[] = [
 
 function expectEvent<C>(event: Event, suite: NormalizerSuite<C>): void {
   const { connector } = suite;
-  expect(Object.keys(event), "fields are assigned in the one order").toEqual(EVENT_KEYS);
+  expect(Object.keys(event).join(), "fields are assigned in the one order").toBe(EVENT_KEYS.join());
   expect(event.uid.startsWith(suite.uidPrefix ?? `${connector.id}:`), event.uid).toBe(true);
   expect(event.uid.length).toBeLessThanOrEqual(512);
   expect(Number.isSafeInteger(event.time) && event.time > 0, `time ${event.time}`).toBe(true);
@@ -168,19 +168,24 @@ function expectEvent<C>(event: Event, suite: NormalizerSuite<C>): void {
   expect(CATEGORIES).toContain(event.category);
   expect(connector.categories ?? [], "the connector declares its categories").toContain(event.category);
   expect(event.attributionId).toBe(ATTRIBUTION.none);
-  for (const field of ATTRIBUTED) expect(event[field], `${field} belongs to attribution`).toBeUndefined();
-  for (const [field, value] of Object.entries(event)) expectValue(field, value);
+  expect(
+    ATTRIBUTED.filter((field) => event[field] !== undefined),
+    "these fields belong to attribution",
+  ).toEqual([]);
+  expect(Object.entries(event).flatMap(([field, value]) => wrongValue(field, value) ?? [])).toEqual([]);
 }
 
-function expectValue(field: string, value: unknown): void {
+/** Plain tests and one `expect` per event: mutations ask this millions of times. */
+function wrongValue(field: string, value: unknown): string | undefined {
   if (Array.isArray(value)) {
-    expect(value.length, field).toBeLessThanOrEqual(64);
-    for (const item of value) expect(typeof item === "string" && item.length <= 1024, field).toBe(true);
-    return;
+    if (value.length > 64) return `${field} has ${value.length} items`;
+    return value.every((item) => typeof item === "string" && item.length <= 1024)
+      ? undefined
+      : `${field} has an item that is no short text`;
   }
-  expect(["string", "number", "boolean", "undefined"], field).toContain(typeof value);
-  if (typeof value === "number") expect(Number.isFinite(value), `${field} is ${value}`).toBe(true);
-  if (typeof value === "string") expect(value.length, field).toBeLessThanOrEqual(1100);
+  if (typeof value === "number") return Number.isFinite(value) ? undefined : `${field} is ${value}`;
+  if (typeof value === "string") return value.length <= 1100 ? undefined : `${field} has ${value.length} characters`;
+  return typeof value === "boolean" || value === undefined ? undefined : `${field} is of type ${typeof value}`;
 }
 
 const DEEP = JSON.parse(`${'{"a":'.repeat(60)}1${"}".repeat(60)}`) as unknown;
