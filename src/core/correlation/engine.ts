@@ -1,0 +1,137 @@
+import type { Alert } from "../alert.ts";
+import { CATEGORIES } from "../event.ts";
+import type { Category, EpochMs } from "../event.ts";
+import type { Reader } from "../sigma/reader.ts";
+import type { Detection, RuleSet } from "../sigma/rules.ts";
+import type { Mark } from "./group.ts";
+import type { Counters } from "./intake.ts";
+import { plan } from "./plan.ts";
+import type { Feed, Part } from "./plan.ts";
+import { seenUids } from "./seen.ts";
+import type { Engine, Watermarks } from "./types.ts";
+
+export { unsupported } from "./unsupported.ts";
+
+/** What an engine needs beside its rules. */
+export interface EngineOptions<E> {
+  readonly reader: Reader<E>;
+  /** UUIDv5 of a name in the namespace of alerts (`semantics.md` section 8, Alerts). */
+  uuid5(name: string): string;
+  /** Lateness of rules that name none: how long entries are kept after their alerts are final. */
+  readonly latenessMs: number;
+  /** Most events that an alert lists as evidence; default 25. */
+  readonly evidenceMax?: number;
+}
+
+/** Evidence of an alert (`semantics.md` section 5). */
+const EVIDENCE_MAX = 25;
+
+/**
+ * An engine over a set of rules. Final alerts are a function of the set of events alone: not of their order within
+ * lateness, nor of batches, duplicates or the moments of `advance`. Rules that `unsupported` names are left out.
+ * A provisional alert of a rule over other correlations waits until the alerts of those are certain.
+ */
+export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
+  const { reader } = options;
+  const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
+  const shared = {
+    uuid5: (name: string) => options.uuid5(name),
+    latenessMs: options.latenessMs,
+    evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
+    counters,
+  };
+  const { feeds, parts, horizonMs } = plan(rules, shared);
+  const byCategory = new Map<Category, readonly Feed<E>[]>();
+  for (const category of CATEGORIES)
+    byCategory.set(
+      category,
+      feeds.filter(({ detection }) => admits(detection, category)),
+    );
+  const seen = seenUids();
+  let newest = Number.NEGATIVE_INFINITY;
+  /** Parts that took something of the current event, with the rules of theirs that it matched. */
+  const touched: Part<E>[] = [];
+
+  function take(event: E, time: EpochMs): void {
+    const category = reader.category(event);
+    const candidates = category === undefined ? feeds : byCategory.get(category)!;
+    let matched = 0;
+    for (const feed of candidates) {
+      if (!feed.detection.matches(event)) continue;
+      matched++;
+      for (const { part, bit } of feed.targets) {
+        if (part.rules === 0) touched.push(part);
+        part.rules |= bit;
+      }
+    }
+    if (matched === 0) counters.events++;
+    else spread(event, time);
+    touched.length = 0;
+  }
+
+  function spread(event: E, time: EpochMs): void {
+    const uid = reader.uid(event);
+    if (!seen.add(uid, time)) {
+      counters.duplicates++;
+      for (const part of touched) part.rules = 0;
+      return;
+    }
+    counters.events++;
+    const mark: Mark = { uid, agents: reader.agent(event) };
+    let late = false;
+    for (const part of touched) {
+      const { rules: matchedRules } = part;
+      part.rules = 0;
+      if (time < part.watermark) late = true;
+      part.take(event, time, mark, matchedRules);
+    }
+    if (late) counters.late++;
+  }
+
+  function advanceTo(watermarks: Watermarks, out: Alert[]): void {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const part of parts) {
+      // Alerts of the rules that it refers to have come in the meantime.
+      part.settle(out);
+      part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
+      part.advance(newest, out);
+      if (part.watermark < lowest) lowest = part.watermark;
+    }
+    seen.prune(lowest - horizonMs);
+  }
+
+  return {
+    push(events) {
+      const out: Alert[] = [];
+      for (const event of events) {
+        const time = reader.time(event);
+        // An event without a usable time never gets here; nothing could be said about its windows.
+        if (!Number.isFinite(time)) continue;
+        if (time > newest) newest = time;
+        take(event, time);
+      }
+      for (const part of parts) part.settle(out);
+      return out;
+    },
+    advance(watermarks) {
+      const out: Alert[] = [];
+      advanceTo(watermarks, out);
+      return out;
+    },
+    finish() {
+      const out: Alert[] = [];
+      advanceTo({ all: Number.POSITIVE_INFINITY }, out);
+      return out;
+    },
+    horizonMs,
+    get stats() {
+      let entries = 0;
+      for (const part of parts) entries += part.entries();
+      return { ...counters, entries };
+    },
+  };
+}
+
+function admits<E>({ categories }: Detection<E>, category: Category): boolean {
+  return categories === undefined || categories.includes(category);
+}

@@ -1,0 +1,53 @@
+import type { Threshold } from "../sigma/rules.ts";
+import type { EpochMs } from "../event.ts";
+import { emptyGroup, lowerBound } from "./group.ts";
+import type { Group } from "./group.ts";
+import type { SlidingKind } from "./sliding-kind.ts";
+import { leastCount, meets } from "./threshold.ts";
+
+/** Most rules that a temporal correlation may refer to: a set of them is the bits of one small integer. */
+export const TEMPORAL_RULES_MAX = 30;
+
+/** A group with the latest time of each rule. */
+interface TemporalGroup extends Group<number> {
+  readonly latest: EpochMs[];
+}
+
+/** temporal with a lower bound: how many of `rules` rules have an event in the window. An extra is the set of rules. */
+export function temporal(threshold: Threshold, timespanMs: number, rules: number): SlidingKind<number, TemporalGroup> {
+  const never = (): EpochMs[] => Array.from({ length: rules }, () => Number.NEGATIVE_INFINITY);
+  const holds = (latest: readonly EpochMs[], time: EpochMs): boolean => {
+    let present = 0;
+    for (const seen of latest) if (seen >= time - timespanMs) present++;
+    return meets(threshold, present);
+  };
+  return {
+    keepsExtra: true,
+    least: leastCount(threshold),
+    open: (values) => ({ ...emptyGroup<number>(values), latest: never() }),
+    appended({ latest, times, extras }) {
+      const time = times[times.length - 1]!;
+      note(latest, extras[extras.length - 1]!, time);
+      return holds(latest, time);
+    },
+    inserting: ({ latest }, time, set) => note(latest, set, time),
+    merged() {},
+    dropping() {},
+    scan({ times, extras }, from, to, hit) {
+      if (from >= to) return;
+      const latest = never();
+      for (let at = lowerBound(times, times[from]! - timespanMs); at < to; at++) {
+        const time = times[at]!;
+        note(latest, extras[at]!, time);
+        if (at >= from && times[at + 1] !== time && holds(latest, time)) hit(time);
+      }
+    },
+  };
+}
+
+function note(latest: EpochMs[], set: number, time: EpochMs): void {
+  for (let bits = set; bits !== 0; bits &= bits - 1) {
+    const rule = 31 - Math.clz32(bits & -bits);
+    if (latest[rule]! < time) latest[rule] = time;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Threshold } from "../sigma/rules.ts";
+import { addExactly, compareSum, exactSum, meanOf } from "./exact-sum.ts";
+import type { ExactSum } from "./exact-sum.ts";
+import { percentileOf } from "./percentile.ts";
+import { meets, meetsExactly } from "./threshold.ts";
+import type { TumblingKind } from "./tumbling.ts";
+
+/** event_count without a lower bound. */
+export function countPerWindow(threshold: Threshold): TumblingKind<0> {
+  return { keepsExtra: false, holds: (_, from, to) => meets(threshold, to - from) };
+}
+
+/** value_count without a lower bound. */
+export function valuesPerWindow(threshold: Threshold): TumblingKind<string> {
+  return {
+    keepsExtra: true,
+    holds({ extras }, from, to) {
+      const distinct = new Set<string>();
+      for (let at = from; at < to; at++) distinct.add(extras[at]!);
+      return meets(threshold, distinct.size);
+    },
+  };
+}
+
+/** temporal without a lower bound. */
+export function rulesPerWindow(threshold: Threshold): TumblingKind<number> {
+  return {
+    keepsExtra: true,
+    holds({ extras }, from, to) {
+      let set = 0;
+      for (let at = from; at < to; at++) set |= extras[at]!;
+      let present = 0;
+      for (; set !== 0; set &= set - 1) present++;
+      return meets(threshold, present);
+    },
+  };
+}
+
+/** value_sum without a lower bound; numbers may be negative. */
+export function sumPerWindow(threshold: Threshold): TumblingKind<number> {
+  return {
+    keepsExtra: true,
+    holds({ extras }, from, to) {
+      const sum = sumOf(extras, from, to);
+      return meetsExactly(threshold, (limit) => compareSum(sum, limit));
+    },
+  };
+}
+
+/** value_avg: the mean, rounded once. A window without numbers has none. */
+export function meanPerWindow(threshold: Threshold): TumblingKind<number> {
+  return {
+    keepsExtra: true,
+    holds: ({ extras }, from, to) => from < to && meets(threshold, meanOf(sumOf(extras, from, to), to - from)),
+  };
+}
+
+/** value_percentile, and value_median with percentile 50. A window without numbers has none. */
+export function percentilePerWindow(threshold: Threshold, percentile: number): TumblingKind<number> {
+  const of = percentileOf(percentile);
+  return {
+    keepsExtra: true,
+    holds: ({ extras }, from, to) => from < to && meets(threshold, of(extras.slice(from, to))),
+  };
+}
+
+function sumOf(numbers: readonly number[], from: number, to: number): ExactSum {
+  const sum = exactSum();
+  for (let at = from; at < to; at++) addExactly(sum, numbers[at]!);
+  return sum;
+}

@@ -1,0 +1,143 @@
+/** Random rules, histories and deliveries for the engine's properties. */
+import * as fc from "fast-check";
+import type { Threshold } from "../../src/core/sigma/rules.ts";
+import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
+
+/** Detections of every random rule set. */
+export const DETECTIONS = ["p", "q", "r"] as const;
+/** Windows of random rules: small, so that boundaries are hit often. */
+const SPAN = fc.constantFrom(1, 6, 10, 12);
+const SUPPRESS = fc.constantFrom(5, 6, 10, 12, 30);
+const GROUPS: readonly (readonly string[])[] = [[], ["ai_agent.uid"], ["x"], ["x", "ai_agent.uid"]];
+
+/** Times around multiples of the windows, with ties. */
+const time = fc
+  .tuple(fc.constantFrom(0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
+  .map(([base, offset]) => base + offset);
+
+const groupValue = fc.constantFrom<unknown>("a", "a", "b", 7, "7", true, null, undefined, "", ["a"]);
+const value = fc.constantFrom<unknown>(1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3, 1e16, -1e16, 1e300, "x", null, undefined, true, 5e-324);
+
+export const event: fc.Arbitrary<TestEvent> = fc
+  .record({
+    uid: fc.nat(400).map((id) => `e${id}`),
+    time,
+    is: fc.subarray([...DETECTIONS], { minLength: 0 }),
+    x: groupValue,
+    y: groupValue,
+    v: value,
+    w: value,
+    agent: fc.constantFrom("a1", "a2", undefined),
+  })
+  .map(({ agent, ...rest }) => ({ ...rest, "ai_agent.uid": agent, ...(agent === undefined ? {} : { agent }) }));
+
+/** Events with distinct uids: of two with one uid and different content, arrival would decide. */
+export const history = fc.uniqueArray(event, { selector: ({ uid }) => uid, minLength: 1, maxLength: 40, size: "max" });
+
+const lower = fc.oneof(
+  fc.nat(4).map((gte) => ({ gte })),
+  fc.nat(3).map((gt) => ({ gt })),
+  fc.constant({ gte: 2.5 }),
+);
+const other = fc.oneof(
+  fc.nat(3).map((lt) => ({ lt })),
+  fc.nat(3).map((lte) => ({ lte })),
+  fc.nat(3).map((eq) => ({ eq })),
+  fc.nat(3).map((neq) => ({ neq })),
+  fc.constant({ lt: 0.3 }),
+  fc.constant({ eq: 0.2 }),
+);
+const anyThreshold: fc.Arbitrary<Threshold> = fc.oneof(
+  { weight: 5, arbitrary: lower },
+  { weight: 3, arbitrary: other },
+  { weight: 2, arbitrary: fc.tuple(lower, other).map(([a, b]) => ({ ...a, ...b })) },
+);
+
+/** A correlation over `rules`; `names` are group names that all of them have. */
+function spec(id: string, rules: readonly string[], names: readonly (readonly string[])[]): fc.Arbitrary<CorrelationSpec> {
+  const base = fc.record({
+    id: fc.constant(id),
+    rules: fc.shuffledSubarray([...rules], { minLength: 1 }),
+    groupBy: fc.constantFrom(...names),
+    timespanMs: SPAN,
+    suppressMs: SUPPRESS,
+    alerts: fc.constant(true),
+  });
+  const counted = fc.record({ type: fc.constantFrom("event_count" as const, "temporal" as const), threshold: anyThreshold });
+  const valued = fc.record({
+    type: fc.constantFrom("value_sum" as const, "value_avg" as const, "value_median" as const),
+    threshold: anyThreshold,
+    fields: fc.constant(["v"]),
+  });
+  const distinct = fc.record({
+    type: fc.constant("value_count" as const),
+    threshold: anyThreshold,
+    fields: fc.constantFrom(["v"], ["v", "w"]),
+  });
+  const ranked = fc.record({
+    type: fc.constant("value_percentile" as const),
+    threshold: anyThreshold,
+    fields: fc.constant(["v"]),
+    percentile: fc.constantFrom(0, 10, 50, 99.9, 100, 33.3),
+  });
+  const kind = fc.oneof({ weight: 3, arbitrary: counted }, distinct, { weight: 2, arbitrary: valued }, ranked);
+  const ordered = base.map((common) => ({ ...common, type: "temporal_ordered" as const, threshold: { gte: common.rules.length } }));
+  return fc.oneof({ weight: 3, arbitrary: fc.tuple(base, kind).map(([common, own]) => ({ ...common, ...own })) }, ordered);
+}
+
+const aliased: fc.Arbitrary<CorrelationSpec> = spec("aliased", ["p", "q"], [["who"]]).map((made) => ({
+  ...made,
+  aliases: { who: { p: "x", q: "y" } },
+}));
+
+/** One or two rules over events, perhaps with one over their alerts. */
+export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
+  .tuple(
+    fc.oneof({ weight: 4, arbitrary: spec("one", DETECTIONS, GROUPS) }, aliased),
+    spec("two", DETECTIONS, GROUPS),
+    fc.constantFrom(1, 2, 3, 3),
+  )
+  .chain(([one, two, size]): fc.Arbitrary<readonly CorrelationSpec[]> => {
+    if (size === 1) return fc.constant([one]);
+    if (size === 2) return fc.constant([two, one]);
+    const shared = (one.groupBy ?? []).filter((name) => two.groupBy?.includes(name));
+    const names = shared.length > 0 ? [[], shared] : [[]];
+    // The outer rule stands first: rules need no order of their own.
+    return fc
+      .tuple(spec("outer", [one.id, "two"], names), spec("outer", [one.id, "p"], [[]]), fc.boolean(), fc.boolean())
+      .map(([over, mixed, useMixed, mute]) => [useMixed ? mixed : over, { ...one, alerts: !mute }, two]);
+  });
+
+/** One step of a delivery: some events, or the watermark moves to so far behind the newest event. */
+export type Step = { readonly push: readonly TestEvent[] } | { readonly advance: number };
+
+/** Deliveries of a history that respect its lateness: shuffled, repeated, split. */
+export function delivery(events: readonly TestEvent[]): fc.Arbitrary<{ readonly steps: readonly Step[]; readonly latenessMs: number }> {
+  const per = { minLength: events.length, maxLength: events.length };
+  return fc
+    .record({
+      latenessMs: fc.constantFrom(0, 1, 5, 12, 100),
+      jitter: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), per),
+      repeat: fc.array(fc.constantFrom(0, 0, 0, 1, 2), per),
+      cut: fc.array(fc.constantFrom("go", "go", "batch", "advance", "slack"), per),
+    })
+    .map(({ latenessMs, jitter, repeat, cut }) => {
+      // Sorted by time + at most lateness: no event comes further than that behind an earlier one.
+      const arrivals = events
+        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs, index }))
+        .sort((a, b) => a.at - b.at || a.index - b.index);
+      const steps: Step[] = [];
+      let batch: TestEvent[] = [];
+      let newest = Number.NEGATIVE_INFINITY;
+      for (const { item, index } of arrivals) {
+        for (let copy = 0; copy <= repeat[index]!; copy++) batch.push({ ...item });
+        newest = Math.max(newest, item.time);
+        if (cut[index] === "go") continue;
+        steps.push({ push: batch });
+        batch = [];
+        if (cut[index] !== "batch") steps.push({ advance: newest - latenessMs - (cut[index] === "slack" ? 7 : 0) });
+      }
+      steps.push({ push: batch });
+      return { steps, latenessMs };
+    });
+}

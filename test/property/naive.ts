@@ -1,0 +1,315 @@
+/**
+ * What the alerts of a set of events are, written down from the text of the semantics alone: every window is filtered
+ * from the whole list, every sequence is searched for. Slow on purpose; shares nothing with the engine.
+ */
+import type { Reader } from "../../src/core/sigma/reader.ts";
+import type { Correlation, RuleSet, Threshold } from "../../src/core/sigma/rules.ts";
+import { fractionOf, roundFraction, sumOf } from "./naive-numbers.ts";
+import type { Fraction } from "./naive-numbers.ts";
+
+/** A final alert, as far as it is a function of the events. */
+export interface NaiveAlert {
+  id: string;
+  ruleId: string;
+  group: Record<string, string>;
+  bucket: number;
+  firstTime: number;
+  lastTime: number;
+  count: number;
+  evidence: string[];
+  agents: string[];
+}
+
+/** Something that takes part in a correlation: an event or an inner alert, with the rules that it matched. */
+interface Item {
+  time: number;
+  uid: string;
+  rules: string[];
+  agents: string[];
+  value: unknown;
+}
+
+interface Outcome {
+  alert: NaiveAlert;
+  /** What the alert is to the rules that refer to it. */
+  inner: { time: number; agents: string[] };
+}
+
+interface World<E> {
+  rules: RuleSet<E>;
+  events: E[];
+  newest: number;
+  reader: Reader<E>;
+  uuid5: (name: string) => string;
+}
+
+const MAX = 25;
+const compare = (a: Item, b: Item): number => a.time - b.time || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
+
+export function naive<E>(rules: RuleSet<E>, input: readonly E[], reader: Reader<E>, uuid5: (name: string) => string): NaiveAlert[] {
+  const first = new Map<string, E>();
+  for (const event of input) if (!first.has(reader.uid(event))) first.set(reader.uid(event), event);
+  const events = [...first.values()];
+  const world: World<E> = { rules, events, newest: Math.max(...events.map((event) => reader.time(event))), reader, uuid5 };
+  const alerts: NaiveAlert[] = [];
+  for (const detection of rules.detections) if (detection.alerts) alerts.push(...lone(world, detection.info.id));
+  for (const correlation of rules.correlations) {
+    if (correlation.alerts) alerts.push(...outcomes(world, correlation).map(({ alert }) => alert));
+  }
+  return sorted(alerts);
+}
+
+export function sorted(alerts: readonly NaiveAlert[]): NaiveAlert[] {
+  const key = (alert: NaiveAlert): string => JSON.stringify([alert.ruleId, Object.entries(alert.group).sort(), alert.bucket]);
+  return [...alerts].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+/** A detection rule on its own: group {}, the anchor is the event's time, its window the event. */
+function lone<E>(world: World<E>, id: string): NaiveAlert[] {
+  const rule = world.rules.detections.find((detection) => detection.info.id === id)!;
+  const items = world.events.filter((event) => rule.matches(event)).map((event) => eventItem(world, event, [id], undefined));
+  const anchors = items.map((item) => ({ anchor: item.time, first: item.time, last: item.time, window: [item] }));
+  return alertsOf(world, id, {}, [], items, anchors, rule.suppressMs, (chosen) => chosen.slice(0, MAX)).map(({ alert }) => alert);
+}
+
+function eventItem<E>(world: World<E>, event: E, rules: string[], value: unknown): Item {
+  const agent = world.reader.agent(event);
+  return { time: world.reader.time(event), uid: world.reader.uid(event), rules, agents: agent === undefined ? [] : [agent], value };
+}
+
+function canonical(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))) return JSON.stringify(value);
+  return undefined;
+}
+
+function toNumber(value: unknown): number | undefined {
+  if (typeof value === "string" && !/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(value)) return undefined;
+  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  return Number.isFinite(Number(value)) ? Number(value) : undefined;
+}
+
+/** Section 8: with gt or gte windows slide, but not those of averages and percentiles. */
+function slides<E>({ type, threshold }: Correlation<E>): boolean {
+  if (type === "value_avg" || type === "value_percentile" || type === "value_median") return false;
+  return threshold.gt !== undefined || threshold.gte !== undefined;
+}
+
+/** The value that the type uses; undefined: the event takes no part. */
+function usable<E>(correlation: Correlation<E>, read: (index: number) => unknown): unknown {
+  if (correlation.type === "value_count") {
+    const values = correlation.fields.map((_, index) => canonical(read(index)));
+    return values.includes(undefined) ? undefined : JSON.stringify(values);
+  }
+  if (correlation.type.startsWith("value_")) {
+    const number = toNumber(read(0));
+    if (number === undefined) return undefined;
+    return correlation.type === "value_sum" && slides(correlation) && number < 0 ? undefined : number;
+  }
+  return true;
+}
+
+/** The groups of a correlation, each with its items. */
+function groupsOf<E>(world: World<E>, correlation: Correlation<E>): { values: string[]; items: Item[] }[] {
+  const groups = new Map<string, { values: string[]; items: Item[] }>();
+  const put = (values: (string | undefined)[], item: Item): void => {
+    if (values.includes(undefined) || item.value === undefined) return;
+    const key = JSON.stringify(values);
+    const group = groups.get(key) ?? { values: values as string[], items: [] };
+    groups.set(key, group);
+    const same = group.items.find((other) => other.uid === item.uid);
+    if (same === undefined) group.items.push(item);
+    else same.rules.push(...item.rules);
+  };
+  for (const rule of correlation.rules) {
+    const detection = world.rules.detections.find((other) => other.info.id === rule);
+    for (const event of detection === undefined ? [] : world.events.filter((other) => detection.matches(other))) {
+      const value = usable(correlation, (index) => correlation.fields[index]!.read(event));
+      put(
+        correlation.groupBy.map((field) => canonical(field.read(rule)!(event))),
+        eventItem(world, event, [rule], value),
+      );
+    }
+    const inner = world.rules.correlations.find((other) => other.info.id === rule);
+    for (const { alert, inner: event } of inner === undefined ? [] : outcomes(world, inner)) {
+      const value = usable(correlation, (index) => alert.group[correlation.fields[index]!.path]);
+      const item = { time: event.time, uid: alert.id, rules: [rule], agents: event.agents, value };
+      put(
+        correlation.groupBy.map((field) => canonical(alert.group[field.path(rule)])),
+        item,
+      );
+    }
+  }
+  for (const group of groups.values()) group.items.sort(compare);
+  return [...groups.values()];
+}
+
+function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
+  const { groupBy, timespanMs: span, suppressMs, rules } = correlation;
+  const choose = correlation.type.startsWith("temporal")
+    ? (items: Item[]): Item[] => {
+        const share = Math.max(1, Math.floor(MAX / rules.length));
+        const chosen = new Set(rules.flatMap((rule) => items.filter((item) => item.rules.includes(rule)).slice(0, share)));
+        return items.filter((item) => chosen.has(item));
+      }
+    : (items: Item[]): Item[] => items.slice(0, MAX);
+  return groupsOf(world, correlation).flatMap(({ values, items }) => {
+    const anchors: Satisfied[] = [];
+    if (slides(correlation)) {
+      for (const { time } of items) {
+        const window = items.filter((item) => item.time >= time - span && item.time <= time);
+        if (holds(correlation, window)) anchors.push({ anchor: time, first: window[0]!.time, last: time, window });
+      }
+    } else {
+      for (const start of windowStarts(world, correlation, items)) {
+        const window = items.filter((item) => item.time >= start && item.time < start + span);
+        if (!holds(correlation, window)) continue;
+        anchors.push({ anchor: start, first: window[0]?.time ?? start, last: window.at(-1)?.time ?? start, window });
+      }
+    }
+    const group = Object.fromEntries(groupBy.map(({ name }, index) => [name, values[index]!]));
+    const agents = groupBy.flatMap((field, index) =>
+      field.name === "ai_agent.uid" || rules.some((rule) => field.path(rule) === "ai_agent.uid") ? [values[index]!] : [],
+    );
+    return alertsOf(world, correlation.info.id, group, agents, items, anchors, suppressMs, choose);
+  });
+}
+
+/** Starts of the tumbling windows in which a group is evaluated. */
+function windowStarts<E>(world: World<E>, { groupBy, timespanMs: span }: Correlation<E>, items: readonly Item[]): number[] {
+  const starts: number[] = [];
+  const of = (time: number): number => Math.floor(time / span) * span;
+  for (let start = of(items[0]!.time); start <= of(world.newest); start += span) {
+    const seen = items.some((item) => item.time >= start - span && item.time < start + span);
+    if (groupBy.length === 0 || seen) starts.push(start);
+  }
+  return starts;
+}
+
+interface Satisfied {
+  anchor: number;
+  first: number;
+  last: number;
+  window: Item[];
+}
+
+/** One alert per bucket that has a satisfied anchor. */
+function alertsOf<E>(
+  { uuid5 }: World<E>,
+  ruleId: string,
+  group: Record<string, string>,
+  groupAgents: string[],
+  items: readonly Item[],
+  anchors: readonly Satisfied[],
+  suppressMs: number,
+  choose: (items: Item[]) => Item[],
+): Outcome[] {
+  const text = `{${Object.keys(group)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(group[name])}`)
+    .join(",")}}`;
+  const agentsOf = (chosen: readonly Item[]): string[] => [...new Set([...groupAgents, ...chosen.flatMap((item) => item.agents)])].sort();
+  const buckets = new Set(anchors.map(({ anchor }) => Math.floor(anchor / suppressMs) * suppressMs));
+  return [...buckets].map((bucket) => {
+    const own = anchors.filter(({ anchor }) => anchor >= bucket && anchor < bucket + suppressMs);
+    const earliest = own.reduce((a, b) => (b.anchor < a.anchor ? b : a));
+    const firstTime = Math.min(...own.map(({ first }) => first));
+    const lastTime = Math.max(...own.map(({ last }) => last));
+    const counted = items.filter((item) => item.time >= firstTime && item.time <= lastTime).sort(compare);
+    const evidence = choose(counted);
+    const id = uuid5(`${ruleId}\n${text}\n${bucket}`);
+    const uids = evidence.map((item) => item.uid);
+    const agents = agentsOf(evidence);
+    return {
+      alert: {
+        id,
+        ruleId,
+        group,
+        bucket: bucket + 0,
+        firstTime: firstTime + 0,
+        lastTime: lastTime + 0,
+        count: counted.length,
+        evidence: uids,
+        agents,
+      },
+      inner: { time: earliest.anchor, agents: agentsOf(choose([...earliest.window].sort(compare))) },
+    };
+  });
+}
+
+function meets(threshold: Threshold, value: Fraction | undefined): boolean {
+  if (value === undefined) return false;
+  const compareTo = (limit: number): bigint => {
+    const other = fractionOf(limit);
+    return value.over * other.under - other.over * value.under;
+  };
+  const { gt, gte, lt, lte, eq, neq } = threshold;
+  return (
+    (gt === undefined || compareTo(gt) > 0n) &&
+    (gte === undefined || compareTo(gte) >= 0n) &&
+    (lt === undefined || compareTo(lt) < 0n) &&
+    (lte === undefined || compareTo(lte) <= 0n) &&
+    (eq === undefined || compareTo(eq) === 0n) &&
+    (neq === undefined || compareTo(neq) !== 0n)
+  );
+}
+
+function holds<E>(correlation: Correlation<E>, window: readonly Item[]): boolean {
+  const { type, rules, threshold } = correlation;
+  const numbers = window.map((item) => item.value as number);
+  switch (type) {
+    case "event_count":
+      return meets(threshold, fractionOf(window.length));
+    case "value_count":
+      return meets(threshold, fractionOf(new Set(window.map((item) => item.value)).size));
+    case "temporal":
+      return meets(threshold, fractionOf(rules.filter((rule) => window.some((item) => item.rules.includes(rule))).length));
+    case "temporal_ordered":
+      return sequence(rules, window, Number.NEGATIVE_INFINITY);
+    case "value_sum":
+      return meets(threshold, sumOf(numbers));
+    case "value_avg":
+      return meets(threshold, mean(numbers));
+    case "value_median":
+      return meets(threshold, percentile(numbers, 50));
+    case "value_percentile":
+      return meets(threshold, percentile(numbers, correlation.percentile!));
+    case "new_value":
+    case "baseline_ratio":
+      throw new Error("not here");
+  }
+}
+
+/** Distinct events e1…en, ei matching rule i, with t1 <= … <= tn: every choice is tried. */
+function sequence(rules: readonly string[], window: readonly Item[], after: number): boolean {
+  const [rule, ...rest] = rules;
+  if (rule === undefined) return true;
+  return window.some(
+    (item) =>
+      item.rules.includes(rule) &&
+      item.time >= after &&
+      sequence(
+        rest,
+        window.filter((other) => other !== item),
+        item.time,
+      ),
+  );
+}
+
+function mean(numbers: readonly number[]): Fraction | undefined {
+  if (numbers.length === 0) return undefined;
+  const { over, under } = sumOf(numbers);
+  return fractionOf(roundFraction({ over, under: under * BigInt(numbers.length) }));
+}
+
+/** Type 7; the percentiles of tests have at most one decimal. */
+function percentile(numbers: readonly number[], p: number): Fraction | undefined {
+  if (numbers.length === 0) return undefined;
+  const ascending = [...numbers].sort((a, b) => a - b);
+  const thousandths = (ascending.length - 1) * Math.round(p * 10);
+  const low = fractionOf(ascending[Math.floor(thousandths / 1000)]!);
+  const high = fractionOf(ascending[Math.ceil(thousandths / 1000)]!);
+  const rest = BigInt(thousandths % 1000);
+  const over = low.over * high.under * (1000n - rest) + high.over * low.under * rest;
+  return fractionOf(roundFraction({ over, under: low.under * high.under * 1000n }));
+}
