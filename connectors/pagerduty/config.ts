@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { LEVELS } from "../../src/core/alert.ts";
+import type { Secret } from "../../src/ports/context.ts";
+
+const secret = z.custom<Secret>(
+  (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
+  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
+);
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A duration such as `30m`; parsed to milliseconds. */
+const duration = z
+  .string()
+  .regex(/^\d{1,6}[smhd]$/, "write a duration as a number and a unit: 30s, 5m, 1h, 7d")
+  .transform((text) => Number.parseInt(text, 10) * (UNITS[text.slice(-1)] ?? 1));
+
+const page = z.string().regex(/^https?:\/\/[^\s]+$/, "must be an http or https address");
+
+/** Configuration of one PagerDuty destination. */
+export const config = z.strictObject({
+  routingKey: secret.describe("Integration key of an Events API v2 integration (32 characters), as a secret reference"),
+  previousRoutingKey: secret
+    .optional()
+    .describe("The key before a rotation: acknowledge and resolve also go there, until all incidents opened with it are closed"),
+  region: z.enum(["us", "eu"]).default("us").describe("Service region of the account; a key works in one region only"),
+  endpoint: z
+    .string()
+    .regex(
+      /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}$/,
+      "only a simulator on this machine can take the place of PagerDuty: http://127.0.0.1:<port>",
+    )
+    .optional()
+    .describe("A local simulator instead of PagerDuty, for demonstrations and tests"),
+  minLevel: z.enum(LEVELS).default("high").describe("Incidents below this level page nobody"),
+  maxAge: duration
+    .prefault("1h")
+    .describe("An incident that reached its level longer ago than this, or has been silent for longer, opens no page (backfill, replay)"),
+  client: z.string().min(1).max(100).default("Custodes").describe("Name of the sender as PagerDuty shows it"),
+  incidentUrl: page.optional().describe("Page of an incident for links; {id} stands for its id"),
+});
+
+/** The validated configuration. */
+export type Config = z.output<typeof config>;
+
+/** Hosts of the service regions (support.pagerduty.com, "Service Regions"). */
+export const HOSTS = { us: "https://events.pagerduty.com", eu: "https://events.eu.pagerduty.com" } as const;
