@@ -73,7 +73,7 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         if (hold !== undefined && now < hold.until) return false;
         const rows = await deps.store.claimDeliveries(to.id, CLAIM_MAX, now, now + LEASE_MS);
         if (rows.length === 0) return false;
-        const sent = await sendRows(deps, to, rows, signal);
+        const sent = await sendRows(deps, to, rows, { signal, until: now + LEASE_MS / 2 });
         await deps.store.settleDeliveries(sent.settlements, deps.now());
         countSettled(deps, to, sent.settlements);
         updateHold(deps, holds, to, sent.failure);
@@ -85,7 +85,13 @@ export function deliverer(deps: DeliverDeps): Deliverer {
   };
 }
 
-async function sendRows(deps: DeliverDeps, to: RunningDestination, rows: readonly OutboxRow[], signal: AbortSignal): Promise<Sent> {
+/** No request begins after `until`: half of the lease is left for the one under way. */
+interface Limits {
+  readonly signal: AbortSignal;
+  readonly until: EpochMs;
+}
+
+async function sendRows(deps: DeliverDeps, to: RunningDestination, rows: readonly OutboxRow[], limits: Limits): Promise<Sent> {
   const sent: Sent = { settlements: [], failure: undefined };
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const rendered: Rendered[] = [];
@@ -94,12 +100,12 @@ async function sendRows(deps: DeliverDeps, to: RunningDestination, rows: readonl
     if (one !== undefined) rendered.push(one);
   }
   for (const batch of takeBatches(rendered, to.destination.limits)) {
-    if (sent.failure !== undefined || signal.aborted) {
+    if (sent.failure !== undefined || limits.signal.aborted || deps.now() >= limits.until) {
       // The rest of the claim goes back untouched: no attempt was made.
       for (const item of batch) sent.settlements.push(again(byKey.get(item.key), deps.now(), sent.failure, deps, false));
       continue;
     }
-    await sendBatch(deps, to, batch, byKey, sent, signal);
+    await sendBatch(deps, to, batch, byKey, sent, limits.signal);
   }
   return sent;
 }

@@ -1,0 +1,30 @@
+import cron, { type ScheduledTask } from "node-cron";
+import type { Log } from "../../ports/context.ts";
+
+/** Runs functions on cron schedules until closed. */
+export interface Scheduler {
+  /** `tick` must only enqueue; a failing tick is logged and the next one comes. UTC unless a time zone is given. */
+  add(name: string, expression: string, tick: () => Promise<void>, timezone?: string): void;
+  close(): Promise<void>;
+}
+
+/** A scheduler on node-cron. */
+export function scheduler(log: Log): Scheduler {
+  const tasks: ScheduledTask[] = [];
+  return {
+    add(name, expression, tick, timezone = "UTC") {
+      const run = async () => {
+        try {
+          await tick();
+        } catch (error) {
+          log.warn({ schedule: name, error: String(error) }, "schedule could not enqueue");
+        }
+      };
+      tasks.push(cron.schedule(expression, run, { name, timezone, noOverlap: true }));
+    },
+    async close() {
+      for (const task of tasks) await task.destroy();
+      tasks.length = 0;
+    },
+  };
+}

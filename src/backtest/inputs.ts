@@ -1,0 +1,109 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { jsonLines } from "../core/framing.ts";
+import { contentUid } from "../core/record.ts";
+import { engine } from "../core/correlation/engine.ts";
+import type { Event } from "../core/event.ts";
+import { attribute } from "../core/identity/attribute.ts";
+import { directory } from "../core/identity/directory.ts";
+import { resolver } from "../core/identity/resolver.ts";
+import { eventReader } from "../core/sigma/event-reader.ts";
+import { plainEvent, plainReader, type PlainEvent } from "../core/sigma/plain-reader.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
+import { sha256, uuid5 } from "../adapters/system/system.ts";
+import { parseRegistry } from "../config/registry.ts";
+import { analysis } from "../pipeline/analysis.ts";
+import type { Connector, Normalize } from "../ports/connector.ts";
+import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
+import { nearest } from "../core/nearest.ts";
+import type { AgentProfile } from "../core/identity/profile.ts";
+import type { Runner } from "./run.ts";
+import type { Input } from "./stream.ts";
+
+/** Times further ahead than this are not believed; a backtest has no clock of its own, so only absurd ones fall. */
+const RECEIVED_MS = 8_640_000_000_000;
+
+/** Reads `[CONNECTOR=]PATH` arguments; a directory is one input per file. @throws {CommandError} usage */
+export function parseInputs(given: readonly string[], fallback: string | undefined, connectors: readonly Connector[]): Input[] {
+  const readable = connectors.filter((one) => one.normalize !== undefined && one.format !== undefined);
+  return given.flatMap((argument) => {
+    const match = /^([a-z][a-z0-9-]*)=(.+)$/s.exec(argument);
+    const name = match?.[1] ?? fallback;
+    const path = match?.[2] ?? argument;
+    if (name === undefined)
+      throw new CommandError(`--in ${argument}: name the connector, as in --in kong=${path}, or give --connector`, EXIT.usage);
+    if (!existsSync(path)) throw new CommandError(`--in ${argument}: ${path} does not exist`, EXIT.usage);
+    const files = statSync(path).isDirectory() ? filesBelow(path) : [path];
+    if (name === "plain") return files.map((file) => ({ connector: name, path: file, format: jsonLines, categories: undefined }));
+    const connector = readable.find((one) => one.id === name);
+    if (connector?.format === undefined) {
+      const names = [...readable.map((one) => one.id), "plain"];
+      const close = nearest(name, names);
+      throw new CommandError(
+        `there is no source connector "${name}"; ${close === undefined ? `known: ${names.join(", ")}` : `did you mean "${close}"?`}`,
+        EXIT.usage,
+      );
+    }
+    const format = connector.format();
+    return files.map((file) => ({ connector: name, path: file, format, categories: connector.categories }));
+  });
+}
+
+function filesBelow(path: string): string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Reads an agent registry for a command. @throws {CommandError} config */
+export function readAgents(path: string | undefined): readonly AgentProfile[] {
+  if (path === undefined) return [];
+  if (!existsSync(path)) throw new CommandError(`the agent registry ${path} does not exist`, EXIT.usage);
+  const { agents, problems } = parseRegistry(path, readFileSync(path, "utf8"));
+  if (problems.length > 0) failWithProblems(problems);
+  return agents;
+}
+
+/** Correlation over normalized, attributed events. */
+export function eventRunner(
+  rules: RuleSet<Event>,
+  agents: readonly AgentProfile[],
+  connectorOf: (path: string) => string,
+  connectors: readonly Connector[],
+): Runner<Event> {
+  const registry = directory(agents);
+  const normalizers = new Map<string, Normalize>();
+  for (const connector of connectors) {
+    const normalize = connector.normalize?.();
+    if (normalize !== undefined) normalizers.set(connector.id, normalize);
+  }
+  const contexts = new Map([...normalizers.keys()].map((id) => [id, { source: `${id}/backtest`, received: RECEIVED_MS, sha256 }]));
+  return {
+    uid: (event) => event.uid,
+    time: (event) => event.time,
+    category: (event) => event.category,
+    convert(record, path) {
+      const id = connectorOf(path);
+      const normalize = normalizers.get(id);
+      const context = contexts.get(id);
+      if (normalize === undefined || context === undefined) return [];
+      const events = normalize(record, context);
+      for (const event of events) attribute(event, registry);
+      return events;
+    },
+    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs })),
+  };
+}
+
+/** Correlation over any JSON objects, with no attribution. */
+export function plainRunner(rules: RuleSet<PlainEvent>, timeField: string): Runner<PlainEvent> {
+  const reader = plainReader(timeField);
+  return {
+    uid: reader.uid,
+    time: reader.time,
+    category: () => undefined,
+    convert: (record) => [plainEvent(record, timeField, (value) => contentUid("plain", value, sha256))],
+    begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs }),
+  };
+}

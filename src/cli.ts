@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+/** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
+import { Command, CommanderError, Option } from "commander";
+import { connectors } from "../connectors/index.ts";
+import { backtestCommand } from "./cli/backtest.ts";
+import { checkCommand, commandConfig } from "./cli/config.ts";
+import { demoCommand } from "./cli/demo.ts";
+import { normalizeCommand } from "./cli/normalize.ts";
+import { CommandError, EXIT, note } from "./cli/output.ts";
+import { renderCommand } from "./cli/render.ts";
+import { listRulesCommand, testRulesCommand } from "./cli/rules.ts";
+import { runCommand } from "./cli/run.ts";
+import { askState, printState } from "./cli/state.ts";
+import { duration } from "./config/schema.ts";
+import { Failure } from "./core/errors.ts";
+import { VERSION } from "./package.ts";
+import type { StateParameters, StateQuery } from "./state.ts";
+
+const DEFAULT_CONFIG = "custodes.yaml";
+
+/** Runs one command; the exit code is the result. */
+async function main(arguments_: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.good;
+  const act =
+    <A extends unknown[]>(action: (...given: A) => number | Promise<number>) =>
+    async (...given: A): Promise<void> => {
+      exitCode = await action(...given);
+    };
+  const program = new Command("custodes").description("SIEM integration and correlation for AI agents").version(VERSION).exitOverride();
+  const withConfig = (command: Command) => command.option("-c, --config <file>", "configuration file", DEFAULT_CONFIG);
+  const withExit = (command: Command) => command.exitOverride();
+  const add = (parent: Command, name: string, about: string) => withExit(parent.command(name).description(about));
+
+  withConfig(add(program, "run", "run the service")).action(act((options: { config: string }) => runCommand(options.config)));
+  add(program, "demo", "the main job on sample logs, against simulated SIEMs").action(act(() => demoCommand()));
+  withConfig(add(program, "check", "check configuration, rules and routes"))
+    .option("--connect", "also test each credential and permission")
+    .action(act((options: { config: string; connect?: boolean }) => checkCommand(options.config, options.connect === true)));
+  add(program, "normalize", "records -> OCSF events")
+    .requiredOption("--connector <name>", "source connector")
+    .requiredOption("--in <file...>", "files or directories")
+    .option("--out <file>", "output; default standard output")
+    .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
+    .action(act((options) => normalizeCommand(options, connectors)));
+  add(program, "backtest", "events -> alerts")
+    .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
+    .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
+    .option("--connector <name>", "connector of files without one; or plain")
+    .option("--agents <file>", "agent registry")
+    .option("--lateness <duration>", "how late an event may arrive in its file", parseDuration, parseDuration("5m"))
+    .option("--time-field <path>", "time of plain events", "timestamp")
+    .option("--out <file>", "output; default standard output")
+    .action(act((options) => backtestCommand(options, connectors)));
+  add(program, "render", "the exact bytes that a destination would get")
+    .requiredOption("--destination <name>", "destination connector")
+    .requiredOption("--in <file>", "alerts as backtest prints them; - for standard input")
+    .option("--rules <path...>", "rules that the alerts come from; default the shipped pack", [])
+    .option("--out <file>", "output; default standard output")
+    .action(act((options) => renderCommand(options, connectors)));
+  const rules = add(program, "rules", "work with rules");
+  add(rules, "test", "run the .test.yml cases")
+    .argument("[path...]")
+    .action(act((paths: string[]) => testRulesCommand(paths)));
+  add(rules, "list", "list rules with their mappings")
+    .argument("[path...]")
+    .option("--json", "for machines")
+    .action(act((paths: string[], options: { json?: boolean }) => listRulesCommand(paths, options.json === true)));
+  addState(program, act, add, withConfig);
+
+  try {
+    await program.parseAsync([...arguments_], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+type Act = <A extends unknown[]>(action: (...given: A) => number | Promise<number>) => (...given: A) => Promise<void>;
+type Add = (parent: Command, name: string, about: string) => Command;
+interface StateOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly limit?: string;
+  readonly open?: boolean;
+  readonly source?: string;
+  readonly destination?: string;
+}
+
+function addState(program: Command, act: Act, add: Add, withConfig: (command: Command) => Command): void {
+  const ask = async (query: StateQuery, options: StateOptions, parameters: StateParameters): Promise<number> => {
+    const given = {
+      limit: options.limit,
+      source: options.source,
+      destination: options.destination,
+      open: options.open === true ? "true" : undefined,
+    };
+    const present = Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined));
+    const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });
+    if (options.json === true) console.log(JSON.stringify(answer, null, 2));
+    else printState(query, answer);
+    return answer === null ? EXIT.no : EXIT.good;
+  };
+  const state = (parent: Command, name: string, about: string) =>
+    withConfig(add(parent, name, about))
+      .option("--json", "for machines")
+      .option("--limit <n>", "rows");
+  state(program, "sources", "cursor, watermark, lag and counts of each source").action(
+    act((options: StateOptions) => ask("sources", options, {})),
+  );
+  const incidents = state(program, "incidents", "incidents, newest first").option("--open", "only open ones");
+  incidents.action(act((options: StateOptions) => ask("incidents", options, {})));
+  state(incidents, "show", "one incident")
+    .argument("<id>")
+    .action(act((id: string, options: StateOptions) => ask("incident", options, { id })));
+  const dead = add(program, "deadletters", "deliveries that a destination refused for good");
+  state(dead, "list", "all")
+    .option("--destination <id>")
+    .action(act((options: StateOptions) => ask("deadletters", options, {})));
+  state(dead, "show", "one, with its bytes")
+    .argument("<key>")
+    .action(act((id: string, options: StateOptions) => ask("deadletter", options, { id })));
+  state(dead, "replay", "send again: one key, or all of a destination")
+    .argument("[key]")
+    .option("--destination <id>")
+    .action(act((id: string | undefined, options: StateOptions) => ask("deadletters-replay", options, id === undefined ? {} : { id })));
+  const quarantine = add(program, "quarantine", "records that could not be normalized");
+  state(quarantine, "list", "all")
+    .option("--source <id>")
+    .action(act((options: StateOptions) => ask("quarantine", options, {})));
+  state(quarantine, "show", "one, with its content")
+    .argument("<id>")
+    .action(act((id: string, options: StateOptions) => ask("quarantine-record", options, { id })));
+}
+
+function parseDuration(text: string): number {
+  const parsed = duration.safeParse(text);
+  if (!parsed.success) throw new CommandError(`"${text}" is not a duration; write 500ms, 30s, 5m or 1h`, EXIT.usage);
+  return parsed.data;
+}
+
+function failed(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.good : EXIT.usage;
+  if (error instanceof CommandError) {
+    note(error.message);
+    return error.exitCode;
+  }
+  if (error instanceof Failure) {
+    note(`${error.code}: ${error.message}`);
+    return error.kind === "config" ? EXIT.config : EXIT.no;
+  }
+  note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return EXIT.no;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,98 @@
+import { regexEngine } from "../adapters/rules/re2.ts";
+import { loadRules } from "../adapters/rules/load.ts";
+import { eventRunner, parseInputs, plainRunner, readAgents } from "../backtest/inputs.ts";
+import { backtest, type BacktestResult } from "../backtest/run.ts";
+import type { InputReject } from "../backtest/stream.ts";
+import type { Alert, RejectedRule } from "../core/alert.ts";
+import { unsupported } from "../core/correlation/unsupported.ts";
+import { compileRules } from "../core/sigma/compile.ts";
+import { plainReader } from "../core/sigma/plain-reader.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
+import type { Connector } from "../ports/connector.ts";
+import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { CommandError, EXIT, lineWriter, note } from "./output.ts";
+
+/** Options of `custodes backtest`. */
+export interface BacktestOptions {
+  readonly rules: readonly string[];
+  readonly in: readonly string[];
+  readonly connector?: string;
+  readonly agents?: string;
+  /** Milliseconds. */
+  readonly lateness: number;
+  readonly timeField: string;
+  readonly out?: string;
+}
+
+/** Reports of bad records on standard error; the rest is counted. */
+const REJECTS_SHOWN = 20;
+
+/** Events -> final alerts, one per line; rejected rules, bad records and a summary to standard error. */
+export async function backtestCommand(options: BacktestOptions, connectors: readonly Connector[]): Promise<number> {
+  const inputs = parseInputs(options.in, options.connector, connectors);
+  const plain = inputs.filter((input) => input.connector === "plain").length;
+  if (plain > 0 && plain < inputs.length) throw new CommandError("plain files cannot be mixed with connectors in one backtest", EXIT.usage);
+  const paths = options.rules.length === 0 ? [BUILTIN_RULES] : options.rules.map((path) => (path === "builtin" ? BUILTIN_RULES : path));
+  let shown = 0;
+  const onReject = (reject: InputReject): void => {
+    if (shown++ < REJECTS_SHOWN) note(JSON.stringify({ file: reject.path, line: reject.line, code: reject.code, message: reject.message }));
+  };
+  const started = performance.now();
+  let result: BacktestResult;
+  if (plain > 0) {
+    const rules = compileRules(loadRules(paths), { reader: plainReader(options.timeField), regex: regexEngine, logsource: false });
+    reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
+    result = await backtest(inputs, plainRunner(rules, options.timeField), options.lateness, onReject);
+  } else {
+    const pack = loadPack(paths);
+    reportRules(pack.rules, pack.rejected);
+    const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
+    const runner = eventRunner(pack.rules, readAgents(options.agents), (path) => byPath.get(path) ?? "", connectors);
+    result = await backtest(inputs, runner, options.lateness, onReject);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const output = lineWriter(options.out);
+  for (const alert of result.alerts) await output.write(alertLine(alert));
+  await output.end();
+  if (shown > REJECTS_SHOWN) note(JSON.stringify({ more_rejected_records: shown - REJECTS_SHOWN }));
+  note(JSON.stringify(summary(result, seconds)));
+  return EXIT.good;
+}
+
+/** One alert as the command line prints it; the keys and their order are a contract. */
+export function alertLine(alert: Alert): string {
+  return JSON.stringify({
+    rule_id: alert.ruleId,
+    rule_title: alert.ruleTitle,
+    group: alert.group,
+    bucket: alert.bucket,
+    first_time: alert.firstTime,
+    last_time: alert.lastTime,
+    count: alert.count,
+    evidence: alert.evidence,
+    severity: alert.level,
+    agents: alert.agents,
+    id: alert.id,
+  });
+}
+
+function reportRules<E>(rules: RuleSet<E>, rejected: readonly RejectedRule[]): void {
+  for (const one of rejected) note(JSON.stringify({ rule: one.rule ?? null, file: one.file, line: one.line, reason: one.reason }));
+  for (const one of rules.warnings) note(JSON.stringify({ warning: one.message, rule: one.rule ?? null, file: one.file, line: one.line }));
+  if (rules.detections.length + rules.correlations.length - (rejected.length - rules.rejected.length) <= 0) {
+    throw new CommandError("no rule could be loaded", EXIT.config);
+  }
+}
+
+function summary(result: BacktestResult, seconds: number): Readonly<Record<string, number>> {
+  return {
+    events: result.events,
+    duplicates: result.duplicates,
+    quarantined: result.rejected,
+    late_events: result.late,
+    alerts: result.alerts.length,
+    passes: result.passes,
+    seconds: Math.round(seconds * 1000) / 1000,
+    events_per_second: Math.round(result.events / seconds),
+  };
+}

@@ -1,0 +1,30 @@
+import { log as pinoLog } from "../adapters/log/log.ts";
+import { start } from "../app.ts";
+import { commandConfig } from "./config.ts";
+import { EXIT } from "./output.ts";
+
+/** A drain that takes longer is cut: orchestrators kill after 30 s by default. */
+const DRAIN_MAX_MS = 25_000;
+
+/** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. */
+export async function runCommand(path: string): Promise<number> {
+  const config = commandConfig(path);
+  const log = pinoLog(config.log.level);
+  const service = await start(config, { log });
+  const signal = await new Promise<string>((resolve) => {
+    process.once("SIGTERM", () => resolve("SIGTERM"));
+    process.once("SIGINT", () => resolve("SIGINT"));
+  });
+  log.info({ signal }, "stopping: no new work is taken");
+  const again = () => process.exit(EXIT.no);
+  process.once("SIGTERM", again);
+  process.once("SIGINT", again);
+  const late = setTimeout(() => {
+    log.error({ drainMs: DRAIN_MAX_MS }, "the drain took too long; what was under way will be done again");
+    process.exit(EXIT.no);
+  }, DRAIN_MAX_MS);
+  await service.stop();
+  clearTimeout(late);
+  log.info({}, "stopped");
+  return EXIT.good;
+}

@@ -1,0 +1,52 @@
+import type { EpochMs } from "../core/event.ts";
+import type { SourceState, Store } from "../ports/store.ts";
+import type { Deliverer } from "./deliver.ts";
+import type { RunningSource } from "./ingest.ts";
+import type { RunningDestination } from "./route.ts";
+
+/** One part of the service. */
+export interface PartHealth {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly message: string;
+}
+/** The service as it is now: `red` needs a human, `yellow` heals by itself or waits. */
+export interface Health {
+  readonly status: "green" | "yellow" | "red";
+  readonly parts: readonly PartHealth[];
+}
+
+/** Looks at the store, every source and every destination. Never throws: a store that fails is red. */
+export async function health(
+  store: Store,
+  sources: readonly RunningSource[],
+  destinations: readonly RunningDestination[],
+  deliverer: Deliverer,
+  now: EpochMs,
+): Promise<Health> {
+  let states: readonly SourceState[];
+  try {
+    states = await store.sources();
+  } catch (error) {
+    return { status: "red", parts: [{ name: "store", ok: false, message: error instanceof Error ? error.message : String(error) }] };
+  }
+  const parts: (PartHealth & { readonly red: boolean })[] = [{ name: "store", ok: true, message: "answers", red: false }];
+  for (const source of sources) {
+    const state = states.find((one) => one.source === source.id);
+    const paused = state?.pausedReason ?? null;
+    const stalled = state?.lastSuccessTime != null && now - state.lastSuccessTime > source.stallMs;
+    const message = paused ?? (stalled ? "no success within its stall budget" : (state?.lastError ?? "works"));
+    parts.push({ name: `source ${source.id}`, ok: paused === null && !stalled, message, red: paused !== null });
+  }
+  for (const destination of destinations) {
+    const hold = deliverer.hold(destination.id);
+    parts.push({
+      name: `destination ${destination.id}`,
+      ok: hold === undefined,
+      message: hold?.reason ?? "works",
+      red: hold?.paused === true,
+    });
+  }
+  const status = parts.some((part) => part.red) ? "red" : parts.some((part) => !part.ok) ? "yellow" : "green";
+  return { status, parts: parts.map(({ name, ok, message }) => ({ name, ok, message })) };
+}

@@ -1,0 +1,77 @@
+import type { DeliveryStatus, Store } from "./ports/store.ts";
+
+/** What can be asked of a service, running or stopped. */
+export const STATE_QUERIES = [
+  "sources",
+  "incidents",
+  "incident",
+  "deadletters",
+  "deadletter",
+  "deadletters-replay",
+  "deliveries",
+  "quarantine",
+  "quarantine-record",
+] as const;
+/** One question. */
+export type StateQuery = (typeof STATE_QUERIES)[number];
+/** Its parameters, as texts. */
+export type StateParameters = Readonly<Record<string, string>>;
+
+/** Rows of one answer when no limit is given, and at most. */
+const LIMIT = 100;
+const LIMIT_MAX = 10_000;
+
+/** Answers a question from the store; the result is plain JSON. */
+export async function queryState(store: Store, query: StateQuery, parameters: StateParameters, now: number): Promise<unknown> {
+  const limit = Math.min(LIMIT_MAX, Math.max(1, Number.parseInt(parameters["limit"] ?? "", 10) || LIMIT));
+  const id = parameters["id"] ?? "";
+  switch (query) {
+    case "sources":
+      return (await store.sources()).map((state) => ({ ...state, lagMs: state.watermark === null ? null : now - state.watermark }));
+    case "incidents":
+      return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
+    case "incident":
+      return (await store.incidents({ ids: [id] }))[0] ?? null;
+    case "deliveries":
+      return store.deliveries({ limit, ...destinationOf(parameters), ...statusOf(parameters) });
+    case "deadletters":
+      return store.deliveries({ limit, status: "dead", ...destinationOf(parameters) });
+    case "deadletter":
+      return deadLetter(store, id);
+    case "deadletters-replay":
+      return { replayed: await replay(store, parameters, now) };
+    case "quarantine":
+      return (await store.quarantine({ limit, ...(parameters["source"] === undefined ? {} : { source: parameters["source"] }) })).map(
+        ({ raw: _raw, ...row }) => row,
+      );
+    case "quarantine-record":
+      return (await store.quarantine({ id: Number(id) }))[0] ?? null;
+  }
+}
+
+function destinationOf(parameters: StateParameters): { destination?: string } {
+  return parameters["destination"] === undefined ? {} : { destination: parameters["destination"] };
+}
+
+function statusOf(parameters: StateParameters): { status?: DeliveryStatus } {
+  const given = parameters["status"];
+  const known: readonly DeliveryStatus[] = ["pending", "delivered", "skipped", "dead"];
+  const status = known.find((one) => one === given);
+  return status === undefined ? {} : { status };
+}
+
+async function deadLetter(store: Store, key: string): Promise<unknown> {
+  const row = (await store.deliveries({ status: "dead", limit: LIMIT_MAX })).find((one) => one.key === key);
+  return row === undefined ? null : { ...row, body: (await store.deadLetterBody(key)) ?? null };
+}
+
+/** `id` names one dead letter; without it, all of a destination, or all there are. */
+async function replay(store: Store, parameters: StateParameters, now: number): Promise<number> {
+  const id = parameters["id"];
+  if (id !== undefined) return store.replayDeadLetters([id], now);
+  const rows = await store.deliveries({ status: "dead", limit: LIMIT_MAX, ...destinationOf(parameters) });
+  return store.replayDeadLetters(
+    rows.map((row) => row.key),
+    now,
+  );
+}
