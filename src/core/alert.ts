@@ -40,6 +40,8 @@ export interface RuleInfo {
   readonly tags: readonly string[];
   readonly status: string;
   readonly schedule: string | undefined;
+  /** IANA time zone of a cron schedule; absent: the configuration's. */
+  readonly timezone?: string;
   /** Name of the group-by or field that names the incident's entity; default the agent. */
   readonly entity: string | undefined;
   readonly threat: string | undefined;

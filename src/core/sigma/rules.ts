@@ -1,11 +1,14 @@
 import type { Category, EpochMs } from "../event.ts";
 import type { RejectedRule, RuleInfo } from "../alert.ts";
+import type { Predicate } from "./predicate.ts";
 
 /** A detection rule that was understood in full. */
 export interface Detection<E> {
   readonly info: RuleInfo;
   /** The rule's effective condition, filters included. Pure; must not throw on any event. */
   matches(event: E): boolean;
+  /** What `matches` tests, as a tree of shared parts with canonical keys: for an index over many rules. */
+  readonly predicate?: Predicate<E>;
   /** Categories whose events can match; undefined = every event (plain backtests, or `product: agent` alone). */
   readonly categories: readonly Category[] | undefined;
   /** It raises alerts of its own: no correlation refers to it, or one that does says `generate: true`. */
@@ -62,11 +65,12 @@ export interface Correlation<E> {
   /** Keys (RuleInfo.id) of the referenced detections and correlations, in order, without repeats. */
   readonly rules: readonly string[];
   readonly groupBy: readonly GroupField<E>[];
+  /** 0 for a `new_value` without one. */
   readonly timespanMs: number;
-  /** Default for temporal types: { gte: number of rules }; for a boolean condition see `expression`. */
+  /** Default for temporal types: { gte: number of rules }; empty with an `expression` and for `new_value`. */
   readonly threshold: Threshold;
   readonly expression: BooleanCondition | undefined;
-  /** `condition.field`, one reader per field (a tuple for value_count). */
+  /** `condition.field`, one reader per field (a tuple for value_count); an alert of an inner correlation has `path` in its group. */
   readonly fields: readonly { readonly path: string; readonly read: (event: E) => unknown }[];
   readonly percentile: number | undefined;
   readonly newValue: { readonly lookbackMs: number; readonly minHistoryMs: number } | undefined;
