@@ -18,7 +18,9 @@ describe("a Splunk event", () => {
     ["alert", alertSubject()],
     ["incident", incidentSubject()],
   ] as const)("looks like the sample: %s", async (kind, subject) => {
-    await expect(`${JSON.stringify(envelope(subject), null, 2)}\n`).toMatchFileSnapshot(`../../connectors/splunk/samples/${kind}.json`);
+    await expect(`${JSON.stringify(envelope(subject), null, 2)}\n`).toMatchFileSnapshot(
+      `../../connectors/splunk/samples/${kind}.json.golden`,
+    );
   });
 
   it("writes its time as plain seconds with milliseconds", () => {

@@ -1,0 +1,129 @@
+/**
+ * The vendor's client, tamed: one attempt per call, over the connector's own Context, failures without contents.
+ */
+import { BaseConnection, Client, errors } from "@elastic/elasticsearch";
+import { exchangeWithin } from "../../src/archetypes/deadline.ts";
+import { connectorFailure, retryAfterMs, type Answer } from "../../src/archetypes/http-exchange.ts";
+import { Failure } from "../../src/core/errors.ts";
+import type { EpochMs } from "../../src/core/event.ts";
+import type { Context } from "../../src/ports/context.ts";
+import type { Config } from "./config.ts";
+
+/** The headers of an answer that the client or we look at. */
+const HEADERS = ["content-type", "location", "retry-after", "warning", "x-elastic-product"] as const;
+
+/**
+ * A client for one batch or check. Retries are off (`maxRetries: 0`): the client would repeat 502 to 504 at once and
+ * whole batches with them, while the pipeline knows how to wait and when to stop. Its connections are replaced by
+ * one over `Context.http`, because neither of its own keeps a time-out: since version 9 there is none by default,
+ * `HttpConnection` stops watching once the headers have arrived, and `UndiciConnection` watches each silence by
+ * itself and reports its time-out by dispatching `abort` on the caller's signal, which here is the service's. It also
+ * keeps the credential, redirects and proxies under the rules that hold for every connector.
+ * Made anew each time, so that a rotated key is used at once and nothing is left to close.
+ */
+export function clientFor(settings: Config, context: Context): Client {
+  return new Client({
+    node: settings.url,
+    auth: { apiKey: settings.apiKey.reveal() },
+    maxRetries: 0,
+    enableMetaHeader: false,
+    headers: { "user-agent": "custodes" },
+    Connection: connectionOver(context, settings.timeoutMs),
+  });
+}
+
+function connectionOver(context: Context, timeoutMs: number): typeof BaseConnection {
+  return class ContextConnection extends BaseConnection {
+    // The base class also promises streams, which nothing here asks for: `never` satisfies both promises.
+    override request(params: Parameters<BaseConnection["request"]>[0]): Promise<never> {
+      const query = params.querystring === undefined || params.querystring === "" ? "" : `?${params.querystring}`;
+      const headers: Record<string, string> = {};
+      for (const [name, value] of Object.entries({ ...this.headers, ...params.headers }))
+        if (typeof value === "string") headers[name] = value;
+      const exchange = exchangeWithin(
+        {
+          peer: "Elasticsearch",
+          method: params.method === "GET" ? "GET" : "POST",
+          url: `${this.url.href.replace(/\/$/, "")}${params.path}${query}`,
+          headers,
+          ...(typeof params.body === "string" ? { body: params.body } : {}),
+        },
+        context,
+        timeoutMs,
+      );
+      return exchange.then(toResponse) as Promise<never>;
+    }
+
+    override close(): Promise<void> {
+      return Promise.resolve();
+    }
+  };
+}
+
+function toResponse(answer: Answer): { readonly statusCode: number; readonly headers: Record<string, string>; readonly body: string } {
+  const headers: Record<string, string> = {};
+  for (const name of HEADERS) {
+    const value = answer.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return { statusCode: answer.status, headers, body: answer.text };
+}
+
+/** A call of the client with what it throws made a Failure. `url` is the configured address. @throws {Failure} */
+export async function called<T>(call: Promise<T>, url: string, now: EpochMs): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw failureOf(error, url, now);
+  }
+}
+
+/** The client's errors carry request, credential and answer: none of it goes on, not even as a cause. */
+function failureOf(error: unknown, url: string, now: EpochMs): unknown {
+  if (error instanceof Failure) return error;
+  if (error instanceof errors.ResponseError) return statusFailure(error.statusCode ?? 0, error.headers ?? {}, url, now);
+  if (error instanceof errors.DeserializationError)
+    return connectorFailure("retryable", "HTTP_MALFORMED", "the answer is not the JSON that it says it is");
+  if (error instanceof errors.ProductNotSupportedError)
+    return connectorFailure("retryable", "HTTP_MALFORMED", "the answer does not come from Elasticsearch (no X-Elastic-Product header)");
+  return error;
+}
+
+/** What a status other than success means for a whole request. */
+export function statusFailure(status: number, headers: Readonly<Record<string, unknown>>, url: string, now: EpochMs): Failure {
+  const header = (name: string): string | undefined => (typeof headers[name] === "string" ? headers[name] : undefined);
+  const wait = retryAfterMs({ status, text: "", header }, now);
+  if (status >= 200 && status < 300)
+    return connectorFailure("retryable", "HTTP_MALFORMED", `HTTP ${status} is no answer to a bulk request`);
+  if (status >= 300 && status < 400) {
+    const location = header("location");
+    const elsewhere = location !== undefined && URL.canParse(location, url) && new URL(location, url).host !== new URL(url).host;
+    return connectorFailure(
+      "permanent",
+      elsewhere ? "HTTP_WRONG_HOST" : "DESTINATION_CONFIG",
+      `HTTP ${status}: the address redirects${elsewhere ? " to another host" : ""}; nothing follows it`,
+    );
+  }
+  switch (status) {
+    case 401:
+      return connectorFailure("permanent", "HTTP_DENIED", "HTTP 401: the API key was refused");
+    case 403:
+      return connectorFailure("permanent", "HTTP_DENIED", "HTTP 403: the API key may not do this");
+    case 404:
+    case 405:
+    case 406:
+    case 415:
+      return connectorFailure("permanent", "DESTINATION_CONFIG", `HTTP ${status}: there is no bulk API at this address`);
+    case 408:
+      return connectorFailure("retryable", "HTTP_TIMEOUT", "HTTP 408: the server gave up waiting", wait);
+    case 413:
+    case 417:
+      return new Failure(`HTTP ${status}: the request is too large`, { kind: "permanent", code: "HTTP_TOO_LARGE" });
+    case 429:
+      return connectorFailure("retryable", "HTTP_THROTTLED", "HTTP 429: the cluster rejects requests for now", wait);
+    default:
+      return status === 425 || status >= 500
+        ? connectorFailure("retryable", "HTTP_UNAVAILABLE", `HTTP ${status}: the cluster or what is before it failed`, wait)
+        : new Failure(`HTTP ${status}: the request was refused`, { kind: "permanent", code: "HTTP_REJECTED" });
+  }
+}

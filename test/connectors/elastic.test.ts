@@ -1,0 +1,297 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import elastic from "../../connectors/elastic/elastic.ts";
+import type { Config } from "../../connectors/elastic/config.ts";
+import type { Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
+import {
+  ELASTIC_DEMO_KEY,
+  startElasticSimulator,
+  type ElasticSimulator,
+  type ElasticSimulatorOptions,
+} from "../../src/simulators/elastic.ts";
+import { startLoopback } from "../../src/simulators/http-server.ts";
+import { destinationContract, reactionOf, type Reaction } from "../contract/destination.ts";
+import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
+import { hugeIncident } from "../fixtures/hostile.ts";
+import { alertDeliveries, alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
+
+const NAME = "elastic/main";
+const JSON_HEADERS = { "x-elastic-product": "Elasticsearch", "content-type": "application/vnd.elasticsearch+json;compatible-with=9" };
+
+function settings(url: string, changes: object = {}): Config {
+  return elastic.config.parse({ url, apiKey: testSecret(ELASTIC_DEMO_KEY), ...changes });
+}
+
+function destinationTo(url: string, changes: object = {}): Destination {
+  return elastic.destination!(settings(url, changes));
+}
+
+function alerts(destination: Destination, count: number): Rendered[] {
+  return alertDeliveries(count, NAME).map((one) => destination.render(one));
+}
+
+const connectorWide = (kind: Reaction["kind"], code: Reaction["code"]): Reaction => ({ kind, code, scope: "connector" });
+const STATUSES: Readonly<Record<number, Reaction>> = {
+  201: connectorWide("retryable", "HTTP_MALFORMED"),
+  301: connectorWide("permanent", "DESTINATION_CONFIG"),
+  400: { kind: "permanent", code: "HTTP_REJECTED", scope: "item" },
+  401: connectorWide("permanent", "HTTP_DENIED"),
+  403: connectorWide("permanent", "HTTP_DENIED"),
+  404: connectorWide("permanent", "DESTINATION_CONFIG"),
+  405: connectorWide("permanent", "DESTINATION_CONFIG"),
+  406: connectorWide("permanent", "DESTINATION_CONFIG"),
+  408: connectorWide("retryable", "HTTP_TIMEOUT"),
+  413: { kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" },
+  417: { kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" },
+  422: { kind: "permanent", code: "HTTP_REJECTED", scope: "item" },
+  425: connectorWide("retryable", "HTTP_UNAVAILABLE"),
+  429: connectorWide("retryable", "HTTP_THROTTLED"),
+  500: connectorWide("retryable", "HTTP_UNAVAILABLE"),
+  502: connectorWide("retryable", "HTTP_UNAVAILABLE"),
+  503: connectorWide("retryable", "HTTP_UNAVAILABLE"),
+  504: connectorWide("retryable", "HTTP_UNAVAILABLE"),
+};
+/** Item status and error type with the reaction to a single such item. */
+const ITEMS: readonly (readonly [status: number, type: string, expected: Reaction])[] = [
+  [429, "es_rejected_execution_exception", { kind: "retryable", code: "HTTP_THROTTLED" }],
+  [429, "circuit_breaking_exception", { kind: "retryable", code: "HTTP_THROTTLED" }],
+  [429, "cluster_block_exception", { kind: "retryable", code: "HTTP_THROTTLED", retryAfterMs: 300_000 }],
+  [403, "cluster_block_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
+  [403, "security_exception", connectorWide("permanent", "HTTP_DENIED")],
+  [401, "security_exception", connectorWide("permanent", "HTTP_DENIED")],
+  [400, "document_parsing_exception", { kind: "poison", code: "HTTP_REJECTED" }],
+  [400, "mapper_parsing_exception", { kind: "poison", code: "HTTP_REJECTED" }],
+  [400, "strict_dynamic_mapping_exception", { kind: "poison", code: "HTTP_REJECTED" }],
+  [400, "illegal_argument_exception", { kind: "poison", code: "HTTP_REJECTED" }],
+  [404, "index_not_found_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
+  [400, "invalid_index_name_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
+  [503, "unavailable_shards_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
+  [503, "no_shard_available_action_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
+  [500, "exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
+  [409, "something_else_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
+  [413, "too_large", { kind: "permanent", code: "HTTP_TOO_LARGE" }],
+  [418, "teapot", { kind: "permanent", code: "HTTP_REJECTED" }],
+];
+
+destinationContract({
+  name: NAME,
+  secrets: [ELASTIC_DEMO_KEY, "demo-key-secret"],
+  start: async () => {
+    const simulator = await startElasticSimulator();
+    return { ...simulator, destination: destinationTo(simulator.url, { timeoutMs: 5_000 }) };
+  },
+  reactions: [
+    ...Object.entries(STATUSES).map(([status, expected]) => ({
+      title: `status ${status}`,
+      fault: {
+        status: Number(status),
+        headers: JSON_HEADERS,
+        body: JSON.stringify({ error: { type: "x", reason: "y" }, status: Number(status) }),
+      },
+      expect: expected,
+    })),
+    ...[413, 502].map((status) => ({ title: `an empty ${status}`, fault: { status }, expect: STATUSES[status]! })),
+    ...ITEMS.map(([status, type, expected]) => ({
+      title: `an item with ${status} ${type}`,
+      fault: {
+        status: 200,
+        headers: JSON_HEADERS,
+        body: JSON.stringify({ took: 1, errors: true, items: [{ index: { status, error: { type, reason: "r" } } }] }),
+      },
+      expect: expected,
+    })),
+  ],
+  malformed: [
+    "",
+    "OK",
+    "null",
+    "[]",
+    "{}",
+    '{"took":1,"errors":false,"items":[{"index":{"sta',
+    '{"took":1,"errors":false,"items":[]}',
+    '{"took":1,"errors":false,"items":{}}',
+    '{"took":1,"errors":false,"items":[{}]}',
+    '{"took":1,"errors":false,"items":[null]}',
+    '{"took":1,"errors":false,"items":[{"index":{}}]}',
+    '{"took":1,"errors":false,"items":[{"index":{"status":"201"}}]}',
+    '{"took":1,"errors":false,"items":[{"index":{"_id":"another","status":201}}]}',
+    '{"took":1,"errors":false,"items":[{"index":{"status":201},"create":{"status":201}}]}',
+    '{"took":1,"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}',
+  ]
+    .map((body) => ({ status: 200, headers: JSON_HEADERS, body }) as const)
+    .concat([{ status: 200, headers: { "content-type": "text/html" } as never, body: "<html>maintenance</html>" }]),
+  identity: (received) => (received as { event: { id: string } }).event.id,
+  idempotent: true,
+});
+
+describe("the Elastic connector", () => {
+  let simulator: ElasticSimulator;
+  const restart = async (options: ElasticSimulatorOptions): Promise<void> => {
+    await simulator.close();
+    simulator = await startElasticSimulator(options);
+  };
+  beforeEach(async () => {
+    simulator = await startElasticSimulator();
+  });
+  afterEach(() => simulator.close());
+
+  it("replaces an earlier revision and never overwrites a later one", async () => {
+    const destination = destinationTo(simulator.url);
+    for (const revision of [2, 1, 4, 3, 4]) {
+      const subject = incidentSubject({ revision, title: `revision ${revision}` });
+      const outcomes = await destination.send([destination.render(delivery(subject, NAME))], testContext().context);
+      expect(outcomes.map(kindOf)).toEqual(["delivered"]);
+    }
+    expect(simulator.documents()).toMatchObject([{ index: "custodes-incidents", version: 4, source: { message: "revision 4" } }]);
+  });
+
+  it("keeps the order of revisions within one batch too", async () => {
+    const destination = destinationTo(simulator.url);
+    const batch = [3, 1, 2].map((revision) => destination.render(delivery(alertSubject({ revision }), NAME)));
+    expect((await destination.send(batch, testContext().context)).map(kindOf)).toEqual(["delivered", "delivered", "delivered"]);
+    expect(simulator.documents()).toMatchObject([{ version: 3, source: { custodes: { revision: 3 } } }]);
+  });
+
+  it("gives each item its own outcome when some fail", async () => {
+    const destination = destinationTo(simulator.url);
+    simulator.fail({
+      items: [
+        { at: 1, status: 429, type: "es_rejected_execution_exception" },
+        { at: 2, status: 400, type: "document_parsing_exception", reason: "failed to parse field [source.ip] of type [ip]: 'cred-4471'" },
+        { at: 4, status: 409, type: "version_conflict_engine_exception" },
+        { at: 5, status: 503, type: "unavailable_shards_exception" },
+      ],
+    });
+    const outcomes = await destination.send(alerts(destination, 6), testContext().context);
+    expect(outcomes.map(kindOf)).toEqual(["delivered", "retryable", "poison", "delivered", "delivered", "retryable"]);
+    expect(simulator.received()).toHaveLength(2);
+    expect(outcomes[2]).toMatchObject({ message: "item status 400: document_parsing_exception, field source.ip" });
+    expect(everythingIn(outcomes)).not.toContain("cred-4471");
+  });
+
+  it("never takes a 200 for success when the items say otherwise, whatever `errors` says", async () => {
+    const destination = destinationTo(simulator.url);
+    for (const errors of [true, false]) {
+      simulator.fail({
+        status: 200,
+        headers: JSON_HEADERS,
+        body: JSON.stringify({
+          took: 1,
+          errors,
+          items: [{ index: { status: 400, error: { type: "document_parsing_exception" } } }, { index: { status: 201 } }],
+        }),
+      });
+      expect((await destination.send(alerts(destination, 2), testContext().context)).map(kindOf)).toEqual(["poison", "delivered"]);
+    }
+  });
+
+  it("stops instead of filling the dead letters when most of a batch fails for one reason", async () => {
+    const destination = destinationTo(simulator.url);
+    const refuse = (count: number) => Array.from({ length: count }, (_, at) => ({ at, status: 400, type: "illegal_argument_exception" }));
+    simulator.fail({ items: refuse(6) }, { items: refuse(5) });
+    const reaction = await reactionOf(destination.send(alerts(destination, 10), testContext().context));
+    expect(reaction).toMatchObject({ kind: "permanent", code: "DESTINATION_CONFIG", scope: "connector" });
+    const outcomes = await destination.send(alerts(destination, 10), testContext().context);
+    expect(outcomes.map(kindOf).filter((kind) => kind === "poison")).toHaveLength(5);
+  });
+
+  it("stops at a data stream, where no revision could replace another", async () => {
+    await restart({ dataStreams: ["custodes-*"] });
+    const destination = destinationTo(simulator.url);
+    const reaction = await reactionOf(destination.send(alerts(destination, 1), testContext().context));
+    expect(reaction).toMatchObject({ kind: "permanent", code: "DESTINATION_CONFIG", scope: "connector" });
+  });
+
+  it("stops when the key may not write to the index, or the index may not be created", async () => {
+    await restart({ writable: ["custodes-alerts"] });
+    const destination = destinationTo(simulator.url);
+    const incident = destination.render(delivery(incidentSubject(), NAME));
+    expect(await reactionOf(destination.send([incident], testContext().context))).toMatchObject({
+      code: "HTTP_DENIED",
+      scope: "connector",
+    });
+    expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+    await restart({ autoCreate: false });
+    const other = destinationTo(simulator.url);
+    expect(await reactionOf(other.send(alerts(other, 1), testContext().context))).toMatchObject({
+      code: "DESTINATION_CONFIG",
+      scope: "connector",
+    });
+  });
+
+  it("delivers what goes to the failure store, and says so", async () => {
+    const destination = destinationTo(simulator.url);
+    const { context, logged } = testContext();
+    simulator.fail({ failureStore: true });
+    const outcomes = await destination.send(alerts(destination, 2), context);
+    expect(outcomes).toMatchObject([
+      { status: "delivered", receipt: expect.stringContaining("failure store") as string },
+      { status: "delivered" },
+    ]);
+    expect(logged).toHaveLength(1);
+  });
+
+  it("has its batch halved when the server finds it too large", async () => {
+    await restart({ bodyBytesMax: 6_000 });
+    const destination = destinationTo(simulator.url);
+    expect(await reactionOf(destination.send(alerts(destination, 6), testContext().context))).toMatchObject({
+      code: "HTTP_TOO_LARGE",
+      scope: "item",
+    });
+    expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+  });
+
+  it("takes a full batch", async () => {
+    const destination = destinationTo(simulator.url);
+    const { batchItems, batchBytes } = destination.limits;
+    const batch = alerts(destination, batchItems);
+    expect(batch.reduce((sum, item) => sum + item.bytes, 0)).toBeLessThan(batchBytes);
+    expect((await destination.send(batch, testContext().context)).every((outcome) => outcome.status === "delivered")).toBe(true);
+    const large = destination.render(delivery(hugeIncident(), NAME));
+    expect((await destination.send([large], testContext().context)).map(kindOf)).toEqual(["delivered"]);
+    expect(simulator.received()).toHaveLength(batchItems + 1);
+  });
+
+  it("keeps one document per id after an answer that never came", async () => {
+    const destination = destinationTo(simulator.url);
+    const batch = alerts(destination, 3);
+    simulator.fail({ connection: "hang", stored: true });
+    expect(await reactionOf(destination.send(batch, testContext({ timeoutMs: 150 }).context))).toMatchObject({ code: "HTTP_TIMEOUT" });
+    expect((await destination.send(batch, testContext().context)).map(kindOf)).toEqual(["delivered", "delivered", "delivered"]);
+    expect(simulator.received()).toHaveLength(3);
+  });
+
+  it("ends an answer that trickles when its own time is over", async () => {
+    const destination = destinationTo(simulator.url, { timeoutMs: 120 });
+    simulator.fail({ connection: "hang" });
+    expect(await reactionOf(destination.send(alerts(destination, 1), testContext({ timeoutMs: 60_000 }).context))).toMatchObject({
+      code: "HTTP_TIMEOUT",
+      scope: "connector",
+    });
+  });
+
+  it("sends a rotated key without being made anew", async () => {
+    let key = "c3RhbGU6c3RhbGU=";
+    const destination = elastic.destination!(settings(simulator.url, { apiKey: { reveal: () => key } }));
+    expect(await reactionOf(destination.send(alerts(destination, 1), testContext().context))).toMatchObject({ code: "HTTP_DENIED" });
+    key = ELASTIC_DEMO_KEY;
+    expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+  });
+
+  it("works below a path, as behind a proxy", async () => {
+    const paths: string[] = [];
+    const proxy = await startLoopback({
+      handle: ({ path }) => {
+        paths.push(path);
+        return { status: 429 };
+      },
+    });
+    const destination = destinationTo(`${proxy.url}/search/es/`);
+    expect(await reactionOf(destination.send(alerts(destination, 1), testContext().context))).toMatchObject({ code: "HTTP_THROTTLED" });
+    await proxy.close();
+    expect(paths).toEqual(["/search/es/_bulk"]);
+  });
+});
+
+function kindOf(outcome: Outcome): string {
+  return outcome.status === "failed" ? outcome.kind : outcome.status;
+}
