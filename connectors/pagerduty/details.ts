@@ -37,7 +37,7 @@ export type Details = Readonly<Record<string, string | number | boolean | readon
 /** Everything that may be shown of an incident; `shortened` cuts it to size. */
 export function details(incident: Incident, rules: readonly RuleInfo[]): Details {
   const attack = attackOf(incident.tags, incident.maps);
-  const evidence = incident.alerts.flatMap((alert) => alert.evidence);
+  const evidence = [...new Set(incident.alerts.flatMap((alert) => alert.evidence))];
   return {
     description: incident.story === "" ? undefined : safeText(incident.story, DESCRIPTION_MAX),
     agent_id: text(incident.agentUid),

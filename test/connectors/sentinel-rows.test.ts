@@ -191,6 +191,10 @@ describe("sentinel's rows", () => {
     expect(rowOf(incidentSubject({ status }))).toMatchObject({ AlertStatus: asim, AlertOriginalStatus: original });
   });
 
+  it("counts a silent window as one event, which is the least that a row stands for", () => {
+    expect([0, 1, 7].map((count) => rowOf(alertSubject({ count }))["EventCount"])).toEqual([1, 1, 7]);
+  });
+
   it("names scheduled rules as such", () => {
     const subject = alertSubject();
     expect(rowOf(subject)["DetectionMethod"]).toBe("Behavioral Analytics");
