@@ -164,7 +164,7 @@ describe("pagerduty's events", () => {
     ["incident-closed", incidentSubject({ status: 5, revision: 4, final: true })],
   ] as const)("look like this: %s", async (name, subject) => {
     const text = `${JSON.stringify(JSON.parse(rendered(subject).body), undefined, 2)}\n`;
-    await expect(text).toMatchFileSnapshot(`../../connectors/pagerduty/samples/${name}.json`);
+    await expect(text).toMatchFileSnapshot(`../../connectors/pagerduty/samples/${name}.json.golden`);
   });
 });
 

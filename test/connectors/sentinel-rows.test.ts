@@ -240,6 +240,6 @@ describe("sentinel's rows", () => {
     ["incident", incidentSubject()],
   ] as const)("look like this: %s", async (kind, subject) => {
     const text = `${JSON.stringify(rowOf(subject), undefined, 2)}\n`;
-    await expect(text).toMatchFileSnapshot(`../../connectors/sentinel/samples/${kind}.json`);
+    await expect(text).toMatchFileSnapshot(`../../connectors/sentinel/samples/${kind}.json.golden`);
   });
 });
