@@ -8,7 +8,7 @@ import { asObject, type Json } from "../../src/core/record.ts";
 import type { Outcome, Rendered } from "../../src/ports/connector.ts";
 
 /** A full disk is not freed in seconds: after a flood-stage block an index is asked again every five minutes. */
-export const FLOOD_STAGE_RETRY_MS = 300_000;
+const FLOOD_STAGE_RETRY_MS = 300_000;
 /** From this many items on, one reason for most refusals is taken for a broken mapping or template, not for broken items. */
 const SAME_FAULT_ITEMS_MIN = 10;
 

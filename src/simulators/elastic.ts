@@ -196,7 +196,7 @@ const AUTHENTICATED = {
   authentication_realm: { name: "_es_api_key", type: "_es_api_key" },
   lookup_realm: { name: "_es_api_key", type: "_es_api_key" },
   authentication_type: "api_key",
-  api_key: { id: "demo-key-id", name: "custodes" },
+  api_key: { id: "demo-key-id", name: "custodes", managed_by: "elasticsearch" },
 };
 
 function privileges(request: SimulatedRequest, options: ElasticSimulatorOptions): SimulatedAnswer {

@@ -14,9 +14,9 @@ export interface HttpFault {
   readonly body?: string;
   /**
    * What happens to the connection: `hang` never answers, `reset` closes it without an answer, `cut` carries the
-   * request out and closes it in the middle of the answer's body.
+   * request out and closes it in the middle of the answer's body, `trickle` answers without end, a blank at a time.
    */
-  readonly connection?: "hang" | "reset" | "cut";
+  readonly connection?: "hang" | "reset" | "cut" | "trickle";
   /** The request is carried out first and only its answer is spoilt. Default false: it leaves no trace. */
   readonly stored?: boolean;
   /** How many requests it spoils. Default 1. */
@@ -64,6 +64,9 @@ export interface LoopbackOptions<F extends HttpFault> {
 
 /** Bodies beyond this break the connection: a simulator must not fill the memory of the machine that tests it. */
 const BODY_MAX = 256 * 1024 * 1024;
+
+/** Between two blanks of a trickling answer: shorter than any time-out that watches for silence. */
+const TRICKLE_MS = 20;
 
 /** Faults in the order in which they are to happen. */
 export function faultQueue<F extends HttpFault>(): { add(faults: readonly F[]): void; next(): F | undefined } {
@@ -120,6 +123,10 @@ async function serve<F extends HttpFault>(incoming: IncomingMessage, response: S
     incoming.socket.destroy();
     return;
   }
+  if (fault?.connection === "trickle") {
+    trickle(response, fault.headers);
+    return;
+  }
   const status = fault?.status ?? answer?.status ?? 200;
   const text = fault?.body ?? (fault?.status !== undefined ? "" : bodyText(answer?.body));
   const headers = {
@@ -136,6 +143,13 @@ async function serve<F extends HttpFault>(incoming: IncomingMessage, response: S
   }
   response.writeHead(status, headers);
   response.end(text);
+}
+
+/** Never silent for long, never done: only a limit on the whole exchange ends it. */
+function trickle(response: ServerResponse, headers: HttpFault["headers"]): void {
+  response.writeHead(200, { "content-type": "application/json", ...headers });
+  const timer = setInterval(() => response.write(" "), TRICKLE_MS);
+  response.on("close", () => clearInterval(timer));
 }
 
 function bodyText(body: unknown): string {

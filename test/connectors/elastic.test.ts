@@ -262,7 +262,7 @@ describe("the Elastic connector", () => {
 
   it("ends an answer that trickles when its own time is over", async () => {
     const destination = destinationTo(simulator.url, { timeoutMs: 120 });
-    simulator.fail({ connection: "hang" });
+    simulator.fail({ connection: "trickle", headers: JSON_HEADERS });
     expect(await reactionOf(destination.send(alerts(destination, 1), testContext({ timeoutMs: 60_000 }).context))).toMatchObject({
       code: "HTTP_TIMEOUT",
       scope: "connector",

@@ -216,6 +216,13 @@ describe("the Splunk connector", () => {
     expect(simulator.received()).toMatchObject([{ index: "security" }]);
   });
 
+  it("ends an answer that trickles when its own time is over", async () => {
+    const destination = destinationTo(simulator.url, { timeoutMs: 120 });
+    simulator.fail({ connection: "trickle" });
+    const reaction = await reactionOf(destination.send(alerts(destination, 1), testContext({ timeoutMs: 60_000 }).context));
+    expect(reaction).toMatchObject({ kind: "retryable", code: "HTTP_TIMEOUT", scope: "connector" });
+  });
+
   it("names the wrong port when Splunk Web redirects", async () => {
     const destination = destinationTo(simulator.url);
     simulator.fail({ status: 303, headers: { location: "/en-US/account/login" } });
