@@ -6,7 +6,7 @@ import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import { eventCount } from "./event-count.ts";
 import { firstEvidence, sharedEvidence } from "./evidence.ts";
 import type { ChooseEvidence } from "./evidence.ts";
-import { countedText, measuredNumber, nothing, ruleSet, takePerRule, takeUniform } from "./intake.ts";
+import { countedText, groupKey, measuredNumber, nothing, ruleSet, takePerRule, takeUniform } from "./intake.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 import { sliding } from "./sliding.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
@@ -21,11 +21,13 @@ import { valueCount } from "./value-count.ts";
 import { valueSum } from "./value-sum.ts";
 
 /** What all correlations of an engine share. */
-export interface Shared {
+export interface Shared<E> {
   uuid5(name: string): string;
   readonly latenessMs: number;
   readonly evidenceMax: number;
   readonly counters: Counters;
+  /** Makes, or finds, what reads the group of an event from these paths. */
+  keys(paths: readonly string[], fields: readonly Read<E>[]): (event: E) => string | undefined;
 }
 
 /** A correlation at work, with its doors for events and inner alerts. */
@@ -47,7 +49,11 @@ interface Working<X> {
 }
 
 /** Puts a correlation together. `deliver` hands its alerts to the correlations that refer to it. */
-export function assemble<E>(correlation: Correlation<E>, shared: Shared, deliver: ((inner: InnerEvent) => void) | undefined): Assembled<E> {
+export function assemble<E>(
+  correlation: Correlation<E>,
+  shared: Shared<E>,
+  deliver: ((inner: InnerEvent) => void) | undefined,
+): Assembled<E> {
   const { type, threshold, timespanMs, rules } = correlation;
   const grouped = correlation.groupBy.length > 0;
   const first = <X>(): ChooseEvidence<X> => firstEvidence(shared.evidenceMax);
@@ -116,7 +122,7 @@ export function assemble<E>(correlation: Correlation<E>, shared: Shared, deliver
 
 function connect<E, X>(
   correlation: Correlation<E>,
-  shared: Shared,
+  shared: Shared<E>,
   deliver: ((inner: InnerEvent) => void) | undefined,
   working: Working<X>,
 ): Assembled<E> {
@@ -141,21 +147,27 @@ function connect<E, X>(
   const readers = rules.map((rule) => groupBy.map((field): Read<E> => field.read(rule) ?? missing));
   const extra = working.extra(fields.map(({ read }): Read<E> => read));
   const detections = rules.map((_, index) => index).filter((index) => groupBy.every((field) => field.read(rules[index]!) !== null));
+  const [some] = detections;
+  const common = some === undefined ? [] : readers[some]!;
+  // Readers of inner alerts read nothing of events: they must not be remembered as readers of a path.
+  const keyOf =
+    some === undefined
+      ? groupKey(common)
+      : shared.keys(
+          groupBy.map((field) => field.path(rules[some]!)),
+          common,
+        );
   return {
     take: sameFields(correlation, detections)
-      ? takeUniform(correlator, readers[detections[0] ?? 0] ?? [], extra, counters)
+      ? takeUniform(correlator, common, keyOf, extra, counters)
       : takePerRule(correlator, readers, extra, counters),
     takeInner(rule, innerNames) {
       const read = (path: string): Read<readonly string[]> => {
         const index = innerNames.indexOf(path);
         return (values) => values[index];
       };
-      const take = takeUniform(
-        correlator,
-        groupBy.map((field) => read(field.path(rules[rule]!))),
-        working.extra(fields.map(({ path }) => read(path))),
-        counters,
-      );
+      const group = groupBy.map((field) => read(field.path(rules[rule]!)));
+      const take = takeUniform(correlator, group, groupKey(group), working.extra(fields.map(({ path }) => read(path))), counters);
       return ({ time, mark, values }) => take(values, time, mark, 1 << rule);
     },
     settle: (out) => correlator.settle(out),

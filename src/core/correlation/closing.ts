@@ -13,7 +13,7 @@ export interface Closing<G> {
   /** Notes a bucket; one that is noted already stays where it is. */
   open(group: G, bucket: Bucket): void;
   /** Takes the buckets that start at `upTo` or before, and hands each to `close` in order of (start, canonical group). */
-  close(upTo: EpochMs, close: (group: G, bucket: Bucket) => void): void;
+  close(upTo: EpochMs, close: (entry: Changed<G>) => void): void;
 }
 
 /** Nothing open. */
@@ -28,15 +28,16 @@ export function closing<G extends Pick<Group<unknown>, "text" | "values">>(maker
       else list.push({ group, bucket });
     },
     close(upTo, close) {
+      if (waiting.size === 0) return;
       const starts = [...waiting.keys()].filter((start) => start <= upTo).sort((a, b) => a - b);
       for (const start of starts) {
         const list = waiting.get(start)!;
         waiting.delete(start);
         for (const { group } of list) group.text ||= maker.groupText(group.values);
         list.sort((a, b) => (a.group.text < b.group.text ? -1 : a.group.text > b.group.text ? 1 : 0));
-        for (const { group, bucket } of list) {
-          bucket.open = false;
-          close(group, bucket);
+        for (const entry of list) {
+          entry.bucket.open = false;
+          close(entry);
         }
       }
     },

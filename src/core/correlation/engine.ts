@@ -4,10 +4,12 @@ import type { Category, EpochMs } from "../event.ts";
 import type { Reader } from "../sigma/reader.ts";
 import type { Detection, RuleSet } from "../sigma/rules.ts";
 import type { Mark } from "./group.ts";
+import { sharedKeys } from "./intake.ts";
 import type { Counters } from "./intake.ts";
 import { plan } from "./plan.ts";
 import type { Feed, Part } from "./plan.ts";
 import { seenUids } from "./seen.ts";
+import type { SeenUids } from "./seen.ts";
 import type { Engine, Watermarks } from "./types.ts";
 
 export { unsupported } from "./unsupported.ts";
@@ -32,63 +34,21 @@ const EVIDENCE_MAX = 25;
  * A provisional alert of a rule over other correlations waits until the alerts of those are certain.
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
-  const { reader } = options;
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const shared = {
-    uuid5: (name: string) => options.uuid5(name),
+  const { feeds, parts, horizonMs } = plan(rules, {
+    uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
-  };
-  const { feeds, parts, horizonMs } = plan(rules, shared);
-  const byCategory = new Map<Category, readonly Feed<E>[]>();
-  for (const category of CATEGORIES)
-    byCategory.set(
-      category,
-      feeds.filter(({ detection }) => admits(detection, category)),
-    );
-  const seen = seenUids();
+    keys: sharedKeys<E>(),
+  });
+  const { reader } = options;
+  const seen = seenUids(horizonMs);
+  const take = dispatcher(feeds, reader, seen, counters);
   let newest = Number.NEGATIVE_INFINITY;
-  /** Parts that took something of the current event, with the rules of theirs that it matched. */
-  const touched: Part<E>[] = [];
 
-  function take(event: E, time: EpochMs): void {
-    const category = reader.category(event);
-    const candidates = category === undefined ? feeds : byCategory.get(category)!;
-    let matched = 0;
-    for (const feed of candidates) {
-      if (!feed.detection.matches(event)) continue;
-      matched++;
-      for (const { part, bit } of feed.targets) {
-        if (part.rules === 0) touched.push(part);
-        part.rules |= bit;
-      }
-    }
-    if (matched === 0) counters.events++;
-    else spread(event, time);
-    touched.length = 0;
-  }
-
-  function spread(event: E, time: EpochMs): void {
-    const uid = reader.uid(event);
-    if (!seen.add(uid, time)) {
-      counters.duplicates++;
-      for (const part of touched) part.rules = 0;
-      return;
-    }
-    counters.events++;
-    const mark: Mark = { uid, agents: reader.agent(event) };
-    let late = false;
-    for (const part of touched) {
-      const { rules: matchedRules } = part;
-      part.rules = 0;
-      if (time < part.watermark) late = true;
-      part.take(event, time, mark, matchedRules);
-    }
-    if (late) counters.late++;
-  }
-
-  function advanceTo(watermarks: Watermarks, out: Alert[]): void {
+  function advance(watermarks: Watermarks): readonly Alert[] {
+    const out: Alert[] = [];
     let lowest = Number.POSITIVE_INFINITY;
     for (const part of parts) {
       // Alerts of the rules that it refers to have come in the meantime.
@@ -97,7 +57,8 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       part.advance(newest, out);
       if (part.watermark < lowest) lowest = part.watermark;
     }
-    seen.prune(lowest - horizonMs);
+    seen.prune(lowest);
+    return out;
   }
 
   return {
@@ -105,7 +66,7 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       const out: Alert[] = [];
       for (const event of events) {
         const time = reader.time(event);
-        // An event without a usable time never gets here; nothing could be said about its windows.
+        // Events without a usable time are quarantined before; nothing could be said about the windows of one.
         if (!Number.isFinite(time)) continue;
         if (time > newest) newest = time;
         take(event, time);
@@ -113,22 +74,62 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       for (const part of parts) part.settle(out);
       return out;
     },
-    advance(watermarks) {
-      const out: Alert[] = [];
-      advanceTo(watermarks, out);
-      return out;
-    },
-    finish() {
-      const out: Alert[] = [];
-      advanceTo({ all: Number.POSITIVE_INFINITY }, out);
-      return out;
-    },
+    advance,
+    finish: () => advance({ all: Number.POSITIVE_INFINITY }),
     horizonMs,
     get stats() {
       let entries = 0;
       for (const part of parts) entries += part.entries();
       return { ...counters, entries };
     },
+  };
+}
+
+/** Tests an event against the detections that its category admits, each once, and gives it to the parts that want it. */
+function dispatcher<E>(
+  feeds: readonly Feed<E>[],
+  reader: Reader<E>,
+  seen: SeenUids,
+  counters: Counters,
+): (event: E, time: EpochMs) => void {
+  const byCategory = new Map<Category, readonly Feed<E>[]>();
+  for (const category of CATEGORIES)
+    byCategory.set(
+      category,
+      feeds.filter(({ detection }) => admits(detection, category)),
+    );
+  /** Parts that want the current event. */
+  const touched: Part<E>[] = [];
+
+  function spread(event: E, time: EpochMs): void {
+    const mark: Mark = { uid: reader.uid(event), agents: reader.agent(event) };
+    const fresh = seen.add(mark.uid, time);
+    let late = false;
+    for (const part of touched) {
+      const { rules } = part;
+      part.rules = 0;
+      if (!fresh) continue;
+      if (time < part.watermark) late = true;
+      part.take(event, time, mark, rules);
+    }
+    touched.length = 0;
+    if (!fresh) counters.duplicates++;
+    else counters.events++;
+    if (late) counters.late++;
+  }
+
+  return (event, time) => {
+    const category = reader.category(event);
+    const candidates = category === undefined ? feeds : (byCategory.get(category) ?? feeds);
+    for (const feed of candidates) {
+      if (!feed.detection.matches(event)) continue;
+      for (const { part, bit } of feed.targets) {
+        if (part.rules === 0) touched.push(part);
+        part.rules |= bit;
+      }
+    }
+    if (touched.length === 0) counters.events++;
+    else spread(event, time);
   };
 }
 

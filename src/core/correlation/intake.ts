@@ -48,14 +48,14 @@ export function measuredNumber<S>(fields: readonly Read<S>[], least: number): Re
   };
 }
 
-/** Reads the group of sources whose group fields have the same place for every rule. */
+/** Reads the group of sources whose group fields have the same place for every rule; `keyOf` goes with `fields`. */
 export function takeUniform<S, X>(
   correlator: Correlator<X>,
   fields: readonly Read<S>[],
+  keyOf: (source: S) => string | undefined,
   extraOf: ReadExtra<S, X>,
   counters: Counters,
 ): Take<S> {
-  const keyOf = groupKey(fields);
   return (source, time, mark, rules) => {
     const extra = extraOf(source, rules);
     if (extra === undefined) return;
@@ -95,7 +95,7 @@ export function takePerRule<S, X>(
 }
 
 /** A text that is the same for equal groups only; undefined when a group field is missing. */
-function groupKey<S>(fields: readonly Read<S>[]): (source: S) => string | undefined {
+export function groupKey<S>(fields: readonly Read<S>[]): (source: S) => string | undefined {
   const [first] = fields;
   if (first === undefined) return () => "";
   if (fields.length === 1) return (source) => canonicalText(first(source));
@@ -112,4 +112,28 @@ function groupKey<S>(fields: readonly Read<S>[]): (source: S) => string | undefi
 
 function groupValues<S>(fields: readonly Read<S>[], source: S): readonly string[] {
   return fields.map((read) => canonicalText(read(source))!);
+}
+
+/** As `groupKey`; correlations that group by the same paths share the text of an event. */
+export function sharedKeys<S>(): (paths: readonly string[], fields: readonly Read<S>[]) => (source: S) => string | undefined {
+  const known = new Map<string, (source: S) => string | undefined>();
+  return (paths, fields) => {
+    const name = tupleText(paths);
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const keyOf = groupKey(fields);
+    let last: S | undefined;
+    let text: string | undefined;
+    const remembering = (source: S): string | undefined => {
+      if (source !== last) {
+        last = source;
+        text = keyOf(source);
+      }
+      return text;
+    };
+    // A text that is a field of the event is quicker read than compared.
+    const made = fields.length > 1 ? remembering : keyOf;
+    known.set(name, made);
+    return made;
+  };
 }

@@ -49,7 +49,7 @@ interface Planned<E> {
 }
 
 /** Connects detections, correlations and the alerts between them. */
-export function plan<E>(rules: RuleSet<E>, shared: Shared): Plan<E> {
+export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
   const left = new Set(unsupported(rules).map(({ rule }) => rule));
   const feeds = new Map<string, Feed<E>>();
   for (const detection of rules.detections) feeds.set(detection.info.id, { detection, targets: [] });
@@ -148,7 +148,7 @@ function correlationPart<E>(assembled: Assembled<E>, inners: readonly Planned<E>
   return part;
 }
 
-function lonePart<E>(detection: Detection<E>, shared: Shared): Part<E> {
+function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
   const maker = alertMaker(detection.info, [], [], (name) => shared.uuid5(name));
   const lone = loneDetection(maker, detection.suppressMs, detection.latenessMs ?? shared.latenessMs, shared.evidenceMax);
   const part: Part<E> = {

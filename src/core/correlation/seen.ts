@@ -4,28 +4,34 @@ import type { EpochMs } from "../event.ts";
 export interface SeenUids {
   /** False when it was there already. */
   add(uid: string, time: EpochMs): boolean;
-  /** Events before `before` matter no more. */
-  prune(before: EpochMs): void;
+  /** Events further than the horizon before `watermark` matter no more. */
+  prune(watermark: EpochMs): void;
 }
 
-/** Fewer uids than this are not worth a look. */
-const PRUNE_MIN = 4096;
-
-/** Nothing seen. */
-export function seenUids(): SeenUids {
-  const times = new Map<string, EpochMs>();
-  let pruneAt = PRUNE_MIN;
+/**
+ * Nothing seen. Two generations: once the watermark is a horizon past the last change, the old one goes and the young
+ * one becomes old, so that nothing is deleted one by one. What is ahead of its time is carried over.
+ */
+export function seenUids(horizonMs: number): SeenUids {
+  let young = new Map<string, EpochMs>();
+  let old = new Map<string, EpochMs>();
+  let changedAt: EpochMs | undefined;
   return {
     add(uid, time) {
-      if (times.has(uid)) return false;
-      times.set(uid, time);
+      if (young.has(uid) || old.has(uid)) return false;
+      young.set(uid, time);
       return true;
     },
-    prune(before) {
-      if (times.size < pruneAt) return;
-      for (const [uid, time] of times) if (time < before) times.delete(uid);
-      // Looking again only after doubling keeps it at constant time per event.
-      pruneAt = Math.max(PRUNE_MIN, 2 * times.size);
+    prune(watermark) {
+      if (watermark === Number.NEGATIVE_INFINITY) return;
+      changedAt ??= watermark;
+      const before = watermark - horizonMs;
+      if (before < changedAt) return;
+      const next = new Map<string, EpochMs>();
+      for (const [uid, time] of old) if (time >= before) next.set(uid, time);
+      changedAt = watermark;
+      old = young;
+      young = next;
     },
   };
 }
