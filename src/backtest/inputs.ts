@@ -98,10 +98,10 @@ export function eventRunner(
 
 /** Correlation over any JSON objects, with no attribution. */
 export function plainRunner(rules: RuleSet<PlainEvent>, timeField: string): Runner<PlainEvent> {
-  const reader = plainReader(timeField);
+  const reader = plainReader();
   return {
-    uid: reader.uid,
-    time: reader.time,
+    uid: (event) => event.uid,
+    time: (event) => event.time,
     category: () => undefined,
     convert: (record) => [plainEvent(record, timeField, (value) => contentUid("plain", value, sha256))],
     begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs }),

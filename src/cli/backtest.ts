@@ -40,7 +40,7 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
   const started = performance.now();
   let result: BacktestResult;
   if (plain > 0) {
-    const rules = compileRules(loadRules(paths), { reader: plainReader(options.timeField), regex: regexEngine, logsource: false });
+    const rules = compileRules(loadRules(paths), { reader: plainReader(), regex: regexEngine, logsource: false });
     reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
     result = await backtest(inputs, plainRunner(rules, options.timeField), options.lateness, onReject);
   } else {

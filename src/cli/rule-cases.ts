@@ -89,7 +89,7 @@ function expand(given: Readonly<Record<string, unknown>>, index: number, complai
         complain(path, `is no field of an event${close === undefined ? "" : `; did you mean "${close}"?`}`);
         return [];
       }
-      const filled = typeof value === "string" ? value.replaceAll("{n}", String(n)) : value;
+      const filled = typeof value === "string" ? value.replaceAll("{n}", String(n)) : (value ?? undefined);
       // The schema of fields is the event's own; a wrong type shows as a case that does not behave.
       (event as unknown as Record<string, unknown>)[field] = filled;
     }

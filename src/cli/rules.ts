@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { uuid5 } from "../adapters/system/system.ts";
 import type { Alert, RuleInfo } from "../core/alert.ts";
 import { engine } from "../core/correlation/engine.ts";
@@ -51,7 +51,8 @@ function testFiles(path: string): string[] {
 /** What is different from what the case expects; empty when it passes in every order of arrival. */
 export function runCase(rules: RuleSet<Event>, one: RuleCase): string[] {
   const straight = finals(rules, [one.events]);
-  const differences = compare(straight, one);
+  const names = new Map([...rules.detections, ...rules.correlations].map(({ info }) => [info.id, info.name]));
+  const differences = compare(straight, one, names);
   const wanted = JSON.stringify(straight);
   for (let seed = 1; seed <= SHUFFLES; seed++) {
     const shuffled = shuffle(one.events, seed);
@@ -70,14 +71,14 @@ function finals(rules: RuleSet<Event>, batches: readonly (readonly Event[])[]): 
   return alerts.map((alert) => ({ ...alert, revision: 0 })).sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function compare(alerts: readonly Alert[], one: RuleCase): string[] {
+function compare(alerts: readonly Alert[], one: RuleCase, names: ReadonlyMap<string, string | undefined>): string[] {
   const differences: string[] = [];
   const unexpected = new Set(alerts);
   for (const wanted of one.expect) {
-    const matching = alerts.filter((alert) =>
-      alert.ruleId === wanted.rule || alert.ruleTitle === wanted.rule
-        ? Object.entries(wanted.group ?? {}).every(([key, value]) => alert.group[key] === value)
-        : false,
+    const matching = alerts.filter(
+      (alert) =>
+        [alert.ruleId, alert.ruleTitle, names.get(alert.ruleId)].includes(wanted.rule) &&
+        Object.entries(wanted.group ?? {}).every(([key, value]) => alert.group[key] === value),
     );
     for (const alert of matching) unexpected.delete(alert);
     if (matching.length !== wanted.alerts) differences.push(`${wanted.rule}: ${wanted.alerts} expected, ${matching.length} raised`);
@@ -136,7 +137,7 @@ function ruleJson(info: RuleInfo): Readonly<Record<string, unknown>> {
 
 function ruleRow(info: RuleInfo): string[] {
   const codes = info.tags.filter((tag) => tag.startsWith("custodes.")).map((tag) => tag.slice("custodes.".length).toUpperCase());
-  return [info.level, codes.join(","), info.threat ?? "", info.title, `${info.path}:${info.line}`];
+  return [info.level, codes.join(","), info.threat ?? "", info.title, `${relative(process.cwd(), info.path)}:${info.line}`];
 }
 
 function reportRejected(pack: Pack): number {

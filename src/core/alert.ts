@@ -32,6 +32,8 @@ export interface Alert {
 /** Where a rule and its mappings come from; what alerts and incidents say about their rule. */
 export interface RuleInfo {
   readonly id: string;
+  /** The document's `name`, by which other rules and tests may refer to it. */
+  readonly name?: string | undefined;
   readonly title: string;
   readonly description: string;
   readonly path: string;

@@ -81,6 +81,7 @@ export function parseHead(map: YamlMap, document: RuleDocument, warn: Warn): Hea
   const { keys } = custodes;
   const info: RuleInfo = {
     id: id ?? name ?? title,
+    name,
     title,
     description: textAt(map, "description", [], DESCRIPTION_MAX) ?? "",
     path: document.path,

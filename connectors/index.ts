@@ -1,0 +1,25 @@
+import type { Connector } from "../src/ports/connector.ts";
+import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
+import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
+import elastic from "./elastic/elastic.ts";
+import istio from "./istio/istio.ts";
+import kubernetes from "./kubernetes/kubernetes.ts";
+import okta from "./okta/okta.ts";
+import pagerduty from "./pagerduty/pagerduty.ts";
+import sentinel from "./sentinel/sentinel.ts";
+import splunk from "./splunk/splunk.ts";
+import zeek from "./zeek/zeek.ts";
+
+/** Every connector that is shipped. Adding one is one line here; its configuration is checked by its own schema. */
+export const connectors: readonly Connector[] = [
+  awsCloudtrail,
+  awsVpcflow,
+  elastic,
+  istio,
+  kubernetes,
+  okta,
+  pagerduty,
+  sentinel,
+  splunk,
+  zeek,
+] as readonly Connector[];
