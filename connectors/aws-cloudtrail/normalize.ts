@@ -3,7 +3,7 @@
  * Format: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
  */
 import { CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
-import { isIp } from "../../src/core/ip.ts";
+import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, numeric, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
@@ -87,11 +87,11 @@ function applyOutcome(event: Event, log: Json): void {
 }
 
 function applyClient(event: Event, log: Json): void {
-  // Calls that AWS makes in somebody's name carry the service's name instead of an address.
+  // Calls that AWS makes in somebody's name carry the service's name, or "AWS Internal", instead of an address.
   const address = text(log["sourceIPAddress"]);
   if (address !== undefined) {
-    if (isIp(address)) event.srcIp = address;
-    else event.srcHost = address.toLowerCase();
+    if (looksLikeIp(address)) event.srcIp = address;
+    else if (address.includes(".")) event.srcHost = address.toLowerCase();
   }
   event.userAgent = text(log["userAgent"]);
   const extra = asObject(log["additionalEventData"]);

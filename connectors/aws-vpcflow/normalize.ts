@@ -1,7 +1,7 @@
 /** AWS VPC flow log line -> event. https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html */
 import { ACTION, CLASS, STATUS } from "../../src/core/event.ts";
 import { poison } from "../../src/core/errors.ts";
-import { isIp, isPrivateIp } from "../../src/core/ip.ts";
+import { looksLikeIp, isPrivateIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { recordTime, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
@@ -133,7 +133,7 @@ function count(columns: readonly string[], index: number, name: string): number 
 function address(columns: readonly string[], index: number): string | undefined {
   const value = at(columns, index);
   if (value === undefined) return undefined;
-  if (!isIp(value)) throw poison("RECORD_FIELD_INVALID", "an address column does not hold an address");
+  if (!looksLikeIp(value)) throw poison("RECORD_FIELD_INVALID", "an address column does not hold an address");
   return value;
 }
 

@@ -5,7 +5,7 @@
  */
 import { ACTION, CLASS, STATUS, type Event } from "../../src/core/event.ts";
 import { poison } from "../../src/core/errors.ts";
-import { isIp } from "../../src/core/ip.ts";
+import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import {
   ID_MAX,
@@ -166,7 +166,7 @@ function endpoint(value: unknown): readonly [string | undefined, number | undefi
   const bare = colon === -1 || (value.indexOf(":") !== colon && !value.startsWith("["));
   const host = bare ? value : value.slice(0, colon);
   const ip = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
-  return isIp(ip) ? [ip, bare ? undefined : numeric(value.slice(colon + 1))] : NO_ENDPOINT;
+  return looksLikeIp(ip) ? [ip, bare ? undefined : numeric(value.slice(colon + 1))] : NO_ENDPOINT;
 }
 
 const NO_ENDPOINT = [undefined, undefined] as const;

@@ -3,7 +3,7 @@
  * Format: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
  */
 import { ACTION, CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
-import { isIp } from "../../src/core/ip.ts";
+import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import {
   asObject,
@@ -126,7 +126,7 @@ function applyObject(event: Event, log: Json, object: Json | undefined): void {
   event.userAgent = text(log["userAgent"]);
   const sources = log["sourceIPs"];
   const first = Array.isArray(sources) ? text(sources[0]) : undefined;
-  if (first !== undefined && isIp(first)) event.srcIp = first;
+  if (first !== undefined && looksLikeIp(first)) event.srcIp = first;
 }
 
 function applyOutcome(event: Event, log: Json): void {

@@ -4,7 +4,7 @@
  * Event types: https://developer.okta.com/docs/reference/api/event-types/
  */
 import { CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
-import { isIp } from "../../src/core/ip.ts";
+import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
@@ -91,7 +91,7 @@ function applyActor(event: Event, actor: Json | undefined): void {
 function applyClient(event: Event, client: Json | undefined): void {
   if (client === undefined) return;
   const ip = real(client["ipAddress"]);
-  if (ip !== undefined && isIp(ip)) event.srcIp = ip;
+  if (ip !== undefined && looksLikeIp(ip)) event.srcIp = ip;
   event.srcCountry = real(asObject(client["geographicalContext"])?.["country"]);
   event.userAgent = real(asObject(client["userAgent"])?.["rawUserAgent"]);
   // The OAuth client of an authorization request, where the actor is the person.

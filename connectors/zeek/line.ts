@@ -1,7 +1,7 @@
 /** What the lines of all Zeek logs share: the connection's id and endpoints. https://docs.zeek.org/en/master/logs/conn.html */
 import { poison } from "../../src/core/errors.ts";
 import type { Category, EpochMs, Event } from "../../src/core/event.ts";
-import { isIp, isPrivateIp } from "../../src/core/ip.ts";
+import { looksLikeIp, isPrivateIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, numeric, recordId, text, type Json } from "../../src/core/record.ts";
 
@@ -32,7 +32,7 @@ export function endpoints(log: Json): Endpoints {
 
 function address(value: unknown): string | undefined {
   const ip = text(value);
-  if (ip !== undefined && !isIp(ip)) throw poison("RECORD_FIELD_INVALID", "an endpoint is not an address");
+  if (ip !== undefined && !looksLikeIp(ip)) throw poison("RECORD_FIELD_INVALID", "an endpoint is not an address");
   return ip;
 }
 

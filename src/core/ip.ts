@@ -68,3 +68,22 @@ function hexGroups(text: string): number {
   const groups = text.split(":");
   return groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group)) ? groups.length : 9;
 }
+
+/**
+ * Whether a text is written like an address, to tell it from the host and service names that logs put into address
+ * fields. Numbers of three digits above 255 pass: whatever it is, it still identifies who it belongs to.
+ */
+export function looksLikeIp(text: string): boolean {
+  if (text.includes(":")) return isIpv6(text);
+  let dots = 0;
+  let digits = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === DOT) {
+      if (digits === 0) return false;
+      dots++;
+      digits = 0;
+    } else if (code < 48 || code > 57 || ++digits > 3) return false;
+  }
+  return dots === 3 && digits > 0;
+}

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isIp, isPrivateIp } from "../../src/core/ip.ts";
+import { isIp, isPrivateIp, looksLikeIp } from "../../src/core/ip.ts";
 
 describe("isIp", () => {
   test.each([
@@ -58,13 +58,34 @@ describe("isIp", () => {
   });
 });
 
-describe("isPrivateIp", () => {
-  test.each(["10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"])(
-    "%s is never routed on the internet",
-    (ip) => {
-      expect(isPrivateIp(ip)).toBe(true);
+describe("looksLikeIp", () => {
+  test("takes every address, and those with numbers that no address has", () => {
+    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => looksLikeIp(text)));
+    expect(looksLikeIp("10.20.0.257")).toBe(true);
+  });
+  test.each(["", "-", "1.2.3", "1.2.3.4.5", "1..2.3", "1.2.3.", "1000.1.1.1", "a.b.c.d", "AWS Internal", "10.0.0.1:443"])(
+    "%s is none",
+    (text) => {
+      expect(looksLikeIp(text)).toBe(false);
     },
   );
+});
+
+describe("isPrivateIp", () => {
+  test.each([
+    "10.1.2.3",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "127.0.0.1",
+    "169.254.1.1",
+    "::1",
+    "fd00::1",
+    "fe80::1",
+  ])("%s is never routed on the internet", (ip) => {
+    expect(isPrivateIp(ip)).toBe(true);
+  });
   test.each(["172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "198.18.0.1", "8.8.8.8", "2001:db8::1", "::ffff:8.8.8.8"])(
     "%s is routed",
     (ip) => {

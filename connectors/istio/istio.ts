@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
+import { tailSource } from "../../src/archetypes/tail.ts";
+import { jsonLines } from "../../src/core/framing.ts";
+import { defineConnector } from "../../src/ports/connector.ts";
+import { istioNormalize } from "./normalize.ts";
+
+/** Envoy writes a line when the connection ends, and flushes every 10 s by default; start_time lies before that. */
+const LATENESS_MS = 120_000;
+
+const config = z.strictObject({
+  path: z.string().refine(isAbsolutePath, ABSOLUTE_PATH).describe("Access log file, directory or glob of the egress gateway's JSON log"),
+});
+
+/** Istio / Envoy access log of an egress gateway. */
+export default defineConnector<z.output<typeof config>>({
+  id: "istio",
+  title: "Istio / Envoy access log (egress gateway, JSON)",
+  config,
+  check: (options, context) => checkFiles(options.path, context),
+  source: (options) => tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+  format: () => jsonLines,
+  normalize: () => istioNormalize,
+  categories: ["egress"],
+  lateness: LATENESS_MS,
+  gaps: [
+    "passed-through TLS has no method, path, user agent or response code",
+    "spiffeId needs %DOWNSTREAM_PEER_URI_SAN% in the log format as downstream_peer_uri_san",
+  ],
+});

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
+import { tailSource } from "../../src/archetypes/tail.ts";
+import { defineConnector, type Source } from "../../src/ports/connector.ts";
+import { auditFormat, auditReceiver } from "./body.ts";
+import { kubernetesNormalize } from "./normalize.ts";
+
+/** The log backend writes in batches of at most 30 s by default, and API servers' clocks differ by seconds. */
+const LATENESS_MS = 60_000;
+
+const config = z.strictObject({
+  path: z
+    .string()
+    .refine(isAbsolutePath, ABSOLUTE_PATH)
+    .optional()
+    .describe("Audit log file, directory or glob of the log backend. Without it, the webhook backend pushes to the receiver"),
+  cluster: z.string().min(1).max(200).optional().describe("Name of the cluster; events carry it as their tenant"),
+});
+
+/** What is pushed needs no pulling, and proves by itself how far it is complete. */
+const NOTHING_TO_PULL: Source = {
+  pull: async (cursor) => ({ records: [], rejects: [], next: cursor ?? "", more: false, completeTo: null }),
+};
+
+/** Kubernetes audit log, read from files or pushed by the webhook backend. */
+export default defineConnector<z.output<typeof config>>({
+  id: "kubernetes",
+  title: "Kubernetes audit log",
+  config,
+  check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
+  source: (options) =>
+    options.path === undefined ? NOTHING_TO_PULL : tailSource({ path: options.path, format: auditFormat, lagMs: LATENESS_MS }),
+  receiver: () => auditReceiver,
+  format: () => auditFormat,
+  normalize: (options) => kubernetesNormalize(options?.cluster),
+  categories: ["infra_change"],
+  lateness: LATENESS_MS,
+  gaps: [
+    "privileged pods and granted roles are seen only with audit level Request or RequestResponse for pods, workloads and RBAC",
+    "podName and podUid need bound service account tokens; EKS access entries give the AWS role instead",
+    "the first of sourceIPs is what a client behind a proxy claims",
+  ],
+});
