@@ -1,8 +1,17 @@
 /** Pushed bodies: one JSON object, an array of them, or one per line, as records with their places. */
-import { DOCUMENT_BYTES_MAX, newBatch, readLine, readText, rejectLine, type Batch, type Read } from "../core/framing.ts";
-import { parseJson } from "../core/framing.ts";
+import {
+  DOCUMENT_BYTES_MAX,
+  newBatch,
+  parseJson,
+  RAW_MAX,
+  readLine,
+  readText,
+  rejectLine,
+  type Batch,
+  type Read,
+} from "../core/framing.ts";
 import type { Located, Reject } from "../ports/connector.ts";
-import { decodeUtf8, splitLines } from "./lines.ts";
+import { decodeUtf8, rawBytes, splitLines } from "./lines.ts";
 
 /** What a body holds. Nothing is thrown: what cannot be read is a reject, so a sender is never sent into retries. */
 export interface BodyRecords {
@@ -19,7 +28,7 @@ export function bodyRecords(body: Uint8Array): BodyRecords {
     rejectLine(batch, "RECORD_TOO_LONG", `the body is longer than ${DOCUMENT_BYTES_MAX} bytes`, 1, "");
     return located(batch);
   }
-  const text = decodeUtf8(body);
+  const text = decodeUtf8(body, true);
   const whole = text?.trim();
   if (whole !== undefined && !readsAsLines(whole)) readDocument(whole, batch);
   else readLines(body, batch);
@@ -57,8 +66,8 @@ function readDocument(text: string, batch: Batch): void {
 
 function readLines(body: Uint8Array, batch: Batch): void {
   splitLines(body, (bytes, line) => {
-    const text = decodeUtf8(bytes);
-    if (text === undefined) rejectLine(batch, "RECORD_ENCODING", "the line is not valid UTF-8", line, "");
+    const text = decodeUtf8(bytes, line === 1);
+    if (text === undefined) rejectLine(batch, "RECORD_ENCODING", "the line is not valid UTF-8", line, rawBytes(bytes, RAW_MAX));
     else readLine(readOne, text, line, batch);
   });
 }

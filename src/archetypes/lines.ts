@@ -1,14 +1,14 @@
 /** Bytes to lines of text, for sources and receivers; the files of the command line have a faster reader of their own. */
 
 const LF = 10;
-// A byte order mark is cut by the caller of the first line only: inside a file it is content.
+// A byte order mark is cut at the start only: inside a file it is content.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text of the bytes without a leading byte order mark; undefined when they are not UTF-8. */
-export function decodeUtf8(bytes: Uint8Array): string | undefined {
+/** The text of the bytes, at the start of a file or body without its byte order mark; undefined when they are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array, start = true): string | undefined {
   try {
     const text = decoder.decode(bytes);
-    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+    return start && text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   } catch {
     return undefined;
   }
@@ -21,7 +21,9 @@ export function isUtf16(bytes: Uint8Array): boolean {
 
 /** Text of bytes that are not UTF-8, every byte one character, for the quarantine; at most `charactersMax`. */
 export function rawBytes(bytes: Uint8Array, charactersMax: number): string {
-  return String.fromCharCode(...bytes.subarray(0, Math.min(bytes.length, charactersMax)));
+  let text = "";
+  for (const byte of bytes.subarray(0, charactersMax)) text += String.fromCharCode(byte);
+  return text;
 }
 
 /** Calls `line` with the bytes of each line (without LF) and its number from 1; the last one needs no LF. */

@@ -1,0 +1,111 @@
+/** Where a tail stands: which files it knows and how far, small enough for a cursor. */
+import { Failure } from "../core/errors.ts";
+import type { EpochMs } from "../core/event.ts";
+import { utf8Length } from "../core/framing.ts";
+import type { Cursor } from "../ports/connector.ts";
+
+/** Limit of the cursor of every source, bytes. */
+export const CURSOR_BYTES_MAX = 4096;
+/** Files that are known at a time; older ones are remembered by the sweep alone. */
+export const KNOWN_MAX = 48;
+
+/** One known file. */
+export interface Known {
+  /** `<device>:<inode>`. */
+  readonly fileId: string;
+  /** Hash of its first `hashed` bytes, so that a copy or an archive of it is recognized. */
+  readonly hash: string;
+  readonly hashed: number;
+  /** Lines: decompressed bytes that are read. Documents: size of the file when it was read. */
+  readonly offset: number;
+  /** Lines: lines that are read. Documents: records that are read. */
+  readonly line: number;
+  /** An archive or document that is read to its end. */
+  readonly done: boolean;
+  /** `offset` lies inside of a line that is longer than the limit. */
+  readonly skipping: boolean;
+}
+
+/**
+ * Files are read in sweeps. A sweep takes what changed in [from, to) by modification time, then by path; `at` is the
+ * last one finished. What changed before `from` is read and needs no entry. Known files are read whenever they grow.
+ */
+export interface TailState {
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly at: readonly [EpochMs, string] | null;
+  /** Least recently read first. */
+  readonly known: readonly Known[];
+}
+
+type Row = readonly [string, string, number, number, number, number];
+
+/** The cursor of a state that fits (`trimmed`). */
+export function encodeState(state: TailState): Cursor {
+  const rows = state.known.map((one): Row => [
+    one.fileId,
+    one.hash,
+    one.hashed,
+    one.offset,
+    one.line,
+    (one.done ? 1 : 0) + (one.skipping ? 2 : 0),
+  ]);
+  return JSON.stringify([1, state.from, state.to, state.at, rows]);
+}
+
+/** @throws {Failure} permanent CURSOR_INVALID */
+export function decodeState(cursor: Cursor): TailState {
+  const state = parsed(cursor);
+  if (state === undefined)
+    throw new Failure("the cursor is not one of a tail", { kind: "permanent", code: "CURSOR_INVALID", scope: "connector" });
+  return state;
+}
+
+function parsed(cursor: Cursor): TailState | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(cursor);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(value)) return undefined;
+  const [version, from, to, at, rows] = value as readonly unknown[];
+  if (version !== 1 || typeof from !== "number" || typeof to !== "number" || !Array.isArray(rows) || !isPlace(at)) return undefined;
+  if (!rows.every(isRow)) return undefined;
+  const known = rows.map(([fileId, hash, hashed, offset, line, flags]) => ({
+    fileId,
+    hash,
+    hashed,
+    offset,
+    line,
+    done: (flags & 1) !== 0,
+    skipping: (flags & 2) !== 0,
+  }));
+  return { from, to, at, known };
+}
+
+function isPlace(at: unknown): at is readonly [EpochMs, string] | null {
+  return at === null || (Array.isArray(at) && typeof at[0] === "number" && typeof at[1] === "string");
+}
+
+function isRow(row: unknown): row is Row {
+  return Array.isArray(row) && row.every((cell, index) => typeof cell === (index < 2 ? "string" : "number")) && row.length === 6;
+}
+
+/**
+ * The state without its least useful entries, so that its cursor fits; `lost` counts entries that were still needed,
+ * whose files will be read again from their start.
+ */
+export function trimmed(state: TailState, needed: (one: Known) => boolean): { readonly state: TailState; readonly lost: number } {
+  const known = [...state.known];
+  let lost = 0;
+  let result = { ...state, known };
+  while (known.length > KNOWN_MAX || utf8Length(encodeState(result)) > CURSOR_BYTES_MAX) {
+    const index = known.findIndex((one) => !needed(one));
+    if (index === -1) lost += 1;
+    if (known.length === 0) break;
+    known.splice(Math.max(index, 0), 1);
+    result = { ...state, known };
+  }
+  return { state: result, lost };
+}

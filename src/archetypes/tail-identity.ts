@@ -1,0 +1,87 @@
+/** Which file is which: by inode, and by the hash of its first bytes when rotation gave them to another inode. */
+import type { FileInfo, Files } from "../ports/context.ts";
+import { Failure } from "../core/errors.ts";
+import type { Known } from "./tail-cursor.ts";
+
+/** Bytes that identify a file: several log lines, so with times and ids that no other file has. */
+const START_BYTES = 4096;
+
+/** A listed file. */
+export interface Listed {
+  readonly file: FileInfo;
+  /** Gives decompressed bytes. */
+  readonly archive: boolean;
+  /** It changed since the sweep before, so its inode alone proves nothing: inodes are used again. */
+  readonly recent: boolean;
+}
+
+/**
+ * Places what is known on the files as they are now: a file's own entry while its inode still holds what was read, else
+ * that of a vanished or truncated file whose copy or archive it is, else a new one.
+ */
+export async function identify(
+  listed: readonly Listed[],
+  all: readonly Known[],
+  document: boolean,
+  files: Files,
+): Promise<ReadonlyMap<string, Known>> {
+  const placed = new Map<string, Known>();
+  for (const one of listed) {
+    const own = all.find(({ fileId }) => fileId === one.file.fileId);
+    if (own !== undefined && (await isSame(one, own, document, files))) placed.set(one.file.fileId, own);
+  }
+  const homeless = all.filter(({ fileId }) => !placed.has(fileId));
+  for (const one of listed) {
+    if (placed.has(one.file.fileId)) continue;
+    const twin = await findTwin(one, homeless, files);
+    placed.set(one.file.fileId, twin === undefined ? fresh(one.file) : { ...twin, fileId: one.file.fileId, done: document && twin.done });
+  }
+  return placed;
+}
+
+function fresh(file: FileInfo): Known {
+  return { fileId: file.fileId, hash: "", hashed: 0, offset: 0, line: 0, done: false, skipping: false };
+}
+
+async function isSame({ file, archive, recent }: Listed, own: Known, document: boolean, files: Files): Promise<boolean> {
+  if (document ? file.size !== own.offset : !archive && file.size < own.offset) return false;
+  if (!recent) return true;
+  return own.hashed === 0 ? own.hash === "" || own.hash === sizeMark(file) : (await hashOfStart(file, own.hashed, files)) === own.hash;
+}
+
+async function findTwin({ file, archive }: Listed, homeless: readonly Known[], files: Files): Promise<Known | undefined> {
+  const hashes = new Map<number, string | undefined>();
+  let found: Known | undefined;
+  for (const one of homeless) {
+    if (one.fileId === file.fileId || one.hashed === 0 || (!archive && file.size < one.hashed)) continue;
+    if (!hashes.has(one.hashed)) hashes.set(one.hashed, await hashOfStart(file, one.hashed, files));
+    // Of several the one that was read furthest speaks for all.
+    if (hashes.get(one.hashed) === one.hash && (found === undefined || one.offset > found.offset)) found = one;
+  }
+  return found;
+}
+
+/** Stands for the start of a file that has none, such as a broken archive. */
+function sizeMark(file: FileInfo): string {
+  return `=${file.size}`;
+}
+
+/** The entry after reading on, with the hash of as much of the start as is read. */
+export async function rememberStart(file: FileInfo, before: Known, after: Known, files: Files): Promise<Known> {
+  const wanted = Math.min(START_BYTES, after.offset);
+  if (wanted === 0) return { ...after, hash: sizeMark(file) };
+  if (before.hashed === START_BYTES || wanted === before.hashed) return after;
+  const hash = await hashOfStart(file, wanted, files);
+  return hash === undefined ? after : { ...after, hash, hashed: wanted };
+}
+
+/** 16 characters of the SHA-256 of exactly so many first bytes; undefined when the file has fewer or cannot be unpacked. */
+async function hashOfStart(file: FileInfo, length: number, files: Files): Promise<string | undefined> {
+  const slice = await files.read(file.path, 0, length).catch((error: unknown) => {
+    if (error instanceof Failure && error.kind === "poison") return undefined;
+    throw error;
+  });
+  if (slice === undefined || slice.bytes.length < length) return undefined;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(slice.bytes)));
+  return btoa(String.fromCharCode(...digest.subarray(0, 12)));
+}
