@@ -1,0 +1,36 @@
+import { z } from "zod";
+
+/** Fields of the event that no convention has an attribute for, or another than an organization's own. */
+const FIELDS = [
+  "agentNative",
+  "approvalUid",
+  "clientUid",
+  "consentUid",
+  "onBehalfOf",
+  "purpose",
+  "runUid",
+  "sessionUid",
+  "tenant",
+  "userName",
+  "userUid",
+] as const;
+
+/** A field that may be read from a chosen attribute. */
+export type FieldName = (typeof FIELDS)[number];
+
+/** Configuration of one OTLP source. */
+export const config = z.strictObject({
+  operations: z
+    .enum(["both", "logs", "traces"])
+    .default("both")
+    .describe(
+      "Which signal counts calls. Set it when your instrumentation reports each call as a span and as a log event; findings come from both",
+    ),
+  fields: z
+    .partialRecord(z.enum(FIELDS), z.string().min(1).max(256))
+    .default({})
+    .describe("Attributes of the record or its resource that hold event fields, e.g. `purpose: app.purpose`"),
+});
+
+/** Validated configuration of one OTLP source. */
+export type Config = z.infer<typeof config>;

@@ -1,0 +1,25 @@
+import { defineConnector } from "../../src/ports/connector.ts";
+import { config, type Config } from "./config.ts";
+import { otlpNormalize } from "./normalize.ts";
+import { otlpReceiver } from "./receive.ts";
+import { otlpFormat } from "./requests.ts";
+
+/** OpenTelemetry logs and traces of agents, pushed over OTLP/HTTP or from files of OTLP/JSON. */
+export default defineConnector<Config>({
+  id: "otlp",
+  title: "OpenTelemetry (OTLP/HTTP)",
+  config,
+  check: () => Promise.resolve([{ name: "receiver", ok: true, message: "exporters push to this source; there is nothing to reach" }]),
+  receiver: () => otlpReceiver,
+  format: () => otlpFormat,
+  normalize: otlpNormalize,
+  categories: ["agent_api", "agent_finding"],
+  // Exporters send every 5 s, and a span only when it ended: five minutes cover the calls of models and tools.
+  lateness: 300_000,
+  gaps: [
+    "spans longer than the lateness (whole agent runs) arrive late; they are counted as amendments",
+    "purpose, consent and approval exist only where `fields` names attributes for them (approval also for coding agents)",
+    "without gen_ai.agent.id (or name), attribution needs the pod or service account in the resource",
+    "the caller's address is known only from server spans with client.address",
+  ],
+});
