@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { appendEvents } from "../../src/adapters/postgres/log.ts";
 import { openPg } from "../../src/adapters/postgres/pg.ts";
 import { openPglite } from "../../src/adapters/postgres/pglite.ts";
 import { migrate } from "../../src/adapters/postgres/migrate.ts";

@@ -71,7 +71,6 @@ export function transactionPromises(store: TheStore): void {
     });
 
     test("is not seen by others before its end", async () => {
-      let seen: Promise<readonly unknown[]> | undefined;
       let reached = (): void => undefined;
       const halfway = new Promise<void>((resolve) => (reached = resolve));
       const writing = store().transaction(async (tx) => {
@@ -82,8 +81,7 @@ export function transactionPromises(store: TheStore): void {
         await tx.saveAlerts([alert("a", 1)]);
       });
       await halfway;
-      seen = store().readLog(0, 10);
-      const [rows] = await Promise.all([seen, writing]);
+      const [rows] = await Promise.all([store().readLog(0, 10), writing]);
       expect([0, 2]).toContain(rows.length);
     });
 
@@ -107,6 +105,17 @@ export function transactionPromises(store: TheStore): void {
       const nested = store().transaction(() => store().lastSequence());
       await expect(nested).rejects.toThrow(/inside a transaction/);
       expect(await store().lastSequence()).toBe(0);
+    });
+
+    test("takes calls that do not wait for each other, in their order", async () => {
+      await store().transaction((tx) =>
+        Promise.all([
+          tx.appendEvents("kong/main", events("a", 2)),
+          tx.moveOffset("job", null, 1),
+          tx.appendEvents("kong/main", events("b", 2)),
+        ]),
+      );
+      expect((await store().readLog(0, 10)).map((logged) => logged.event.uid)).toEqual(["a0", "a1", "b0", "b1"]);
     });
 
     test("refuses to be used after its end", async () => {

@@ -5,6 +5,7 @@ import type { JobData } from "../../ports/queue.ts";
 /** A queue of BullMQ, whatever its backend. */
 export interface BullQueue {
   add(name: string, data: JobData, options: JobsOptions): Promise<unknown>;
+  waitUntilReady(): Promise<unknown>;
   getJobCounts(...states: ("waiting" | "delayed")[]): Promise<Record<string, number>>;
   on(event: "error", listener: (error: Error) => void): unknown;
   close(): Promise<void>;
@@ -25,6 +26,6 @@ export interface Backend {
   worker(name: string, processor: Processor<JobData, void>, options: Omit<WorkerOptions, "connection">): BullWorker;
   /** Removes everything that any queue holds, queues of other processes included. */
   clear(): Promise<void>;
-  /** Called after all queues and workers are closed. */
+  /** Ends its connections at once; called after all queues and workers are closed, or could not be in time. */
   close(): Promise<void>;
 }

@@ -1,12 +1,12 @@
-import type { Job as BullJob } from "bullmq";
-import { Failure } from "../../core/errors.ts";
 import type { Log } from "../../ports/context.ts";
-import type { JobData, Queue, Worker } from "../../ports/queue.ts";
-import type { Backend, BullQueue, BullWorker } from "./backend.ts";
+import type { Queue, Worker } from "../../ports/queue.ts";
+import type { Backend, BullQueue } from "./backend.ts";
+import { backendReport, orUnavailable, timeout, unavailable, type Report } from "./failure.ts";
 import { postgresBackend, type QueuePool } from "./postgres.ts";
 import { redisBackend } from "./redis.ts";
+import { startWorker } from "./worker.ts";
 
-/** Where jobs are kept: the pool that `openStore` gives, or a Redis server. */
+/** Where jobs are kept: the pool that `openStore` gives, or a Redis server (`redis://`, or `rediss://` for TLS). */
 export type QueueLocation = { readonly kind: "postgres"; readonly pool: QueuePool } | { readonly kind: "redis"; readonly url: string };
 
 /** What the queue needs beside its backend. */
@@ -17,143 +17,108 @@ export interface QueueOptions {
 }
 
 const LOCK_MS = 60_000;
-/** A job that took so many workers down with it is given up; its schedule will ask again. */
-const STALLED_MAX = 10;
 /** The port's limit on a job's data: ids only, never bodies. */
 const DATA_BYTES_MAX = 1024;
-/** After a failure of the backend a worker asks again at this pace. */
-const RUN_RETRY_MS = 2_000;
+/** Closing the queues' connections takes no longer than this, reachable or not. */
+const CLOSE_MS_MAX = 5_000;
 
 /**
- * The queue on BullMQ.
+ * The queue on BullMQ. With a pool, close the queue before the store that the pool belongs to.
  * @throws {Failure} retryable QUEUE_UNAVAILABLE
  */
 export async function bullmqQueue(location: QueueLocation, options: QueueOptions): Promise<Queue> {
-  const { log } = options;
-  const backend = await orUnavailable(location.kind === "redis" ? redisBackend(location.url, log) : postgresBackend(location.pool));
-  const queues = new Map<string, BullQueue>();
+  const { log, lockMs = LOCK_MS } = options;
+  const report = backendReport(log);
+  const backend = await orUnavailable(location.kind === "redis" ? redisBackend(location.url, log, report) : postgresBackend(location.pool));
+  const queues = openQueues(backend, report);
   const workers = new Set<Worker>();
   let closing: Promise<void> | undefined;
 
-  const queueOf = (name: string): BullQueue => {
+  const refuseClosed = (): void => {
     if (closing !== undefined) throw unavailable("the queue is closed");
-    let queue = queues.get(name);
-    if (queue === undefined) {
-      queue = backend.queue(safeName(name));
-      logErrors(queue, name, log);
-      queues.set(name, queue);
-    }
-    return queue;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([...workers].map((worker) => worker.close()));
+    const late = timeout(CLOSE_MS_MAX);
+    await Promise.race([queues.close(), late.passed]);
+    late.cancel();
+    await backend.close();
   };
 
   return {
     add: async (name, data, { deduplicate, delayMs = 0 }) => {
+      refuseClosed();
+      if (JSON.stringify(data).length > DATA_BYTES_MAX)
+        throw new Error(`the data of a job is larger than ${DATA_BYTES_MAX} bytes: it holds ids only`);
       // keepLastIfActive: an add during a run is kept and becomes a job of its own when the run ends.
       const deduplication = { id: deduplicate, keepLastIfActive: true };
-      await orUnavailable(
-        queueOf(name).add("run", data, {
-          deduplication,
-          delay: delayMs,
-          attempts: 1,
-          removeOnComplete: true,
-          removeOnFail: true,
-          sizeLimit: DATA_BYTES_MAX,
-        }),
-      );
+      const kept = { attempts: 1, removeOnComplete: true, removeOnFail: true };
+      await orUnavailable(queues.get(name).then((queue) => queue.add("run", data, { deduplication, delay: delayMs, ...kept })));
     },
     work: async (name, handler, { concurrency }) => {
-      if (closing !== undefined) throw unavailable("the queue is closed");
-      const worker = startWorker(backend, name, handler, { concurrency, lockMs: options.lockMs ?? LOCK_MS, log });
-      const handle: Worker = {
+      refuseClosed();
+      const names = { shown: name, safe: safeName(name) };
+      const started = startWorker(backend, names, handler, { concurrency, lockMs, log, report });
+      const worker: Worker = {
         close: () => {
-          workers.delete(handle);
-          return worker.close();
+          workers.delete(worker);
+          return started.close();
         },
       };
-      workers.add(handle);
-      await orUnavailable(worker.ready()).catch(async (error: unknown) => {
-        await handle.close();
+      workers.add(worker);
+      try {
+        await orUnavailable(started.ready());
+      } catch (error) {
+        await worker.close();
         throw error;
-      });
-      return handle;
+      }
+      return worker;
     },
     depth: async (name) => {
-      const counts = await orUnavailable(queueOf(name).getJobCounts("waiting", "delayed"));
+      refuseClosed();
+      const counts = await orUnavailable(queues.get(name).then((queue) => queue.getJobCounts("waiting", "delayed")));
       return (counts["waiting"] ?? 0) + (counts["delayed"] ?? 0);
     },
-    clear: () => orUnavailable(backend.clear()),
-    close: () => {
-      closing ??= (async () => {
-        await Promise.all([...workers].map((worker) => worker.close()));
-        await Promise.all([...queues.values()].map((queue) => queue.close()));
-        await backend.close();
-      })();
-      return closing;
+    clear: async () => {
+      refuseClosed();
+      await orUnavailable(backend.clear());
     },
+    close: () => (closing ??= close()),
   };
 }
 
-interface WorkerSettings {
-  readonly concurrency: number;
-  readonly lockMs: number;
-  readonly log: Log;
-}
-
-function startWorker(
-  backend: Backend,
-  name: string,
-  handler: Parameters<Queue["work"]>[1],
-  { concurrency, lockMs, log }: WorkerSettings,
-): { ready(): Promise<unknown>; close(): Promise<void> } {
-  const stopping = new AbortController();
-  // Three parameters: BullMQ looks at the function's length to know that it takes a signal.
-  const processor = async (job: BullJob<JobData>, _token: string | undefined, lost: AbortSignal | undefined): Promise<void> => {
-    const signal = lost === undefined ? stopping.signal : AbortSignal.any([stopping.signal, lost]);
+/**
+ * BullMQ's queues by name, each made once it is needed. One that could not start is thrown away: it would remember
+ * the error for ever.
+ */
+function openQueues(backend: Backend, report: Report): { get(name: string): Promise<BullQueue>; close(): Promise<unknown> } {
+  const queues = new Map<string, Promise<BullQueue>>();
+  const open = async (name: string): Promise<BullQueue> => {
+    const queue = backend.queue(safeName(name));
+    queue.on("error", report);
     try {
-      await handler({ data: job.data, attempt: Math.max(job.attemptsStarted, 1) }, signal);
+      await queue.waitUntilReady();
+      return queue;
     } catch (error) {
-      log.error({ queue: name, err: error }, "a job failed");
+      queues.delete(name);
+      queue.close().catch(report);
+      throw error;
     }
   };
-  const worker: BullWorker = backend.worker(safeName(name), processor, {
-    concurrency,
-    // A lock is found expired at the second check after it at the latest: together that is lockMs.
-    lockDuration: lockMs / 2,
-    stalledInterval: lockMs / 4,
-    maxStalledCount: STALLED_MAX,
-    runRetryDelay: RUN_RETRY_MS,
-  });
-  logErrors(worker, name, log);
-  worker.on("lockRenewalFailed", (ids) => {
-    for (const id of ids) worker.cancelJob(id, "the lock of the job was lost");
-  });
   return {
-    ready: () => worker.waitUntilReady(),
-    close: () => {
-      stopping.abort();
-      return worker.close();
+    get: (name) => {
+      let queue = queues.get(name);
+      if (queue === undefined) {
+        queue = open(name);
+        queues.set(name, queue);
+      }
+      return queue;
     },
+    close: () => Promise.allSettled([...queues.values()].map((opening) => opening.then((queue) => queue.close()))),
   };
-}
-
-function logErrors(emitter: BullQueue | BullWorker, queue: string, log: Log): void {
-  emitter.on("error", (error) => log.warn({ queue, err: error }, "the queue's backend failed"));
 }
 
 /** BullMQ forbids colons in names. */
 function safeName(name: string): string {
   return name.replaceAll("%", "%25").replaceAll(":", "%3A");
-}
-
-async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    throw unavailable(error instanceof Error ? error.message : "the backend failed", error);
-  }
-}
-
-function unavailable(reason: string, cause?: unknown): Failure {
-  const options = { kind: "retryable", code: "QUEUE_UNAVAILABLE", scope: "connector" } as const;
-  return new Failure(`the queue is unavailable: ${reason}`, cause === undefined ? options : { ...options, cause });
 }

@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import type { Log } from "../../ports/context.ts";
 import type { JobData } from "../../ports/queue.ts";
 import type { Backend } from "./backend.ts";
+import type { Report } from "./failure.ts";
 
 /** All our keys start with this; the braces keep them on one slot of a cluster, as BullMQ's scripts need. */
 const PREFIX = "{custodes}";
@@ -18,14 +19,22 @@ const CLEAR_KEYS = 500;
 const VERSION_MIN = "6.2.0";
 
 /** BullMQ on a Redis server. `url` is `redis://` or `rediss://` (TLS). Warns about settings that lose jobs. */
-export async function redisBackend(url: string, log: Log): Promise<Backend> {
+export async function redisBackend(url: string, log: Log, report: Report): Promise<Backend> {
   const reconnect = { retryStrategy: (attempt: number) => Math.min(attempt * 200, RECONNECT_MS_MAX), connectTimeout: CONNECT_MS_MAX };
   // An add fails soon when the server is gone; a worker waits for it to come back.
   const producer = new Redis(url, { ...reconnect, lazyConnect: true, maxRetriesPerRequest: 1 });
   const consumer = new Redis(url, { ...reconnect, lazyConnect: true, maxRetriesPerRequest: null });
-  for (const redis of [producer, consumer]) redis.on("error", (error) => log.warn({ err: error }, "the queue's Redis connection failed"));
+  const connections = new Set([producer, consumer]);
+  for (const redis of connections) redis.on("error", report);
+  // BullMQ gives each worker copies and ends them with a command, which waits for a server that is gone.
+  consumer.duplicate = (override) => {
+    const copy = Redis.prototype.duplicate.call(consumer, override);
+    connections.add(copy);
+    copy.once("end", () => connections.delete(copy));
+    return copy;
+  };
   const close = async (): Promise<void> => {
-    for (const redis of [producer, consumer]) redis.disconnect();
+    for (const redis of connections) redis.disconnect();
   };
   try {
     await producer.connect();

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { copyIn } from "./copy.ts";
-import { refuseInside, type Database, type Listener, type Row, type Rows, type Session } from "./database.ts";
+import { refuseInside, serializer, type Database, type Listener, type Row, type Rows, type Session } from "./database.ts";
 
 /** What a pool is for; sizes are per process, and PostgreSQL allows 100 connections by default. */
 export interface PoolOptions {
@@ -79,6 +79,7 @@ function pgSession(client: pg.PoolClient): Session {
 /** One connection that listens for everybody in this process, made when it is first needed and again after a loss. */
 function channelListener(config: pg.PoolConfig): { listen: Database["listen"]; close(): Promise<void> } {
   const listeners = new Map<Listener, string>();
+  const inOrder = serializer();
   let connecting: Promise<pg.Client> | undefined;
 
   const lose = (client: pg.Client, error: Error): void => {
@@ -114,7 +115,7 @@ function channelListener(config: pg.PoolConfig): { listen: Database["listen"]; c
       try {
         const client = await attempt;
         listeners.set(listener, channel);
-        await client.query(`listen ${channel}`);
+        await inOrder(() => client.query(`listen ${channel}`));
       } catch (error) {
         listeners.delete(listener);
         if (connecting === attempt) connecting = undefined;

@@ -15,7 +15,7 @@ export interface PoolClient extends EventEmitter {
 }
 
 /** Shaped like a `pg.Pool` as far as BullMQ's PostgreSQL backend goes. Errors are the driver's own. */
-export interface QueuePool extends EventEmitter {
+export interface QueuePool {
   readonly options: { readonly keepAlive: true };
   query<R = Row>(sql: string, params?: readonly unknown[]): Promise<PoolResult<R>>;
   connect(): Promise<PoolClient>;
@@ -23,6 +23,10 @@ export interface QueuePool extends EventEmitter {
   session<T>(work: (session: { query: PoolClient["query"] }) => Promise<T>): Promise<T>;
   /** Does nothing: whoever opened the database closes it. */
   end(): Promise<void>;
+  /** Does nothing: the pool has no events, and BullMQ would add a listener per queue and never remove it. */
+  on(event: string, listener: unknown): QueuePool;
+  /** Does nothing. */
+  removeAllListeners(event?: string): QueuePool;
 }
 
 /** LISTEN is not run on a borrowed session, which would be lost to everybody else, but on the one that listens for all. */
@@ -32,14 +36,16 @@ const LISTEN = /^\s*(?:--[^\n]*\n\s*)*listen\s+([a-z_][a-z0-9_]*)\s*;?\s*$/i;
 export function queuePool(database: Database): QueuePool {
   const query = <R>(sql: string, params?: readonly unknown[]): Promise<PoolResult<R>> =>
     database.session((session) => session.query<R>(sql, params).then(poolResult));
-  return Object.assign(new EventEmitter(), {
-    options: { keepAlive: true as const },
+  const pool: QueuePool = {
+    options: { keepAlive: true },
     query,
     connect: async () => poolClient(database, query),
-    session: <T>(work: (session: { query: PoolClient["query"] }) => Promise<T>) =>
-      database.session((session) => work({ query: queryOn(session) })),
+    session: (work) => database.session((session) => work({ query: queryOn(session) })),
     end: async () => undefined,
-  });
+    on: () => pool,
+    removeAllListeners: () => pool,
+  };
+  return pool;
 }
 
 function queryOn(session: Session): PoolClient["query"] {

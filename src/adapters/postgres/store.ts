@@ -1,6 +1,6 @@
 import type { Store, Transaction } from "../../ports/store.ts";
 import { withSession } from "./failure.ts";
-import type { Database, Session } from "./database.ts";
+import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
 import {
   addDeliveries,
@@ -47,15 +47,17 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
   };
 }
 
+/** The methods run one after the other, also for a caller who does not wait: each consists of several statements. */
 function transactionOn(session: Session): Transaction {
+  const inOrder = serializer();
   return {
-    appendEvents: (source, events) => appendEvents(session, source, events),
-    appendQuarantine: (source, rejects, now) => appendQuarantine(session, source, rejects, now),
-    moveCursor: (change) => moveCursor(session, change),
-    moveOffset: (job, from, to) => moveOffset(session, job, from, to),
-    saveAlerts: (list) => saveAlerts(session, list),
-    saveIncidents: (list) => saveIncidents(session, list),
-    addDeliveries: (rows) => addDeliveries(session, rows),
-    saveFacts: (list) => saveFacts(session, list),
+    appendEvents: (source, events) => inOrder(() => appendEvents(session, source, events)),
+    appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
+    moveCursor: (change) => inOrder(() => moveCursor(session, change)),
+    moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
+    saveAlerts: (list) => inOrder(() => saveAlerts(session, list)),
+    saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
+    addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
+    saveFacts: (list) => inOrder(() => saveFacts(session, list)),
   };
 }
