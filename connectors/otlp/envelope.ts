@@ -1,7 +1,7 @@
 /** What log records and spans have in common: name, ids, times, outcome and a uid. */
 import { poison } from "../../src/core/errors.ts";
 import { STATUS, type EpochMs, type Event } from "../../src/core/event.ts";
-import { asObject, canonicalJson, numeric, recordObject, text, type Json } from "../../src/core/record.ts";
+import { asObject, numeric, recordObject, text, type Json } from "../../src/core/record.ts";
 import type { NormalizeContext } from "../../src/ports/connector.ts";
 import { attributesOf, valueOf, type Attributes } from "./attributes.ts";
 import type { Resource } from "./resource.ts";
@@ -114,18 +114,22 @@ function idOf(value: unknown, length: number): string | undefined {
  * The uid: `otlp:<trace>/<span>` for a span. Several log records share a span, so theirs ends with a hash of what they
  * say: a request that is sent again gives the same uids, in either encoding. When it was observed does not count,
  * because a relay that stamps records anew must not double them.
- * @throws {Failure} poison RECORD_TOO_DEEP
  */
 export function uidOf(envelope: Envelope): string {
   const { traceUid, spanUid, signal } = envelope;
   const spanned = traceUid !== undefined && spanUid !== undefined ? `otlp:${traceUid}/${spanUid}` : undefined;
   if (signal === "span" && spanned !== undefined) return spanned;
   const { raw, resource, attributes, context } = envelope;
-  const sorted = (map: Attributes): readonly unknown[] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   const times = [raw["timeUnixNano"], raw["startTimeUnixNano"], raw["endTimeUnixNano"]].map((nanos) => text(nanos) ?? "0");
-  const content = [envelope.name, times, valueOf(raw["body"]), sorted(attributes), sorted(resource.attributes)];
-  const hash = context.sha256(canonicalJson(content));
+  // Lists and primitives only, so the text is canonical once the attributes are sorted.
+  const content: unknown[] = [envelope.name, times, valueOf(raw["body"]), sorted(attributes)];
+  if (spanned === undefined) content.push(sorted(resource.attributes));
+  const hash = context.sha256(JSON.stringify(content));
   return spanned === undefined ? `otlp:sha256:${hash.slice(0, 32)}` : `${spanned}/${hash.slice(0, 16)}`;
+}
+
+function sorted(attributes: Attributes): readonly unknown[] {
+  return [...attributes].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Fills what the envelope and its resource say into an event. */
