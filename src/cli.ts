@@ -11,6 +11,7 @@ import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand, testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
 import { askState, printState } from "./cli/state.ts";
+import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./config/schema.ts";
 import { Failure } from "./core/errors.ts";
 import { VERSION } from "./package.ts";
@@ -65,6 +66,12 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .argument("[path...]")
     .option("--json", "for machines")
     .action(act((paths: string[], options: { json?: boolean }) => listRulesCommand(paths, options.json === true)));
+  add(program, "schema", "JSON Schema of the configuration file, for editors").action(
+    act(() => {
+      console.log(JSON.stringify(configJsonSchema(connectors), null, 2));
+      return EXIT.good;
+    }),
+  );
   addState(program, act, add, withConfig);
 
   try {

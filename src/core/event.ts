@@ -1,7 +1,7 @@
 /**
  * The event: one flat record that every connector fills and every rule, incident and renderer reads.
  *
- * All fields are always assigned in the same order (one hidden class, see docs/decisions/0003), values are
+ * All fields are always assigned in the same order (one hidden class, see docs/decisions/0002), values are
  * primitives or short string arrays, enums are OCSF numbers, times are epoch milliseconds.
  *
  * Three states of a text field: `undefined` = the source does not say; `""` = the source says that there is
