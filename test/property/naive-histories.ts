@@ -1,14 +1,15 @@
 /** Random rules, histories and deliveries for the engine's properties. */
 import * as fc from "fast-check";
-import type { Threshold } from "../../src/core/sigma/rules.ts";
+import type { BooleanCondition, Threshold } from "../../src/core/sigma/rules.ts";
 import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
+import { alternatives } from "./naive-boolean.ts";
 
 /** Detections of every random rule set. */
 export const DETECTIONS = ["p", "q", "r"] as const;
 /** Windows of random rules: small, so that boundaries are hit often. */
 const SPAN = fc.constantFrom(1, 6, 10, 12);
 const SUPPRESS = fc.constantFrom(5, 6, 10, 12, 30);
-const GROUPS: readonly (readonly string[])[] = [[], ["ai_agent.uid"], ["x"], ["x", "ai_agent.uid"]];
+const GROUPS: readonly (readonly string[])[] = [[], [], ["ai_agent.uid"], ["x"], ["x", "ai_agent.uid"]];
 
 /** Times around multiples of the windows, with ties. */
 const time = fc
@@ -82,7 +83,45 @@ function spec(id: string, rules: readonly string[], names: readonly (readonly st
   });
   const kind = fc.oneof({ weight: 3, arbitrary: counted }, distinct, { weight: 2, arbitrary: valued }, ranked);
   const ordered = base.map((common) => ({ ...common, type: "temporal_ordered" as const, threshold: { gte: common.rules.length } }));
-  return fc.oneof({ weight: 3, arbitrary: fc.tuple(base, kind).map(([common, own]) => ({ ...common, ...own })) }, ordered);
+  const logical = fc
+    .tuple(base, expression(rules), fc.constantFrom("temporal" as const, "temporal_ordered" as const))
+    .map(([common, condition, type]) => {
+      // The order of `rules` is the order of the sequence.
+      const named = new Set(namedIn(condition));
+      const order = [...common.rules, ...rules].filter((rule, index, all) => named.has(rule) && all.indexOf(rule) === index);
+      return { ...common, type, rules: order, threshold: {}, more: { expression: condition } };
+    });
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.tuple(base, kind).map(([common, own]) => ({ ...common, ...own })) },
+    { weight: 2, arbitrary: ordered },
+    { weight: 3, arbitrary: logical },
+  );
+}
+
+/** A boolean condition over rules, each of whose alternatives wants something. */
+function expression(rules: readonly string[]): fc.Arbitrary<BooleanCondition> {
+  const rule = fc.constantFrom(...rules).map((id): BooleanCondition => ({ kind: "rule", rule: id }));
+  const literal = fc.oneof(
+    rule,
+    rule.map((of): BooleanCondition => ({ kind: "not", of })),
+  );
+  const clause = fc
+    .tuple(fc.constantFrom("and" as const, "and" as const, "or" as const), fc.array(literal, { minLength: 1, maxLength: 3 }))
+    .map(([kind, of]): BooleanCondition => ({ kind, of }));
+  const nested = fc.oneof(
+    clause,
+    clause.map((of): BooleanCondition => ({ kind: "not", of })),
+    literal,
+  );
+  return fc
+    .tuple(fc.constantFrom("and" as const, "or" as const), fc.array(nested, { minLength: 1, maxLength: 3 }))
+    .map(([kind, of]): BooleanCondition => ({ kind, of }))
+    .filter((condition) => alternatives(condition).length > 0 && alternatives(condition).every(({ wanted }) => wanted.length > 0));
+}
+
+function namedIn(condition: BooleanCondition): string[] {
+  if (condition.kind === "rule") return [condition.rule];
+  return condition.kind === "not" ? namedIn(condition.of) : condition.of.flatMap(namedIn);
 }
 
 const aliased: fc.Arbitrary<CorrelationSpec> = spec("aliased", ["p", "q"], [["who"]]).map((made) => ({

@@ -3,9 +3,10 @@
  * from the whole list, every sequence is searched for. Slow on purpose; shares nothing with the engine.
  */
 import type { Reader } from "../../src/core/sigma/reader.ts";
-import type { Correlation, RuleSet, Threshold } from "../../src/core/sigma/rules.ts";
-import { fractionOf, roundFraction, sumOf } from "./naive-numbers.ts";
-import type { Fraction } from "./naive-numbers.ts";
+import type { Correlation, RuleSet } from "../../src/core/sigma/rules.ts";
+import { absences, countedRule } from "./naive-boolean.ts";
+import { holds } from "./naive-holds.ts";
+import type { Item } from "./naive-holds.ts";
 
 /** A final alert, as far as it is a function of the events. */
 export interface NaiveAlert {
@@ -18,15 +19,6 @@ export interface NaiveAlert {
   count: number;
   evidence: string[];
   agents: string[];
-}
-
-/** Something that takes part in a correlation: an event or an inner alert, with the rules that it matched. */
-interface Item {
-  time: number;
-  uid: string;
-  rules: string[];
-  agents: string[];
-  value: unknown;
 }
 
 interface Outcome {
@@ -60,7 +52,8 @@ export function naive<E>(rules: RuleSet<E>, input: readonly E[], reader: Reader<
 }
 
 export function sorted(alerts: readonly NaiveAlert[]): NaiveAlert[] {
-  const key = (alert: NaiveAlert): string => JSON.stringify([alert.ruleId, Object.entries(alert.group).sort(), alert.bucket]);
+  const key = (alert: NaiveAlert): string =>
+    JSON.stringify([alert.ruleId, Object.entries(alert.group).sort(([a], [b]) => (a < b ? -1 : 1)), alert.bucket]);
   return [...alerts].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
@@ -146,16 +139,19 @@ function groupsOf<E>(world: World<E>, correlation: Correlation<E>): { values: st
 
 function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
   const { groupBy, timespanMs: span, suppressMs, rules } = correlation;
+  const counted = rules.filter((rule) => correlation.expression === undefined || countedRule(correlation.expression, rule));
   const choose = correlation.type.startsWith("temporal")
     ? (items: Item[]): Item[] => {
         const share = Math.max(1, Math.floor(MAX / rules.length));
-        const chosen = new Set(rules.flatMap((rule) => items.filter((item) => item.rules.includes(rule)).slice(0, share)));
+        const chosen = new Set(counted.flatMap((rule) => items.filter((item) => item.rules.includes(rule)).slice(0, share)));
         return items.filter((item) => chosen.has(item));
       }
     : (items: Item[]): Item[] => items.slice(0, MAX);
   return groupsOf(world, correlation).flatMap(({ values, items }) => {
     const anchors: Satisfied[] = [];
-    if (slides(correlation)) {
+    if (correlation.expression !== undefined) {
+      anchors.push(...absences(correlation, correlation.expression, items));
+    } else if (slides(correlation)) {
       for (const { time } of items) {
         const window = items.filter((item) => item.time >= time - span && item.time <= time);
         if (holds(correlation, window)) anchors.push({ anchor: time, first: window[0]!.time, last: time, window });
@@ -171,7 +167,8 @@ function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
     const agents = groupBy.flatMap((field, index) =>
       field.name === "ai_agent.uid" || rules.some((rule) => field.path(rule) === "ai_agent.uid") ? [values[index]!] : [],
     );
-    return alertsOf(world, correlation.info.id, group, agents, items, anchors, suppressMs, choose);
+    const wanted = correlation.expression === undefined ? items : items.filter((item) => item.rules.some((rule) => counted.includes(rule)));
+    return alertsOf(world, correlation.info.id, group, agents, wanted, anchors, suppressMs, choose);
   });
 }
 
@@ -186,7 +183,7 @@ function windowStarts<E>(world: World<E>, { groupBy, timespanMs: span }: Correla
   return starts;
 }
 
-interface Satisfied {
+export interface Satisfied {
   anchor: number;
   first: number;
   last: number;
@@ -235,81 +232,4 @@ function alertsOf<E>(
       inner: { time: earliest.anchor, agents: agentsOf(choose([...earliest.window].sort(compare))) },
     };
   });
-}
-
-function meets(threshold: Threshold, value: Fraction | undefined): boolean {
-  if (value === undefined) return false;
-  const compareTo = (limit: number): bigint => {
-    const other = fractionOf(limit);
-    return value.over * other.under - other.over * value.under;
-  };
-  const { gt, gte, lt, lte, eq, neq } = threshold;
-  return (
-    (gt === undefined || compareTo(gt) > 0n) &&
-    (gte === undefined || compareTo(gte) >= 0n) &&
-    (lt === undefined || compareTo(lt) < 0n) &&
-    (lte === undefined || compareTo(lte) <= 0n) &&
-    (eq === undefined || compareTo(eq) === 0n) &&
-    (neq === undefined || compareTo(neq) !== 0n)
-  );
-}
-
-function holds<E>(correlation: Correlation<E>, window: readonly Item[]): boolean {
-  const { type, rules, threshold } = correlation;
-  const numbers = window.map((item) => item.value as number);
-  switch (type) {
-    case "event_count":
-      return meets(threshold, fractionOf(window.length));
-    case "value_count":
-      return meets(threshold, fractionOf(new Set(window.map((item) => item.value)).size));
-    case "temporal":
-      return meets(threshold, fractionOf(rules.filter((rule) => window.some((item) => item.rules.includes(rule))).length));
-    case "temporal_ordered":
-      return sequence(rules, window, Number.NEGATIVE_INFINITY);
-    case "value_sum":
-      return meets(threshold, sumOf(numbers));
-    case "value_avg":
-      return meets(threshold, mean(numbers));
-    case "value_median":
-      return meets(threshold, percentile(numbers, 50));
-    case "value_percentile":
-      return meets(threshold, percentile(numbers, correlation.percentile!));
-    case "new_value":
-    case "baseline_ratio":
-      throw new Error("not here");
-  }
-}
-
-/** Distinct events e1…en, ei matching rule i, with t1 <= … <= tn: every choice is tried. */
-function sequence(rules: readonly string[], window: readonly Item[], after: number): boolean {
-  const [rule, ...rest] = rules;
-  if (rule === undefined) return true;
-  return window.some(
-    (item) =>
-      item.rules.includes(rule) &&
-      item.time >= after &&
-      sequence(
-        rest,
-        window.filter((other) => other !== item),
-        item.time,
-      ),
-  );
-}
-
-function mean(numbers: readonly number[]): Fraction | undefined {
-  if (numbers.length === 0) return undefined;
-  const { over, under } = sumOf(numbers);
-  return fractionOf(roundFraction({ over, under: under * BigInt(numbers.length) }));
-}
-
-/** Type 7; the percentiles of tests have at most one decimal. */
-function percentile(numbers: readonly number[], p: number): Fraction | undefined {
-  if (numbers.length === 0) return undefined;
-  const ascending = [...numbers].sort((a, b) => a - b);
-  const thousandths = (ascending.length - 1) * Math.round(p * 10);
-  const low = fractionOf(ascending[Math.floor(thousandths / 1000)]!);
-  const high = fractionOf(ascending[Math.ceil(thousandths / 1000)]!);
-  const rest = BigInt(thousandths % 1000);
-  const over = low.over * high.under * (1000n - rest) + high.over * low.under * rest;
-  return fractionOf(roundFraction({ over, under: low.under * high.under * 1000n }));
 }

@@ -2,6 +2,11 @@ import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
+import { branchesOf } from "./boolean.ts";
+import type { Branch } from "./boolean.ts";
+import { bitsOf, matchBranch } from "./branch-match.ts";
+import { branching } from "./branching.ts";
+import type { Branching } from "./branching.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import { eventCount } from "./event-count.ts";
 import { firstEvidence, sharedEvidence } from "./evidence.ts";
@@ -54,7 +59,8 @@ export function assemble<E>(
   shared: Shared<E>,
   deliver: ((inner: InnerEvent) => void) | undefined,
 ): Assembled<E> {
-  const { type, threshold, timespanMs, rules } = correlation;
+  const { type, timespanMs, rules } = correlation;
+  const threshold = correlation.expression === undefined ? correlation.threshold : { gte: rules.length };
   const grouped = correlation.groupBy.length > 0;
   const first = <X>(): ChooseEvidence<X> => firstEvidence(shared.evidenceMax);
   const perRule = (): ChooseEvidence<number> => sharedEvidence(shared.evidenceMax, rules.length);
@@ -74,6 +80,13 @@ export function assemble<E>(
       measuredNumber(fields, least);
   const any = Number.NEGATIVE_INFINITY;
 
+  const branches = correlation.expression === undefined ? undefined : (branchesOf(correlation.expression, rules) ?? []);
+  // A condition that wants every rule, and nothing else, is the plain type.
+  if (branches !== undefined && !(branches.length === 1 && branches[0]!.positives.length === rules.length)) {
+    const condition = booleanCondition(correlation, branches);
+    const evidence = sharedEvidence(shared.evidenceMax, rules.length, condition.counted);
+    return put({ correlator: (setup) => branching(setup, condition), evidence, extra: ruleSet });
+  }
   switch (type) {
     case "event_count":
       return put({
@@ -118,6 +131,18 @@ export function assemble<E>(
     case "baseline_ratio":
       throw new RangeError(`correlation type ${type} is not evaluated; unsupported() names such rules`);
   }
+}
+
+/** A boolean condition as branches. */
+function booleanCondition<E>({ rules, timespanMs, type }: Correlation<E>, branches: readonly Branch[]): Branching {
+  return {
+    rules: rules.length,
+    branches: branches.map((branch) => ({
+      match: matchBranch(branch, type === "temporal_ordered", timespanMs),
+      wanted: bitsOf(branch.positives),
+    })),
+    counted: bitsOf(branches.flatMap(({ positives }) => positives)),
+  };
 }
 
 function connect<E, X>(

@@ -61,7 +61,7 @@ export function chain(rules: number): Chain {
 }
 
 /** Gives `rule` an event of its own, moving others where they have a choice (augmenting path). */
-function assign(rule: number, sets: readonly number[], owners: number[], tried: Set<number>): boolean {
+export function assign(rule: number, sets: readonly number[], owners: number[], tried: Set<number>): boolean {
   for (let at = 0; at < sets.length; at++) {
     if ((sets[at]! & (1 << rule)) === 0 || tried.has(at)) continue;
     tried.add(at);

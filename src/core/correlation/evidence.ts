@@ -22,14 +22,14 @@ export function firstEvidence<X>(max: number): ChooseEvidence<X> {
 
 /**
  * The first events of each of `rules` referenced rules, by (time, uid), `max` shared among them and at least one each.
- * An entry's extra is the bit set of the rules that it matched.
+ * An entry's extra is the bit set of the rules that it matched; those that are not `wanted` give none.
  */
-export function sharedEvidence(max: number, rules: number): ChooseEvidence<number> {
+export function sharedEvidence(max: number, rules: number, wanted = -1): ChooseEvidence<number> {
   const share = Math.max(1, Math.floor(max / rules));
   return (group, from, to) => {
     const chosen: Mark[] = [];
-    const left = Array.from({ length: rules }, () => share);
-    let open = rules;
+    const left = Array.from({ length: rules }, (_, rule) => ((wanted & (1 << rule)) === 0 ? 0 : share));
+    let open = left.filter((quota) => quota > 0).length;
     for (let at = from; at < to && open > 0;) {
       const end = Math.min(to, tieEnd(group, at));
       const tie: number[] = [];

@@ -164,7 +164,8 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
 }
 
 /** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
-function reachBack<E>({ type, threshold, timespanMs, suppressMs }: Correlation<E>): number {
+function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs }: Correlation<E>): number {
+  if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
   const tumbles = !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
   return tumbles ? 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
 }

@@ -1,5 +1,6 @@
 import type { RejectedRule } from "../alert.ts";
 import type { Correlation, RuleSet } from "../sigma/rules.ts";
+import { BRANCHES_MAX, branchesOf } from "./boolean.ts";
 import { sameFields } from "./assemble.ts";
 import { TEMPORAL_RULES_MAX } from "./temporal.ts";
 
@@ -31,7 +32,11 @@ export function unsupported<E>(ruleSet: RuleSet<E>): readonly RejectedRule[] {
 function whyNot<E>(correlation: Correlation<E>): string | undefined {
   const { type, rules, expression } = correlation;
   if (type === "new_value" || type === "baseline_ratio") return `correlation type ${type} is not evaluated yet`;
-  if (expression !== undefined) return "a boolean condition over rules is not evaluated yet";
+  if (expression !== undefined) {
+    const branches = branchesOf(expression, rules);
+    if (branches === undefined) return `its condition names a rule that "rules" does not, or has more than ${BRANCHES_MAX} alternatives`;
+    if (branches.some(({ positives }) => positives.length === 0)) return "an alternative of its condition wants no rule at all";
+  }
   const many = rules.length > TEMPORAL_RULES_MAX;
   if (many && type.startsWith("temporal")) return `it refers to more than ${TEMPORAL_RULES_MAX} rules`;
   if (many && !sameFields(correlation, [...rules.keys()])) return `its aliases are for more than ${TEMPORAL_RULES_MAX} rules`;
