@@ -48,8 +48,7 @@ describe("bodyRecords", () => {
     const objects = fc.array(
       fc.dictionary(
         fc.string().filter((key) => key !== "__proto__"),
-        fc.jsonValue({ maxDepth: 3, noNullPrototype: true }),
-        { noNullPrototype: true },
+        fc.jsonValue({ maxDepth: 3 }),
       ),
       { maxLength: 5 },
     );
