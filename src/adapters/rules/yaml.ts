@@ -24,7 +24,7 @@ export function parseRuleFile(path: string, text: string): readonly RuleDocument
   for (const document of Array.isArray(parsed) ? parsed : []) {
     const errors = [...document.errors, ...document.warnings];
     const isSyntax = document.errors.some((error) => error.code !== "DUPLICATE_KEY");
-    if (document.contents === null && errors.length === 0) continue;
+    if (errors.length === 0 && isEmpty(document.contents)) continue;
     const [first] = errors;
     const error =
       first === undefined ? undefined : { line: lines.linePos(first.pos[0]).line, message: `not valid YAML: ${oneLine(first.message)}` };
@@ -32,6 +32,11 @@ export function parseRuleFile(path: string, text: string): readonly RuleDocument
     if (isSyntax) break;
   }
   return documents;
+}
+
+/** Nothing but `---` and comments. */
+function isEmpty(root: unknown): boolean {
+  return root === null || (isScalar(root) && root.value === null && (root.source ?? "") === "");
 }
 
 /** A document that stands for a file which could not be read. */
@@ -57,13 +62,14 @@ function ruleDocument(path: string, document: Document.Parsed, lines: LineCounte
 /** Plain JavaScript values, also of a document with duplicate keys: its id still names what is rejected. */
 function valueOf(document: Document.Parsed): { readonly value: unknown; readonly problem: string | undefined } {
   let problem: string | undefined;
-  visit(document, {
-    Pair: (_, pair) => {
-      if (!isScalar(pair.key)) problem ??= "a key must be a plain text";
-      else if (pair.key.value === null || pair.key.value === "<<") problem ??= `the key ${String(pair.key.value)} is not supported`;
-    },
-  });
+  // Also the walk may end in an error: it recurses as deep as the text says.
   try {
+    visit(document, {
+      Pair: (_, pair) => {
+        if (!isScalar(pair.key)) problem ??= "a key must be a plain text";
+        else if (pair.key.value === null || pair.key.value === "<<") problem ??= `the key ${String(pair.key.value)} is not supported`;
+      },
+    });
     return { value: document.toJS({ maxAliasCount: ALIASES_MAX }), problem };
   } catch (error) {
     return { value: undefined, problem: `not valid YAML: ${error instanceof Error ? oneLine(error.message) : "no reason given"}` };

@@ -28,7 +28,7 @@ export function parseCondition(text: string, keys: KeyPath): Condition {
   const cursor: Cursor = { tokens, keys, at: 0 };
   const result = parseOr(cursor, 0);
   const rest = tokens[cursor.at];
-  if (rest !== undefined) reject(keys, `${show(rest)} is not expected in the condition${caseHint(rest)}`);
+  if (rest !== undefined) reject(keys, `${show(rest)} is not expected in the condition${caseHint(tokens)}`);
   return result;
 }
 
@@ -54,7 +54,7 @@ function parseNot(cursor: Cursor, depth: number): Condition {
     const inner = parseOr(cursor, depth + 1);
     const close = cursor.tokens[cursor.at++];
     if (close === undefined) reject(cursor.keys, "a parenthesis of the condition is not closed");
-    if (close !== ")") reject(cursor.keys, `${show(close)} is not expected in the condition${caseHint(close)}`);
+    if (close !== ")") reject(cursor.keys, `${show(close)} is not expected in the condition${caseHint(cursor.tokens)}`);
     return inner;
   }
   if (cursor.tokens[cursor.at] === "of") return parseOf(cursor, token);
@@ -71,8 +71,9 @@ function parseOf(cursor: Cursor, count: string): Condition {
   return { kind: "of", every: count === "all", pattern: pattern === "them" ? undefined : pattern };
 }
 
-function caseHint(token: string): string {
-  return WORDS.includes(token.toLowerCase()) && !WORDS.includes(token) ? "; and, or, not, of are written in lower case" : "";
+function caseHint(tokens: readonly string[]): string {
+  const shouts = tokens.some((token) => WORDS.includes(token.toLowerCase()) && !WORDS.includes(token));
+  return shouts ? "; and, or, not, of are written in lower case" : "";
 }
 
 /** Writes a condition so that parsing it gives the same tree. */
