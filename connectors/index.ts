@@ -3,8 +3,10 @@ import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
 import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
 import elastic from "./elastic/elastic.ts";
 import istio from "./istio/istio.ts";
+import kong from "./kong/kong.ts";
 import kubernetes from "./kubernetes/kubernetes.ts";
 import okta from "./okta/okta.ts";
+import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
 import splunk from "./splunk/splunk.ts";
@@ -16,8 +18,10 @@ export const connectors: readonly Connector[] = [
   awsVpcflow,
   elastic,
   istio,
+  kong,
   kubernetes,
   okta,
+  otlp,
   pagerduty,
   sentinel,
   splunk,

@@ -1,0 +1,79 @@
+/**
+ * Speed of `backtest` over a generated day, as a ratio to JSON.parse alone over the same bytes in the same process, and the
+ * alerts against the ground truth. CPU time, because files are read ahead on other threads.
+ * Usage: node test/bench/backtest.ts [--n 1000000] [--agents 500] [--dir DIR]
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
+import { generate, runWorkload, workloadFiles } from "../workload/run.ts";
+import { score, scoreTable } from "../workload/truth.ts";
+
+/** Rows of the rule inventory that the shipped pack implements and the truth knows. */
+const CODES = ["C1", "C2", "C3", "B06", "B07", "B08", "B09", "B10", "B12", "B13", "B28", "B31", "B34"];
+
+const { values } = parseArgs({
+  options: { n: { type: "string", default: "1000000" }, agents: { type: "string", default: "500" }, dir: { type: "string" } },
+});
+const directory = values.dir ?? mkdtempSync(join(tmpdir(), "custodes-bench-"));
+generate(directory, Number(values.n), Number(values.agents));
+
+/** CPU milliseconds of this process for some work. */
+async function cpu<T>(work: () => T | Promise<T>): Promise<{ value: T; cpuMs: number; wallMs: number }> {
+  const before = process.cpuUsage();
+  const started = performance.now();
+  const value = await work();
+  const used = process.cpuUsage(before);
+  return { value, cpuMs: (used.user + used.system) / 1000, wallMs: performance.now() - started };
+}
+
+/** JSON.parse per line over every file; lines that are no JSON cost what refusing them costs. */
+function parseOnly(): { lines: number; bytes: number } {
+  let lines = 0;
+  let bytes = 0;
+  for (const path of workloadFiles(directory)) {
+    const raw = readFileSync(path);
+    const data = path.endsWith(".gz") ? gunzipSync(raw) : raw;
+    bytes += data.length;
+    // Slices of 64 KB, so that the baseline is not slowed down by one huge text.
+    for (let start = 0; start < data.length;) {
+      let end = Math.min(start + 65_536, data.length);
+      while (end < data.length && data[end - 1] !== 10) end++;
+      for (const line of data.toString("utf8", start, end).split("\n")) {
+        if (line === "") continue;
+        lines++;
+        try {
+          JSON.parse(line);
+        } catch {
+          // Broken lines and the text formats are part of the workload.
+        }
+      }
+      start = end;
+    }
+  }
+  return { lines, bytes };
+}
+
+const parse = await cpu(parseOnly);
+globalThis.gc?.();
+let peak = 0;
+const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 50);
+const run = await cpu(() => runWorkload(directory));
+clearInterval(watch);
+const { result, found } = run.value;
+console.log(`input: ${parse.value.lines} lines, ${(parse.value.bytes / 1e6).toFixed(0)} MB`);
+console.log(`JSON.parse alone: ${(parse.cpuMs / 1000).toFixed(2)} s CPU = 1.00`);
+console.log(
+  `backtest: ${(run.cpuMs / 1000).toFixed(2)} s CPU = ${(run.cpuMs / parse.cpuMs).toFixed(2)}; ${(run.wallMs / 1000).toFixed(2)} s wall, ` +
+    `${Math.round(result.events / (run.wallMs / 1000))} events/s, peak ${(peak / 1e6).toFixed(0)} MB`,
+);
+console.log(
+  `events ${result.events}, duplicates ${result.duplicates}, quarantined ${result.rejected}, late ${result.late}, alerts ${result.alerts.length}, passes ${result.passes}`,
+);
+console.log(scoreTable(score(directory, found, CODES)));
+const byRule = Map.groupBy(result.alerts, (alert) => alert.ruleTitle);
+for (const [title, alerts] of [...byRule].sort((a, b) => b[1].length - a[1].length))
+  console.log(`${String(alerts.length).padStart(6)} ${title}`);
+if (values.dir === undefined) rmSync(directory, { recursive: true, force: true });

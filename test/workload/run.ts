@@ -1,0 +1,67 @@
+/** Generates the shared workload and runs the shipped pack over it in this process. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { connectors } from "../../connectors/index.ts";
+import { eventRunner, parseInputs, readAgents } from "../../src/backtest/inputs.ts";
+import { backtest, type BacktestResult } from "../../src/backtest/run.ts";
+import { BUILTIN_RULES, loadPack } from "../../src/rules.ts";
+import type { Found } from "./truth.ts";
+
+/** The workload generator, when the reference material lies beside the checkout. */
+export const GENERATOR = resolve(import.meta.dirname, "../../../shared/bench/gen.mjs");
+
+/** Which connector reads which file of the workload. */
+const FILES: readonly (readonly [connector: string, file: string])[] = [
+  ["kong", "kong.ndjson"],
+  ["okta", "okta.ndjson"],
+  ["istio", "istio.ndjson"],
+  ["zeek", "zeek-conn.ndjson"],
+  ["zeek", "zeek-dns.ndjson"],
+  ["aws-vpcflow", "vpcflow.log"],
+  ["aws-vpcflow", "vpcflow-v5.log"],
+  ["aws-cloudtrail", "cloudtrail"],
+  ["kubernetes", "k8s-audit.ndjson"],
+  ["agent-findings", "agent-turns.ndjson"],
+  ["otlp", "otlp-logs.ndjson"],
+];
+
+/** Makes a workload unless the directory already holds one. */
+export function generate(directory: string, records: number, agents: number, seed = 42): void {
+  if (existsSync(join(directory, "meta.json"))) return;
+  execFileSync(
+    process.execPath,
+    [GENERATOR, "--out", directory, "--n", String(records), "--agents", String(agents), "--seed", String(seed)],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
+}
+
+/** `CONNECTOR=PATH` of every file of a workload. */
+export function workloadInputs(directory: string): string[] {
+  return FILES.map(([connector, file]) => `${connector}=${join(directory, file)}`);
+}
+
+/** Every file of a workload. */
+export function workloadFiles(directory: string): string[] {
+  return FILES.flatMap(([, file]) =>
+    file === "cloudtrail" ? readdirSync(join(directory, file)).map((name) => join(directory, file, name)) : [join(directory, file)],
+  );
+}
+
+/** Runs the shipped rules over a workload. */
+export async function runWorkload(directory: string): Promise<{ readonly result: BacktestResult; readonly found: readonly Found[] }> {
+  const inputs = parseInputs(workloadInputs(directory), undefined, connectors);
+  const pack = loadPack([BUILTIN_RULES]);
+  const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
+  const runner = eventRunner(pack.rules, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
+  const result = await backtest(inputs, runner, 120_000, () => undefined);
+  const found = result.alerts.flatMap((alert) => {
+    const codes = (pack.rule(alert.ruleId)?.tags ?? [])
+      .filter((tag) => tag.startsWith("custodes."))
+      .map((tag) => tag.slice(9).toUpperCase());
+    return codes.flatMap((code) => alert.agents.map((agent) => ({ agent, code, firstTime: alert.firstTime, lastTime: alert.lastTime })));
+  });
+  return { result, found };
+}
