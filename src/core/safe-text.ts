@@ -19,7 +19,7 @@ export function safeText(text: string, max: number): string {
   for (const char of text) {
     const code = char.codePointAt(0)!;
     const piece =
-      code >= 0x20 && code < 0x7f ? char : isSpace(code) ? (result.endsWith(" ") ? "" : " ") : hidden(code) ? escaped(code) : char;
+      code >= 0x20 && code < 0x7f ? char : isSpace(code) ? (result.endsWith(" ") ? "" : " ") : HIDDEN.test(char) ? escaped(code) : char;
     if (result.length + piece.length > max) return result.slice(0, cut) + CUT_MARK;
     result += piece;
     if (result.length < max) cut = result.length;
@@ -50,38 +50,11 @@ function isSpace(code: number): boolean {
   return (code >= 0x09 && code <= 0x0d) || code === 0x85 || code === 0x2028 || code === 0x2029;
 }
 
-/** Characters without a visible form of their own (Unicode categories Cc, Cf, Co, Cs and the fillers). */
-function hidden(code: number): boolean {
-  if (code < 0xa0) return true;
-  if (code < 0xad) return false;
-  return (
-    code === 0xad ||
-    code === 0x034f ||
-    (code >= 0x0600 && code <= 0x0605) ||
-    code === 0x061c ||
-    code === 0x06dd ||
-    code === 0x070f ||
-    code === 0x115f ||
-    code === 0x1160 ||
-    code === 0x17b4 ||
-    code === 0x17b5 ||
-    (code >= 0x180b && code <= 0x180f) ||
-    (code >= 0x200b && code <= 0x200f) ||
-    (code >= 0x202a && code <= 0x202e) ||
-    (code >= 0x2060 && code <= 0x206f) ||
-    code === 0x2800 ||
-    code === 0x3164 ||
-    (code >= 0xd800 && code <= 0xf8ff) ||
-    (code >= 0xfe00 && code <= 0xfe0f) ||
-    code === 0xfeff ||
-    code === 0xffa0 ||
-    (code >= 0xfff0 && code <= 0xfffb) ||
-    code === 0xfffe ||
-    code === 0xffff ||
-    (code >= 0x1d173 && code <= 0x1d17a) ||
-    code >= 0xe0000
-  );
-}
+/**
+ * Controls, formatting and bidirectional characters, private use, unpaired surrogates, whatever renderers may ignore
+ * (tags, variation selectors, fillers), and the blank of Braille: nothing with a visible form of its own.
+ */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/u;
 
 function escaped(code: number): string {
   return `\\u{${code.toString(16)}}`;

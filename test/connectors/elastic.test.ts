@@ -277,11 +277,12 @@ describe("the Elastic connector", () => {
     expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
   });
 
-  it("works below a path, as behind a proxy", async () => {
+  it("works below a path, as behind a proxy, and asks for errors without our document in them", async () => {
     const paths: string[] = [];
     const proxy = await startLoopback({
-      handle: ({ path }) => {
+      handle: ({ path, query }) => {
         paths.push(path);
+        expect(query.get("include_source_on_error")).toBe("false");
         return { status: 429 };
       },
     });

@@ -24,6 +24,15 @@ describe("safe text", () => {
     );
   });
 
+  it("knows every hidden character of Unicode", () => {
+    const shown: string[] = [];
+    for (let code = 0; code <= 0x10ffff; code++) {
+      const char = String.fromCodePoint(code);
+      if (hidden.test(char) && hidden.test(safeText(char, 12))) shown.push(code.toString(16));
+    }
+    expect(shown).toEqual([]);
+  });
+
   it.each([
     ["plain text", "plain text"],
     ["Zürich, 東京, 🚀", "Zürich, 東京, 🚀"],
