@@ -148,10 +148,11 @@ function runSource(source: SourceConfig): RunningSource & { readonly every: stri
   const { connector, options } = source;
   const normalize = connector.normalize?.(options);
   if (normalize === undefined) throw new Error(`connector ${connector.id} has no normalizer`);
+  const pulled = connector.source?.(options);
   return {
     id: source.id,
     connector,
-    source: connector.source?.(options),
+    source: pulled?.idle === true ? undefined : pulled,
     receiver: connector.receiver?.(options),
     normalize,
     latenessMs: source.latenessMs,

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { bodyRecords } from "../../src/archetypes/body.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
+import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { jsonLines } from "../../src/core/framing.ts";
-import { defineConnector, type Receiver, type Source } from "../../src/ports/connector.ts";
+import { defineConnector, type Receiver } from "../../src/ports/connector.ts";
 import { CLAIM_PREFIX, kongNormalize } from "./normalize.ts";
 
 /** A record is written when its request ends, and its time is when it started: long completions take minutes. */
@@ -22,11 +23,6 @@ const config = z.strictObject({
     .describe("Prefix of the upstream headers that carry the token's claims (sub, act, scope, purpose)"),
 });
 
-/** What is pushed needs no pulling; the receiver proves how far it is complete. */
-const NOTHING_TO_PULL: Source = {
-  pull: async (cursor) => ({ records: [], rejects: [], next: cursor ?? "", more: false, completeTo: null }),
-};
-
 // Kong's http-log drops a batch after its retries, so a bad record is quarantined and never answered with an error.
 const receiver: Receiver = {
   paths: [""],
@@ -40,7 +36,7 @@ export default defineConnector<z.output<typeof config>>({
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
   source: (options) =>
-    options.path === undefined ? NOTHING_TO_PULL : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+    options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
   receiver: () => receiver,
   format: () => jsonLines,
   normalize: (options) => kongNormalize(options?.claimPrefix),

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
+import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
-import { defineConnector, type Source } from "../../src/ports/connector.ts";
+import { defineConnector } from "../../src/ports/connector.ts";
 import { auditFormat, auditReceiver } from "./body.ts";
 import { kubernetesNormalize } from "./normalize.ts";
 
@@ -17,11 +18,6 @@ const config = z.strictObject({
   cluster: z.string().min(1).max(200).optional().describe("Name of the cluster; events carry it as their tenant"),
 });
 
-/** What is pushed needs no pulling, and proves by itself how far it is complete. */
-const NOTHING_TO_PULL: Source = {
-  pull: async (cursor) => ({ records: [], rejects: [], next: cursor ?? "", more: false, completeTo: null }),
-};
-
 /** Kubernetes audit log, read from files or pushed by the webhook backend. */
 export default defineConnector<z.output<typeof config>>({
   id: "kubernetes",
@@ -29,7 +25,7 @@ export default defineConnector<z.output<typeof config>>({
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
   source: (options) =>
-    options.path === undefined ? NOTHING_TO_PULL : tailSource({ path: options.path, format: auditFormat, lagMs: LATENESS_MS }),
+    options.path === undefined ? idleSource : tailSource({ path: options.path, format: auditFormat, lagMs: LATENESS_MS }),
   receiver: () => auditReceiver,
   format: () => auditFormat,
   normalize: (options) => kubernetesNormalize(options?.cluster),

@@ -3,12 +3,14 @@
  */
 import { Failure } from "../core/errors.ts";
 import type { Located, PushRequest, Pushed, Reject } from "../ports/connector.ts";
-import { ingest, type IngestDeps, type RunningSource } from "./ingest.ts";
+import { ingest, type Ingested, type IngestDeps, type RunningSource } from "./ingest.ts";
 
 /** Records waiting per source before senders are told to slow down (429): about 100 MB of small records. */
 const WAITING_MAX = 50_000;
 /** Records of one shared transaction. */
 const BATCH_MAX = 5000;
+/** Lost races with the source's own pull before the sender is told to come back: one pull page is one race. */
+const ATTEMPTS_MAX = 10;
 
 interface Waiting {
   readonly pushed: Pushed;
@@ -33,10 +35,7 @@ export function pusher(deps: IngestDeps, stored: () => void): Pusher {
     while (line.waiting.length > 0) {
       const { batch, records, rejects } = takeBatch(line);
       try {
-        const before = await deps.store.source(source.id);
-        const now = deps.now();
-        const completeTo = now - source.latenessMs;
-        const result = await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo });
+        const result = await store(deps, source, records, rejects);
         for (const one of batch) one.done();
         if (result.stored > 0) stored();
       } catch (error) {
@@ -63,6 +62,19 @@ export function pusher(deps: IngestDeps, stored: () => void): Pusher {
       return pushed.reply;
     },
   };
+}
+
+/** A push moves no cursor, but the source's own pull may move it meanwhile: then the same batch is tried again. */
+async function store(deps: IngestDeps, source: RunningSource, records: readonly Located[], rejects: readonly Reject[]): Promise<Ingested> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const before = await deps.store.source(source.id);
+      const completeTo = deps.now() - source.latenessMs;
+      return await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo });
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== "CURSOR_MOVED" || attempt >= ATTEMPTS_MAX) throw error;
+    }
+  }
 }
 
 function takeBatch(line: { waiting: Waiting[]; records: number }): { batch: Waiting[]; records: Located[]; rejects: Reject[] } {

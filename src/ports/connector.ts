@@ -41,6 +41,8 @@ export interface Page {
 
 /** Something that is pulled. */
 export interface Source {
+  /** True: this instance is only pushed to; the pipeline never calls `pull`. */
+  readonly idle?: boolean;
   /**
    * One page after `cursor` (null: the configured start). Repeatable: the same cursor may be pulled again after
    * a crash, and then must give at least the same records. Does not retry, sleep or keep state.
