@@ -50,6 +50,15 @@ export function actionKind(service: string, eventName: string): ActionKind {
   return API;
 }
 
+const READING = ["Describe", "Get", "List", "Head", "Lookup", "Search", "Query", "Scan", "BatchGet", "View", "Check"];
+
+/** Whether a call only reads. Records before version 1.06, and those of some services, do not say; its name does. */
+export function isReadOnly(value: unknown, eventName: string): boolean {
+  if (typeof value === "boolean") return value;
+  if (value === "true" || value === "false") return value === "true";
+  return READING.some((prefix) => eventName.startsWith(prefix));
+}
+
 const DELETING = ["Delete", "Terminate", "Remove", "Detach", "Deregister", "Revoke", "Disassociate"];
 const CREATING = ["Create", "Run", "Allocate", "Register", "Import", "Copy", "Restore", "Launch"];
 

@@ -7,7 +7,7 @@ import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, numeric, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
-import { actionKind, apiActivity, grantOf, isPrivileged, quarantinePolicy } from "./actions.ts";
+import { actionKind, apiActivity, grantOf, isPrivileged, isReadOnly, quarantinePolicy } from "./actions.ts";
 import { throwUnreadable } from "./document.ts";
 import { applyIdentity, applyIssued } from "./identity.ts";
 
@@ -38,7 +38,8 @@ const NAME_KEYS = [
 export const cloudtrailNormalize: Normalize = (record, context) => {
   const log = recordObject(record);
   throwUnreadable(log);
-  const time = recordTime(log["eventTime"], context.received);
+  // Logstash's codec moves eventTime to @timestamp.
+  const time = recordTime(log["eventTime"] ?? log["@timestamp"], context.received);
   // Insights are statistics over records that are normalized by themselves.
   if (log["eventCategory"] === "Insight" || log["eventType"] === "AwsCloudTrailInsight") return [];
   const eventName = recordId(log["eventName"], "eventName");
@@ -48,7 +49,7 @@ export const cloudtrailNormalize: Normalize = (record, context) => {
   const uid = `aws-cloudtrail:${recordId(log["eventID"], "eventID")}`;
 
   const kind = actionKind(service, eventName);
-  const readOnly = log["readOnly"] === true || log["readOnly"] === "true";
+  const readOnly = isReadOnly(log["readOnly"], eventName);
   const event = newEvent(uid, time, kind.category, kind.classUid, kind.activityId ?? apiActivity(eventName, readOnly));
   event.source = context.source;
   event.vendor = "AWS";

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
-import { jsonLines } from "../../src/core/framing.ts";
 import { defineConnector } from "../../src/ports/connector.ts";
+import { accessLogFormat } from "./format.ts";
 import { istioNormalize } from "./normalize.ts";
 
 /** Envoy writes a line when the connection ends, and flushes every 10 s by default; start_time lies before that. */
@@ -18,8 +18,8 @@ export default defineConnector<z.output<typeof config>>({
   title: "Istio / Envoy access log (egress gateway, JSON)",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
-  format: () => jsonLines,
+  source: (options) => tailSource({ path: options.path, format: accessLogFormat, lagMs: LATENESS_MS }),
+  format: () => accessLogFormat,
   normalize: () => istioNormalize,
   categories: ["egress"],
   lateness: LATENESS_MS,

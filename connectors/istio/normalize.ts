@@ -21,15 +21,18 @@ import {
 } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 
-/** Normalizes access log lines; null fields (passed-through TLS has no HTTP) mean "not known". */
+/**
+ * Normalizes access log lines of Istio, and of Envoy Gateway, whose default format names some fields by their
+ * headers (https://gateway.envoyproxy.io/docs/tasks/observability/proxy-accesslog/); null fields (passed-through TLS has no HTTP) mean "not known".
+ */
 export const istioNormalize: Normalize = (record, context) => {
   const log = recordObject(record);
   const time = recordTime(log["start_time"], context.received);
-  if (!("bytes_received" in log) && !("response_flags" in log) && !("upstream_cluster" in log)) {
+  if (!("downstream_remote_address" in log) && !("response_flags" in log) && !("upstream_cluster" in log)) {
     throw poison("RECORD_FIELD_MISSING", "the line has none of the fields of an access log");
   }
   const method = text(log["method"])?.toUpperCase();
-  const requestId = text(log["request_id"])?.slice(0, ID_MAX);
+  const requestId = text(log["request_id"] ?? log["x-request-id"])?.slice(0, ID_MAX);
   const http = method !== undefined;
   const event = newEvent(
     uidOf(log, requestId, time, context.sha256),
@@ -99,9 +102,9 @@ function applyNetwork(event: Event, log: Json): void {
 
 function applyHttp(event: Event, log: Json, method: string): void {
   event.method = method;
-  event.url = redactUrl(log["path"]);
+  event.url = redactUrl(log["path"] ?? log["x-envoy-origin-path"]);
   event.urlPath = urlPath(event.url);
-  event.userAgent = text(log["user_agent"]);
+  event.userAgent = text(log["user_agent"] ?? log["user-agent"]);
   const code = numeric(log["response_code"]);
   if (code === undefined || code === 0) return;
   event.responseCode = code;

@@ -3,9 +3,11 @@
  * Format: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
  */
 import { ACTION, CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
+import { poison } from "../../src/core/errors.ts";
 import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import {
+  ID_MAX,
   asObject,
   numeric,
   parseTime,
@@ -26,15 +28,15 @@ export function kubernetesNormalize(cluster?: string): Normalize {
     const log = recordObject(record);
     const received = log["requestReceivedTimestamp"] ?? log["stageTimestamp"];
     const time = recordTime(received, context.received);
-    const auditId = recordId(log["auditID"], "auditID");
-    const verb = recordId(log["verb"], "verb");
+    const auditId = required(log["auditID"], "auditID");
+    const verb = named(required(log["verb"], "verb"));
     const object = asObject(log["objectRef"]);
-    const resource = optionalId(object?.["resource"], "objectRef.resource");
-    const subresource = optionalId(object?.["subresource"], "objectRef.subresource");
+    const resource = named(text(object?.["resource"]));
+    const subresource = named(text(object?.["subresource"]));
     const interactive = isInteractive(subresource);
     if (!isAnswered(text(log["stage"]), interactive)) return [];
 
-    const event = newEvent(uidOf(auditId, received), time, "infra_change", CLASS.apiActivity, activity(verb));
+    const event = newEvent(uidOf(auditId, received, context.sha256), time, "infra_change", CLASS.apiActivity, activity(verb));
     event.source = context.source;
     event.vendor = "Kubernetes";
     event.product = "Kubernetes Audit";
@@ -45,7 +47,7 @@ export function kubernetesNormalize(cluster?: string): Normalize {
     event.service = text(object?.["apiGroup"]) ?? "core";
     applyObject(event, log, object);
     event.infraAction = `k8s:${verb}:${resource ?? "nonresource"}`;
-    event.operation = subresource === undefined ? `${verb}:${resource ?? event.urlPath ?? ""}` : `${verb}:${resource}/${subresource}`;
+    event.operation = text(subresource === undefined ? `${verb}:${resource ?? event.urlPath ?? ""}` : `${verb}:${resource}/${subresource}`);
     event.isChange = isChange(verb, resource, interactive, log["requestURI"]);
     applyOutcome(event, log);
     applyUser(event, log);
@@ -58,16 +60,25 @@ export function kubernetesNormalize(cluster?: string): Normalize {
   };
 }
 
-function optionalId(value: unknown, name: string): string | undefined {
-  return text(value) === undefined ? undefined : recordId(value, name);
+function required(value: unknown, name: string): string {
+  const given = text(value);
+  if (given === undefined) throw poison("RECORD_FIELD_MISSING", `${name} is missing`);
+  return given;
+}
+
+/** Verbs and resources come from the request line of a client, who may write anything: cut, so that it stays an event. */
+function named<T extends string | undefined>(given: T): T {
+  return given !== undefined && given.length > ID_MAX ? (given.slice(0, ID_MAX) as T) : given;
 }
 
 /**
- * A client may choose the audit id by the header `Audit-ID`, which would let it hide requests behind one id; the
- * server's own time of the request, in microseconds and equal at all stages, cannot be chosen.
+ * A client may choose the audit id by the header `Audit-ID`, of any length, which would let it hide requests behind
+ * one id; the server's own time of the request, in microseconds and equal at all stages, cannot be chosen.
+ * https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/filters/audit_init.go
  */
-function uidOf(auditId: string, received: unknown): string {
-  return `kubernetes:${auditId}:${recordId(received, "requestReceivedTimestamp")}`;
+function uidOf(auditId: string, received: unknown, sha256: (text: string) => string): string {
+  const id = auditId.length > ID_MAX ? `sha256:${sha256(auditId)}` : auditId;
+  return `kubernetes:${id}:${recordId(received, "requestReceivedTimestamp")}`;
 }
 
 /**

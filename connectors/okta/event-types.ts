@@ -10,15 +10,12 @@ export interface EventKind {
   readonly isChange: boolean;
   /** Of `agent_finding`. */
   readonly threat: string | undefined;
+  /** It says nothing about access. */
+  readonly isIgnored: boolean;
 }
 
 /** Mail, SMS and hook deliveries and rate-limit notices: housekeeping of Okta itself, about nobody's access. */
 const IGNORED = ["system.email.", "system.sms.", "system.voice.", "event_hook.deliver", "system.org.rate_limit.", "core.concurrency."];
-
-/** Whether events of this type say nothing about access. */
-export function isIgnored(eventType: string): boolean {
-  return IGNORED.some((prefix) => eventType.startsWith(prefix));
-}
 
 /** Detections that Okta makes by itself, with the threat that they point to. */
 const FINDINGS: ReadonlyMap<string, string> = new Map([
@@ -36,18 +33,40 @@ const LOGOFF = 2;
 const TICKET = 3;
 const OTHER = 99;
 
+/** Types remembered: Okta has about 1,000. A log that makes up more starts anew. */
+const KINDS_MAX = 2048;
+const kinds = new Map<string, EventKind>();
+
 /** How events of a type are modelled; a type that nobody listed is an administrative change. */
 export function eventKind(eventType: string): EventKind {
+  let kind = kinds.get(eventType);
+  if (kind === undefined) {
+    kind = readKind(eventType);
+    if (kinds.size >= KINDS_MAX) kinds.clear();
+    kinds.set(eventType, kind);
+  }
+  return kind;
+}
+
+function readKind(eventType: string): EventKind {
   const threat = FINDINGS.get(eventType);
   if (threat !== undefined) {
-    return { category: "agent_finding", classUid: CLASS.detectionFinding, activityId: 1, isChange: false, threat };
+    return { category: "agent_finding", classUid: CLASS.detectionFinding, activityId: 1, isChange: false, threat, isIgnored: false };
   }
   const signIn = signInActivity(eventType);
   if (signIn !== undefined) {
-    return { category: "authentication", classUid: CLASS.authentication, activityId: signIn, isChange: false, threat: undefined };
+    return {
+      category: "authentication",
+      classUid: CLASS.authentication,
+      activityId: signIn,
+      isChange: false,
+      threat: undefined,
+      isIgnored: false,
+    };
   }
   const [classUid, activityId] = changeClass(eventType);
-  return { category: "infra_change", classUid, activityId, isChange: !isRead(eventType), threat: undefined };
+  const isIgnored = IGNORED.some((prefix) => eventType.startsWith(prefix));
+  return { category: "infra_change", classUid, activityId, isChange: !isRead(eventType), threat: undefined, isIgnored };
 }
 
 function signInActivity(eventType: string): number | undefined {

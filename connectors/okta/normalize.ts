@@ -8,7 +8,7 @@ import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
-import { eventKind, isIgnored } from "./event-types.ts";
+import { eventKind } from "./event-types.ts";
 
 /** Scopes kept of one token; a token with more is cut (Okta allows about 100 per authorization server by default). */
 const SCOPES_MAX = 64;
@@ -22,9 +22,9 @@ export function oktaNormalize(tenant?: string): Normalize {
     const time = recordTime(log["published"], context.received);
     const uuid = recordId(log["uuid"], "uuid");
     const eventType = recordId(log["eventType"], "eventType");
-    if (isIgnored(eventType)) return [];
-
     const kind = eventKind(eventType);
+    if (kind.isIgnored) return [];
+
     const event = newEvent(`okta:${uuid}`, time, kind.category, kind.classUid, kind.activityId);
     event.source = context.source;
     event.vendor = "Okta";

@@ -3,7 +3,6 @@
  * Logs: https://docs.zeek.org/en/master/logs/index.html
  */
 import type { EpochMs } from "../../src/core/event.ts";
-import { poison } from "../../src/core/errors.ts";
 import { recordObject, recordTime, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 import { connEvent } from "./conn.ts";
@@ -20,11 +19,8 @@ export function zeekNormalize(keep: Keep = "outbound"): Normalize {
     const log = recordObject(record);
     const time = zeekTime(log["ts"], context.received);
     const kind = logOf(log);
-    if (kind === undefined) {
-      // A named or connection-related log that is of no interest; anything else is no line of Zeek.
-      if (pathOf(log) !== undefined || typeof log["uid"] === "string" || typeof log["fuid"] === "string") return [];
-      throw poison("RECORD_FIELD_MISSING", "the line has neither _path nor the fields of a Zeek log");
-    }
+    // Zeek writes some 60 logs into one directory, most of them without a field that says which one it is.
+    if (kind === undefined) return [];
     const line: Line = { log, time, source: context.source, ...endpoints(log) };
     switch (kind) {
       case "conn":
@@ -63,6 +59,7 @@ function logOf(log: Json): LogName | undefined {
   if (path !== undefined) return path === "conn" || path === "dns" || path === "ssl" || path === "http" ? path : undefined;
   if ("conn_state" in log) return "conn";
   if ("trans_id" in log || ("query" in log && "qtype" in log)) return "dns";
-  if ("trans_depth" in log) return "http";
-  return "cipher" in log || ("server_name" in log && "established" in log) ? "ssl" : undefined;
+  // smtp.log counts its transactions too, and kerberos.log has ciphers.
+  if ("trans_depth" in log) return "request_body_len" in log ? "http" : undefined;
+  return "established" in log && "resumed" in log ? "ssl" : undefined;
 }

@@ -76,6 +76,14 @@ describe("aws-cloudtrail: what a record becomes", () => {
     expect(one({ readOnly: false, errorCode: "AccessDenied" })).toMatchObject({ isChange: true, statusId: 2, statusCode: "AccessDenied" });
     expect(one({ readOnly: true })).toMatchObject({ isChange: false, statusId: 1 });
   });
+  test("a record that does not say whether it only reads is judged by its name", () => {
+    expect(one({ readOnly: undefined, eventName: "DescribeInstances" }).isChange).toBe(false);
+    expect(one({ readOnly: undefined, eventName: "RunInstances" })).toMatchObject({ isChange: true, activityId: 1 });
+    expect(one({ readOnly: "true", eventName: "RunInstances" }).isChange).toBe(false);
+  });
+  test("the time is found where Logstash puts it", () => {
+    expect(one({ eventTime: undefined, "@timestamp": "2026-05-04T09:00:00.000Z" }).time).toBe(Date.parse("2026-05-04T09:00:00Z"));
+  });
   test.each([
     ["CreateAccessKey", { userName: "b" }, true],
     ["AttachUserPolicy", { userName: "b", policyArn: "arn:aws:iam::aws:policy/ReadOnlyAccess" }, true],

@@ -86,6 +86,29 @@ describe("istio: whom the workload talked to", () => {
   });
 });
 
+describe("istio: other writers", () => {
+  test("a container runtime's prefix is cut, and a line that it split is refused", () => {
+    const read = istio.format!().open();
+    const line = JSON.stringify(tls);
+    expect(read(`2026-05-04T09:00:00.000000100+01:00 stdout F ${line}`)).toEqual([tls]);
+    expect(read(`2026-05-04T08:00:00.1Z stderr F ${line}`)).toEqual([tls]);
+    expect(() => read(`2026-05-04T08:00:00.1Z stdout P ${line.slice(0, 20)}`)).toThrow("not valid JSON");
+  });
+  test("Envoy Gateway names fields by their headers", () => {
+    const line = {
+      start_time: "2026-05-04T09:00:00.250Z",
+      method: "GET",
+      ":authority": "app.example",
+      "x-envoy-origin-path": "/a?token=x",
+      "user-agent": "curl/8",
+      "x-request-id": "r9",
+      response_code: 200,
+      downstream_remote_address: "10.0.0.5:1",
+    };
+    expect(one(line)).toMatchObject({ dstHost: "app.example", url: "/a?token=REDACTED", userAgent: "curl/8", requestUid: "r9" });
+  });
+});
+
 describe("istio: uids", () => {
   test("a workload cannot hide its requests behind one request id of its own", () => {
     expect(one(http).uid).not.toBe(one({ ...http, start_time: "2026-05-04T09:00:00.251Z" }).uid);

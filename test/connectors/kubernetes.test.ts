@@ -61,6 +61,15 @@ describe("kubernetes: stages", () => {
   });
 });
 
+describe("kubernetes: what a client may write", () => {
+  test("an audit id, verb or resource of any length still gives an event", () => {
+    const long = one({ auditID: "x".repeat(900), verb: "v".repeat(900), objectRef: { resource: "r".repeat(900) } });
+    expect(long.uid.length).toBeLessThan(200);
+    expect(long.infraAction?.length).toBeLessThan(500);
+    expect(one({ auditID: "x".repeat(901) }).uid).not.toBe(one({ auditID: "x".repeat(900) }).uid);
+  });
+});
+
 describe("kubernetes: actions", () => {
   test.each([
     ["create", "pods", undefined, true],

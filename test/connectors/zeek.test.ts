@@ -40,15 +40,18 @@ describe("zeek: which log a line belongs to", () => {
     [{ ...conn, _path: "conn" }, "zeek:conn:C1"],
     [{ ...conn, "@stream": "conn" }, "zeek:conn:C1"],
     [dns, "zeek:dns:C1:7:1777885200.5:1"],
-    [{ ...conn, conn_state: undefined, cipher: "x", server_name: "a.example" }, "zeek:ssl:C1"],
-    [{ ...conn, conn_state: undefined, trans_depth: 3, method: "GET" }, "zeek:http:C1:3"],
+    [{ ...conn, conn_state: undefined, established: true, resumed: false, server_name: "a.example" }, "zeek:ssl:C1"],
+    [{ ...conn, conn_state: undefined, trans_depth: 3, method: "GET", request_body_len: 0 }, "zeek:http:C1:3"],
   ])("%j is %s", (line, uid) => {
     expect(events(line).map((event) => event.uid)).toEqual([uid]);
   });
   test.each([
     { ...conn, _path: "conn_long" },
-    { _path: "x509", ts: 1 },
-    { ts: 1, uid: "C1", note: "Scan::Port_Scan" },
+    { _path: "x509", ts: 1777885200 },
+    { ts: 1777885200, uid: "C1", note: "Scan::Port_Scan" },
+    { ...conn, conn_state: undefined, trans_depth: 1, helo: "mail.example" },
+    { ...conn, conn_state: undefined, request_type: "TGS", cipher: "aes256-cts-hmac-sha1-96" },
+    { ts: 1777885200, fingerprint: "ab", "certificate.version": 3 },
   ])("%j is of no interest", (line) => {
     expect(events(line)).toEqual([]);
   });
