@@ -5,7 +5,7 @@ import { asObject, numeric, text } from "../../src/core/record.ts";
 export type Attributes = ReadonlyMap<string, unknown>;
 
 /** Attributes of one record that are looked at: eight times the default limit of the SDKs. */
-export const ATTRIBUTES_MAX = 1024;
+const ATTRIBUTES_MAX = 1024;
 
 const NONE: Attributes = new Map();
 

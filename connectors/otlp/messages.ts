@@ -4,7 +4,7 @@
  */
 
 /** How a field stands on the wire and what it becomes in the JSON form of OTLP. */
-export type FieldKind = "text" | "flag" | "enum" | "count32" | "int64" | "double" | "nanos" | "fixed32" | "id" | "bytes";
+type FieldKind = "text" | "flag" | "enum" | "count32" | "int64" | "double" | "nanos" | "fixed32" | "id" | "bytes";
 
 /** One field of a message; `message` for nested ones. */
 export interface Field {

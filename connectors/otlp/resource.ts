@@ -19,7 +19,7 @@ export interface Resource {
 }
 
 /** Reads an OTLP resource. */
-export function readResource(raw: unknown): Resource {
+function readResource(raw: unknown): Resource {
   const attributes = attributesOf(asObject(raw)?.["attributes"]);
   const one = (key: string): string | undefined => text(attributes.get(key));
   const namespace = one("k8s.namespace.name");

@@ -13,7 +13,7 @@ import zeek from "../../connectors/zeek/zeek.ts";
 import type { Connector } from "../../src/ports/connector.ts";
 
 /** Where the reference data lies; absent in a plain clone. */
-export const DATA = resolve(import.meta.dirname, "../../../shared/data");
+const DATA = resolve(import.meta.dirname, "../../../shared/data");
 
 /** One vendor's files in one collection, for one connector. */
 export interface Dataset {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SECRET_PATTERNS, secretsIn } from "../../src/core/secret-patterns.ts";
+import { SECRET_PATTERNS, SECRET_PATTERNS_VERSION, secretsIn } from "../../src/core/secret-patterns.ts";
 
 const upper = "ABCDEFGHIJKLMNOP";
 const long = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
@@ -49,6 +49,10 @@ test.each([
   "",
 ])("%j is no secret", (text) => {
   expect(secretsIn(text)).toEqual([]);
+});
+
+test("another set of patterns is another version", () => {
+  expect([SECRET_PATTERNS_VERSION, ...SECRET_PATTERNS.map(({ name }) => name)]).toEqual([1, ...Object.keys(EXPRESSIONS)]);
 });
 
 test("every pattern finds exactly what its expression finds", () => {

@@ -8,9 +8,9 @@ import { classify, evidenceOf, metadata, type OcsfOptions } from "./event.ts";
 import { has, put, visible, type Tree } from "./place.ts";
 
 /** Alerts carry at most this many evidence events (`semantics.md` section 5); more given here are left out. */
-export const EVIDENCE_MAX = 25;
+const EVIDENCE_MAX = 25;
 /** Findings, timeline entries and observables of one incident object: consumers refuse documents far above a megabyte. */
-export const INCIDENT_ITEMS_MAX = 100;
+const INCIDENT_ITEMS_MAX = 100;
 
 /** OCSF `severity_id` of each level. */
 const SEVERITIES: Readonly<Record<Level, number>> = { informational: 1, low: 2, medium: 3, high: 4, critical: 5 };

@@ -33,7 +33,7 @@ export function has(value: unknown): value is string {
 }
 
 /** Texts of an OCSF object are cut to this many characters; fields of events are four times shorter. */
-export const OCSF_TEXT_MAX = 4096;
+const OCSF_TEXT_MAX = 4096;
 
 /** The text as a SIEM may show it: agents choose many of these texts. */
 export function visible(text: string): string {
