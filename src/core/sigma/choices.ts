@@ -1,8 +1,9 @@
 import { numeric } from "../record.ts";
 import { parseRange, type AddressRange } from "./address.ts";
 import { base64, base64Offsets, latin1Bytes, utf16Text, UTF16_MARK, utf8Bytes, type Bytes } from "./encode.ts";
+import { fold } from "./fold.ts";
 import type { Comparison, FieldKey, Transform } from "./modifiers.ts";
-import { ANY, dashPattern, expandDashes, joinPattern, literalOf, ONE, parsePattern, type Pattern } from "./pattern.ts";
+import { ANY, dashPattern, expandDashes, joinPattern, literalOf, mapLiterals, ONE, parsePattern, type Pattern } from "./pattern.ts";
 import { expandPlaceholders } from "./placeholders.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 import type { TimePart } from "./time-part.ts";
@@ -10,7 +11,7 @@ import type { TimePart } from "./time-part.ts";
 /** One way in which a scalar of an event can satisfy a value of a rule; plain data, so that it has a canonical text. */
 export type Choice =
   | { readonly kind: "null" }
-  /** The whole text against a pattern. */
+  /** The whole text against a pattern, whose literals are folded unless it is cased. */
   | { readonly kind: "text"; readonly pattern: Pattern; readonly cased: boolean }
   | { readonly kind: "regex"; readonly source: string; readonly flags: FieldKey["flags"] }
   | { readonly kind: "range"; readonly range: AddressRange }
@@ -73,7 +74,11 @@ function textChoices(
   const texts = key.expand && typeof value === "string" ? expandPlaceholders(value, placeholders, keys) : [String(value)];
   let drafts: readonly Draft[] = texts.map((text) => ({ pattern: parsePattern(text), bytes: false, cased: key.cased }));
   for (const transform of key.transforms) drafts = drafts.flatMap((draft) => transformed(draft, transform, keys));
-  return drafts.map(({ pattern, cased }) => ({ kind: "text", pattern: positioned(pattern, key), cased }));
+  return drafts.map(({ pattern, cased }) => ({
+    kind: "text",
+    pattern: positioned(cased ? pattern : mapLiterals(pattern, fold), key),
+    cased,
+  }));
 }
 
 /** Keywords are substrings; so is `contains`. */

@@ -42,13 +42,13 @@ export function compileRules<E>(documents: readonly RuleDocument[], options: Com
   };
 }
 
-/** Ids and names are one name space, and so is a title where it must stand for both: alerts carry it. */
+/** Ids and names are one name space, and so is a rule's title where it must stand for both: its alerts carry it. */
 function claimNames<E>(draft: RuleDraft<E>, taken: Map<string, RuleDocument>): void {
-  const { id, name, info } = draft.head;
+  const { kind, id, name, info } = draft.head;
   const claims: readonly (readonly [string, string | undefined])[] = [
     ["id", id],
     ["name", name],
-    ["title", id === undefined && name === undefined ? info.title : undefined],
+    ["title", id === undefined && name === undefined && kind !== "filter" ? info.title : undefined],
   ];
   for (const [key, value] of claims) {
     const owner = value === undefined ? undefined : taken.get(value);

@@ -1,9 +1,9 @@
 import { numeric } from "../record.ts";
 import { rangeTest } from "./address.ts";
 import type { Choice } from "./choices.ts";
-import { fold, foldWith, type FoldMemo } from "./fold.ts";
+import { foldWith, type FoldMemo } from "./fold.ts";
 import { globTest } from "./glob.ts";
-import { literalOf, mapLiterals, type Pattern } from "./pattern.ts";
+import { literalOf, type Pattern } from "./pattern.ts";
 import type { RegexEngine } from "./reader.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 import { timePart } from "./time-part.ts";
@@ -26,7 +26,7 @@ export function scalarTest(choices: readonly Choice[], regex: RegexEngine, keys:
     const literal = choice.kind === "text" ? literalOf(choice.pattern) : undefined;
     if (literal === undefined || choice.kind !== "text") tests.push(...otherTest(choice, regex, keys));
     else if (choice.cased) exactCased.add(literal);
-    else exact.add(fold(literal));
+    else exact.add(literal);
   }
   if (exactCased.size > 0) tests.unshift(exactTest(exactCased, true));
   if (exact.size > 0) tests.unshift(exactTest(exact, false));
@@ -78,7 +78,7 @@ function otherTest(choice: Choice, regex: RegexEngine, keys: KeyPath): ScalarTes
 }
 
 function patternTest(pattern: Pattern, cased: boolean): ScalarTest {
-  const test = globTest(cased ? pattern : mapLiterals(pattern, fold));
+  const test = globTest(pattern);
   return (value, memo) => {
     const text = scalarText(value);
     return text !== undefined && test(cased ? text : foldWith(memo, text));

@@ -1,6 +1,6 @@
 import { choicesOf, type Choice } from "./choices.ts";
 import { existsTest, differTest, matchTest, referenceTest, type FieldSource, type ValueTest } from "./field-test.ts";
-import { fold, foldMemo } from "./fold.ts";
+import { foldMemo } from "./fold.ts";
 import { parseFieldKey, type FieldKey } from "./modifiers.ts";
 import { literalOf } from "./pattern.ts";
 import { COST, type Leaf, type Predicate } from "./predicate.ts";
@@ -129,7 +129,7 @@ function exactTexts(choices: readonly Choice[]): readonly string[] | undefined {
   for (const choice of choices) {
     const literal = choice.kind === "text" && !choice.cased ? literalOf(choice.pattern) : undefined;
     if (literal === undefined) return undefined;
-    texts.add(fold(literal));
+    texts.add(literal);
   }
   return [...texts];
 }
