@@ -16,7 +16,7 @@ import { checkTime, ownObject, type Caps } from "./own-object.ts";
  * the lower alerts, then every list, then the texts. What is left at the end always fits, whatever the texts say,
  * so that nobody can make a delivery impossible by writing more.
  */
-export const SHORTENING: readonly Caps[] = [
+const SHORTENING: readonly Caps[] = [
   // 1,024 units: the `ignore_above` of ECS keywords; 25: the evidence that an alert keeps.
   { timeline: 200, evidence: 25, alerts: 100, list: 50, text: 1024 },
   { timeline: 50, evidence: 25, alerts: 50, list: 50, text: 1024 },
@@ -65,7 +65,7 @@ export interface Finding {
 const RISK: Readonly<Record<Level, number>> = { informational: 1, low: 21, medium: 47, high: 73, critical: 99 };
 
 /** The finding of a delivery, cut to `caps`. @throws {Failure} poison RENDER_CONTRACT for times that are no times */
-export function findingOf(delivery: Delivery, caps: Caps): Finding {
+function findingOf(delivery: Delivery, caps: Caps): Finding {
   const { subject } = delivery;
   const of = subject.kind === "alert" ? subject.alert : subject.incident;
   const safe = (text: string): string => safeText(text, caps.text);

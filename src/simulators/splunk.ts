@@ -8,7 +8,7 @@ import { faultQueue, startLoopback, type HttpFault, type SimulatedAnswer, type S
 import { readEnvelopes, type HecEvent } from "./splunk-envelope.ts";
 
 /** A fault that this simulator knows beside the general ones. */
-export interface SplunkFault extends HttpFault {
+interface SplunkFault extends HttpFault {
   /** Answers with this HEC code, its documented status and text; nothing is stored. */
   readonly code?: number;
   /** `invalid-event-number` beside `code`; events before it are stored, as the vendor does. */

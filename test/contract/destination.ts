@@ -12,7 +12,7 @@ import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile
 import { alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
 
 /** A destination together with the simulator that it talks to. */
-export interface DestinationWorld {
+interface DestinationWorld {
   /** Base URL of the simulator, for redirects to another one. */
   readonly url: string;
   readonly destination: Destination;
