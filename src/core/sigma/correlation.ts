@@ -28,10 +28,10 @@ export interface CorrelationDraft {
 
 type Baseline = NonNullable<Correlation<unknown>["baseline"]>;
 /** As in a correlation, with the metric's field by path. */
-export type BaselineDraft = Omit<Baseline, "metricField"> & { readonly metricField: string | undefined };
+type BaselineDraft = Omit<Baseline, "metricField"> & { readonly metricField: string | undefined };
 
 /** The key of the section, and the place of all problems in it. */
-export const SECTION: KeyPath = ["correlation"];
+const SECTION: KeyPath = ["correlation"];
 
 const COMMON: readonly string[] = ["type", "rules", "group-by", "aliases", "timespan", "condition", "generate"];
 const OWN: Readonly<Partial<Record<CorrelationType, readonly string[]>>> = {

@@ -5,7 +5,7 @@ import { reject, show, type KeyPath } from "./rejection.ts";
 import type { DurationMs } from "./rules.ts";
 
 /** The part of a rule's description that comes from its `custodes` keys (`semantics.md` section 7). */
-export type CustodesInfo = Pick<
+type CustodesInfo = Pick<
   RuleInfo,
   "schedule" | "timezone" | "entity" | "threat" | "risk" | "runbook" | "response" | "destinations" | "maps"
 >;

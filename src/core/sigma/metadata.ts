@@ -8,7 +8,7 @@ import type { RuleDocument } from "./reader.ts";
 /** The sections of which every document has exactly one; it makes the kind. */
 const KINDS = ["detection", "correlation", "filter"] as const;
 /** Kind of a rule document. */
-export type RuleKind = (typeof KINDS)[number];
+type RuleKind = (typeof KINDS)[number];
 
 const STATUSES = ["stable", "test", "experimental", "deprecated", "unsupported"] as const;
 const RELATIONS = ["derived", "obsolete", "merged", "renamed", "similar"] as const;

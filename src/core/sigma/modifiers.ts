@@ -3,12 +3,12 @@ import { reject, show, type KeyPath } from "./rejection.ts";
 import { TIME_PARTS, type TimePart } from "./time-part.ts";
 
 /** Modifiers that rewrite a value, in the order written. */
-export const TRANSFORMS = ["windash", "wide", "utf16le", "utf16be", "utf16", "base64", "base64offset"] as const;
+const TRANSFORMS = ["windash", "wide", "utf16le", "utf16be", "utf16", "base64", "base64offset"] as const;
 /** A modifier that rewrites a value. */
 export type Transform = (typeof TRANSFORMS)[number];
 
 /** Numeric comparisons. */
-export const COMPARISONS = ["lt", "lte", "gt", "gte"] as const;
+const COMPARISONS = ["lt", "lte", "gt", "gte"] as const;
 /** A numeric comparison. */
 export type Comparison = (typeof COMPARISONS)[number];
 
