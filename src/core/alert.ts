@@ -5,6 +5,16 @@ export const LEVELS = ["informational", "low", "medium", "high", "critical"] as 
 /** Severity of a rule, alert or incident, as Sigma's `level`. */
 export type Level = (typeof LEVELS)[number];
 
+/** What a `baseline_ratio` alert compares: of the latest window in its bucket that fired. */
+export interface AlertBaseline {
+  /** What was measured in the window. */
+  readonly numerator: number;
+  /** Mean per window before; 1 / windows when that is 0. */
+  readonly baseline: number;
+  /** Windows that the baseline is the mean of. */
+  readonly windows: number;
+}
+
 /** One rule, one group, one suppression window (`semantics.md` section 5). */
 export interface Alert {
   /** UUIDv5 over rule id, canonical group and bucket; the same for every revision. */
@@ -23,10 +33,15 @@ export interface Alert {
   readonly evidence: readonly string[];
   /** Distinct agents of the group and of the evidence, sorted. */
   readonly agents: readonly string[];
-  /** 1 at first emission; the emissions of one alert have growing numbers. */
+  /**
+   * Grows with the emissions of one alert; 1 at first emission, unless the count has already doubled then. It depends
+   * on the count alone, so that a replay after a restart numbers alike.
+   */
   readonly revision: number;
   /** The watermark has passed the bucket's end: it will not change any more. */
   readonly final: boolean;
+  /** Set for `baseline_ratio` alone. */
+  readonly baseline?: AlertBaseline;
 }
 
 /** Where a rule and its mappings come from; what alerts and incidents say about their rule. */

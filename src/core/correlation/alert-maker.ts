@@ -65,6 +65,7 @@ export function alertMaker(
       agents: agents(values, evidence),
       revision: bucket.revision,
       final,
+      ...(bucket.baseline === undefined ? undefined : { baseline: bucket.baseline }),
     }),
   };
 }

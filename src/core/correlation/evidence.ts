@@ -7,7 +7,7 @@ export type ChooseEvidence<X> = (group: Group<X>, from: number, to: number) => r
 const byUid = (a: Mark, b: Mark): number => (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
 /** The first `max` events by (time, uid). */
-export function firstEvidence<X>(max: number): ChooseEvidence<X> {
+export function firstEvidence(max: number): ChooseEvidence<unknown> {
   return (group, from, to) => {
     const chosen: Mark[] = [];
     for (let at = from; at < to && chosen.length < max;) {

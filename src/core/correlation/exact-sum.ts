@@ -29,6 +29,21 @@ export function addExactly(sum: ExactSum, value: number): void {
   sum.units += toUnits(value);
 }
 
+/** Adds another sum. */
+export function addSum(sum: ExactSum, other: ExactSum): void {
+  addExactly(sum, other.whole);
+  sum.units += other.units;
+}
+
+/** sum * times / divisor, rounded once; the divisor is not zero. */
+export function ratioOf(sum: ExactSum, divisor: ExactSum, times: number): number {
+  const product = sum.whole * times;
+  if (sum.units === 0n && divisor.units === 0n && Number.isSafeInteger(product)) return product / divisor.whole;
+  const below = totalUnits(divisor);
+  const above = (totalUnits(sum) * BigInt(times)) << BigInt(UNIT);
+  return below < 0n ? roundUnits(-above, -below) : roundUnits(above, below);
+}
+
 /** Sign of sum - limit; NaN when the limit is NaN. */
 export function compareSum(sum: ExactSum, limit: number): number {
   if (sum.units === 0n) return sum.whole < limit ? -1 : sum.whole > limit ? 1 : sum.whole === limit ? 0 : Number.NaN;

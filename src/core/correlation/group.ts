@@ -1,3 +1,4 @@
+import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 
 /** What remains of an event, shared by all windows that hold it. */
@@ -35,6 +36,8 @@ export interface Bucket {
   delivered: boolean;
   /** Its last emission was final. */
   final: boolean;
+  /** What the alert compares, if it does. */
+  baseline: AlertBaseline | undefined;
 }
 
 /** The events of one group of one correlation, in order of time (ties in order of arrival), as parallel arrays. */
@@ -185,5 +188,6 @@ export function newBucket(start: EpochMs): Bucket {
     touched: false,
     delivered: false,
     final: false,
+    baseline: undefined,
   };
 }

@@ -3,7 +3,8 @@ import type { Category, EpochMs } from "../event.ts";
 import type { Correlation, Detection, RuleSet } from "../sigma/rules.ts";
 import { alertMaker } from "./alert-maker.ts";
 import { assemble } from "./assemble.ts";
-import type { Assembled, Shared } from "./assemble.ts";
+import type { Assembled, Shared } from "./connect.ts";
+import { baselineWindows } from "./baseline-ratio.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
 import { loneDetection } from "./lone.ts";
@@ -164,8 +165,11 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
 }
 
 /** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
-function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs }: Correlation<E>): number {
+function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
+  if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs + suppressMs;
+  const before = baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
   if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
-  const tumbles = !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
-  return tumbles ? 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
+  const tumbles =
+    baseline !== undefined || !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
+  return tumbles ? before + 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
 }

@@ -7,17 +7,16 @@ import type { TumblingKind } from "./tumbling.ts";
 
 /** event_count without a lower bound. */
 export function countPerWindow(threshold: Threshold): TumblingKind<0> {
-  return { keepsExtra: false, holds: (_, from, to) => meets(threshold, to - from) };
+  return { keepsExtra: false, emptyHolds: meets(threshold, 0), holds: (_, from, to) => meets(threshold, to - from) };
 }
 
 /** value_count without a lower bound. */
 export function valuesPerWindow(threshold: Threshold): TumblingKind<string> {
   return {
     keepsExtra: true,
+    emptyHolds: meets(threshold, 0),
     holds({ extras }, from, to) {
-      const distinct = new Set<string>();
-      for (let at = from; at < to; at++) distinct.add(extras[at]!);
-      return meets(threshold, distinct.size);
+      return meets(threshold, distinctOf(extras, from, to));
     },
   };
 }
@@ -26,6 +25,7 @@ export function valuesPerWindow(threshold: Threshold): TumblingKind<string> {
 export function rulesPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
     keepsExtra: true,
+    emptyHolds: meets(threshold, 0),
     holds({ extras }, from, to) {
       let set = 0;
       for (let at = from; at < to; at++) set |= extras[at]!;
@@ -40,6 +40,7 @@ export function rulesPerWindow(threshold: Threshold): TumblingKind<number> {
 export function sumPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
     keepsExtra: true,
+    emptyHolds: meets(threshold, 0),
     holds({ extras }, from, to) {
       const sum = sumOf(extras, from, to);
       return meetsExactly(threshold, (limit) => compareSum(sum, limit));
@@ -51,6 +52,7 @@ export function sumPerWindow(threshold: Threshold): TumblingKind<number> {
 export function meanPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
     keepsExtra: true,
+    emptyHolds: false,
     holds: ({ extras }, from, to) => from < to && meets(threshold, meanOf(sumOf(extras, from, to), to - from)),
   };
 }
@@ -60,11 +62,20 @@ export function percentilePerWindow(threshold: Threshold, percentile: number): T
   const of = percentileOf(percentile);
   return {
     keepsExtra: true,
+    emptyHolds: false,
     holds: ({ extras }, from, to) => from < to && meets(threshold, of(extras.slice(from, to))),
   };
 }
 
-function sumOf(numbers: readonly number[], from: number, to: number): ExactSum {
+/** Number of distinct values in [from, to). */
+export function distinctOf(values: readonly string[], from: number, to: number): number {
+  const distinct = new Set<string>();
+  for (let at = from; at < to; at++) distinct.add(values[at]!);
+  return distinct.size;
+}
+
+/** Exact sum of [from, to). */
+export function sumOf(numbers: readonly number[], from: number, to: number): ExactSum {
   const sum = exactSum();
   for (let at = from; at < to; at++) addExactly(sum, numbers[at]!);
   return sum;

@@ -1,4 +1,4 @@
-import type { Alert } from "../alert.ts";
+import type { Alert, AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import { closing } from "./closing.ts";
 import type { Changed, Closing } from "./closing.ts";
@@ -10,8 +10,15 @@ import { identify } from "./sliding-state.ts";
 /** What is special about a kind of correlation whose windows tumble. */
 export interface TumblingKind<X> {
   readonly keepsExtra: boolean;
-  /** Whether the condition holds for entries [from, to) of a group: one window, perhaps empty. */
-  holds(group: Group<X>, from: number, to: number): boolean;
+  /** The condition can hold for a window without events. */
+  readonly emptyHolds: boolean;
+  /**
+   * Whether the condition holds for entries [from, to) of a group: the window that starts at `start`, perhaps empty;
+   * with what it compares, if it does. Asked in order of windows.
+   */
+  holds(group: Group<X>, from: number, to: number, start: EpochMs): boolean | AlertBaseline;
+  /** It knows of windows of the group that still matter to windows from `from` on. */
+  remembers?(group: Group<X>, from: EpochMs): boolean;
 }
 
 /** A group that remembers for which window it was last noted. */
@@ -134,7 +141,7 @@ function evaluateUntil<X>(state: TumblingState<X>, end: EpochMs): void {
     if (start + timespanMs >= done && start + timespanMs < end) starts.add(start + timespanMs);
   }
   const global = state.grouped ? undefined : state.groups.get("");
-  if (global !== undefined && state.kind.holds(global, 0, 0)) {
+  if (global !== undefined && state.kind.emptyHolds) {
     const last = end - timespanMs;
     const first = Math.max(state.begin, done, last - SILENT_WINDOWS_MAX * timespanMs);
     for (let start = first; start <= last; start += timespanMs) starts.add(start);
@@ -154,10 +161,12 @@ function evaluate<X>(state: TumblingState<X>, group: TumblingGroup<X>, start: Ep
   const { setup, kind, due } = state;
   const from = lowerBound(group.times, start);
   const to = lowerBound(group.times, start + setup.timespanMs);
-  if (!kind.holds(group, from, to)) return;
+  const held = kind.holds(group, from, to, start);
+  if (held === false) return;
   const bucket = bucketAt(group, alignDown(start, setup.suppressMs));
   bucket.min = Math.min(bucket.min, from < to ? group.times[from]! : start);
   bucket.max = Math.max(bucket.max, from < to ? group.times[to - 1]! : start);
+  if (held !== true) bucket.baseline = held;
   due.open(group, bucket);
   if (setup.deliver === undefined || bucket.delivered) return;
   bucket.delivered = true;
@@ -193,7 +202,8 @@ function sweep<X>(state: TumblingState<X>): void {
     drop(state, group);
     while (group.buckets.length > 0 && group.buckets[0]!.start < keepFrom) group.buckets.shift();
     // The global group stays: it says that the rule's first event has been.
-    if (state.grouped && group.times.length === 0 && group.buckets.length === 0) groups.delete(key);
+    const over = group.times.length === 0 && group.buckets.length === 0 && state.kind.remembers?.(group, keepFrom) !== true;
+    if (state.grouped && over) groups.delete(key);
   }
   state.sweptFrom = keepFrom;
 }

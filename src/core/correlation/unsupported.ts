@@ -1,7 +1,7 @@
 import type { RejectedRule } from "../alert.ts";
 import type { Correlation, RuleSet } from "../sigma/rules.ts";
 import { BRANCHES_MAX, branchesOf } from "./boolean.ts";
-import { sameFields } from "./assemble.ts";
+import { sameFields } from "./connect.ts";
 import { TEMPORAL_RULES_MAX } from "./temporal.ts";
 
 /**
@@ -31,7 +31,8 @@ export function unsupported<E>(ruleSet: RuleSet<E>): readonly RejectedRule[] {
 
 function whyNot<E>(correlation: Correlation<E>): string | undefined {
   const { type, rules, expression } = correlation;
-  if (type === "new_value" || type === "baseline_ratio") return `correlation type ${type} is not evaluated yet`;
+  if (type === "new_value" && correlation.newValue === undefined) return "new_value without its settings";
+  if (type === "baseline_ratio" && correlation.baseline === undefined) return "baseline_ratio without its settings";
   if (expression !== undefined) {
     const branches = branchesOf(expression, rules);
     if (branches === undefined) return `its condition names a rule that "rules" does not, or has more than ${BRANCHES_MAX} alternatives`;

@@ -1,0 +1,104 @@
+import type { AlertBaseline } from "../alert.ts";
+import type { EpochMs } from "../event.ts";
+import type { Threshold } from "../sigma/rules.ts";
+import { addExactly, addSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
+import type { ExactSum } from "./exact-sum.ts";
+import type { Group } from "./group.ts";
+import { meets } from "./threshold.ts";
+import type { TumblingKind } from "./tumbling.ts";
+
+/** What a window is compared with. */
+export interface BaselineSetup {
+  readonly timespanMs: number;
+  readonly baselineDays: number;
+  readonly seasonality: "none" | "hour_of_day" | "hour_of_week";
+  readonly minCount: number;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The epoch began on a Thursday; any fixed origin serves to compare hours of the week. */
+const WEEK_MS = 7 * DAY_MS;
+
+/** Windows of a group that had events: their starts, ascending, and what was measured. */
+interface History {
+  readonly starts: EpochMs[];
+  readonly measures: ExactSum[];
+}
+
+/** Windows that a baseline is the mean of. */
+export function baselineWindows({ baselineDays, timespanMs }: Pick<BaselineSetup, "baselineDays" | "timespanMs">): number {
+  return Math.floor((baselineDays * DAY_MS) / timespanMs);
+}
+
+/**
+ * baseline_ratio: what is measured in a window, divided by its mean over the windows of `baselineDays` before, of the
+ * same season. Windows without events count as 0, also before the first event.
+ */
+export function baselineRatio<X>(
+  threshold: Threshold,
+  setup: BaselineSetup,
+  measure: (group: Group<X>, from: number, to: number) => ExactSum,
+  keepsExtra: boolean,
+): TumblingKind<X> {
+  const { timespanMs, minCount } = setup;
+  const windows = baselineWindows(setup);
+  const histories = new WeakMap<Group<X>, History>();
+  const period = setup.seasonality === "hour_of_day" ? DAY_MS : WEEK_MS;
+  const hour = (start: EpochMs): number => Math.floor((((start % period) + period) % period) / HOUR_MS);
+  const inSeason = (start: EpochMs, of: EpochMs): boolean => setup.seasonality === "none" || hour(start) === hour(of);
+
+  let counted = { start: Number.NaN, windows };
+  /** How many of the windows before `start` are of its season; the groups of a window share the answer. */
+  function seasonal(start: EpochMs): number {
+    if (setup.seasonality === "none" || counted.start === start) return counted.windows;
+    let found = 0;
+    for (let back = 1; back <= windows; back++) if (inSeason(start - back * timespanMs, start)) found++;
+    counted = { start, windows: found };
+    return found;
+  }
+
+  function history(group: Group<X>): History {
+    let known = histories.get(group);
+    if (known === undefined) histories.set(group, (known = { starts: [], measures: [] }));
+    return known;
+  }
+
+  return {
+    keepsExtra,
+    emptyHolds: minCount <= 0 && meets(threshold, 0),
+    remembers: (group, from) => (histories.get(group)?.starts.at(-1) ?? Number.NEGATIVE_INFINITY) >= from - windows * timespanMs,
+    holds(group, from, to, start) {
+      const { starts, measures } = history(group);
+      const measured = measure(group, from, to);
+      const oldest = start - windows * timespanMs;
+      const total = exactSum();
+      let expired = 0;
+      for (let at = 0; at < starts.length && starts[at]! < start; at++) {
+        if (starts[at]! < oldest) expired = at + 1;
+        else if (inSeason(starts[at]!, start)) addSum(total, measures[at]!);
+      }
+      // A window before this one that is evaluated again misses what is dropped here; it is too late anyway.
+      starts.splice(0, expired);
+      measures.splice(0, expired);
+      if (from < to) record({ starts, measures }, start, measured);
+      if (to - from < minCount) return false;
+      const count = seasonal(start);
+      if (count === 0) return false;
+      if (total.whole === 0 && total.units === 0n) addExactly(total, 1);
+      if (!meets(threshold, ratioOf(measured, total, count))) return false;
+      const found: AlertBaseline = { numerator: meanOf(measured, 1), baseline: meanOf(total, count), windows: count };
+      return found;
+    },
+  };
+}
+
+function record({ starts, measures }: History, start: EpochMs, measured: ExactSum): void {
+  let at = starts.length;
+  while (at > 0 && starts[at - 1]! > start) at--;
+  if (starts[at - 1] === start) measures[at - 1] = measured;
+  else {
+    starts.splice(at, 0, start);
+    measures.splice(at, 0, measured);
+  }
+}
