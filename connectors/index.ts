@@ -1,4 +1,5 @@
 import type { Connector } from "../src/ports/connector.ts";
+import agentFindings from "./agent-findings/agent-findings.ts";
 import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
 import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
 import elastic from "./elastic/elastic.ts";
@@ -14,6 +15,7 @@ import zeek from "./zeek/zeek.ts";
 
 /** Every connector that is shipped. Adding one is one line here; its configuration is checked by its own schema. */
 export const connectors: readonly Connector[] = [
+  agentFindings,
   awsCloudtrail,
   awsVpcflow,
   elastic,

@@ -16,7 +16,7 @@ import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from ".
 /** Directory of the sample logs. */
 export const SAMPLES = resolve(PACKAGE_ROOT, "src/demo/samples");
 /** The samples end here; the demo's clock starts a little later, so that ages and windows are those of that day. */
-const SAMPLES_END = Date.UTC(2026, 8, 15, 0, 0, 0);
+const SAMPLES_END = Date.UTC(2026, 8, 16);
 const AFTER_MS = 180_000;
 const OKTA_TOKEN = "demo-okta-token";
 const RECEIVER_TOKEN = "demo-receiver-token";
