@@ -79,7 +79,7 @@ export interface Transaction {
   appendQuarantine(source: string, rejects: readonly Reject[], now: EpochMs): Promise<void>;
   /**
    * Moves a source from the cursor that was read to the next one, and adds to its counters. A watermark never
-   * moves back. Creates the source at `from` null.
+   * moves back. Creates the source at `from` null. A success ends `lastError`, never a pause.
    * @throws {Failure} permanent CURSOR_MOVED when the stored cursor is not `from`
    */
   moveCursor(change: SourceChange): Promise<void>;
@@ -133,7 +133,7 @@ export interface Store {
   ): Promise<void>;
   /** Events with sequence > `after`, in order. */
   readLog(after: Sequence, limit: number): Promise<readonly Logged[]>;
-  /** Smallest sequence - 1 whose later events all have time >= `time` at the earliest: where a replay starts. */
+  /** Where a replay starts that wants every event from `time` on: all of them have a larger sequence. The last sequence when there are none. */
   sequenceBefore(time: EpochMs): Promise<Sequence>;
   /** Newest sequence, 0 when empty. */
   lastSequence(): Promise<Sequence>;
@@ -147,7 +147,7 @@ export interface Store {
   incidents(filter?: { readonly ids?: readonly string[]; readonly open?: boolean; readonly limit?: number }): Promise<readonly Incident[]>;
   incidentRevision(id: string, revision: number): Promise<Incident | undefined>;
   alertRevision(id: string, revision: number): Promise<Alert | undefined>;
-  /** Destinations that have pending deliveries due at `now`, with their number. */
+  /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**
    * Leases pending, due deliveries of one destination, oldest first and never two revisions of one subject out of

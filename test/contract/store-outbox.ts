@@ -138,22 +138,28 @@ export function outboxPromises(store: TheStore): void {
   });
 
   describe("dueDestinations", () => {
-    test("counts what could be claimed now", async () => {
+    test("counts what is due and not being sent", async () => {
       await add(delivery("a", 1), delivery("a", 2), delivery("b", 1), delivery("c", 1, { dueTime: 50 }));
       await add(delivery("a", 1, { destination: "splunk" }), delivery("a", 1, { destination: "done" }));
       await store().settleDeliveries([settle("done:alert:a:1")], 1);
       const due = async (now: number): Promise<unknown> => new Set(await store().dueDestinations(now));
       expect(await due(10)).toEqual(
         new Set([
-          { destination: "elastic", due: 2 },
+          { destination: "elastic", due: 3 },
           { destination: "splunk", due: 1 },
         ]),
       );
       await claim(10, 20);
-      expect(await due(11)).toEqual(new Set([{ destination: "splunk", due: 1 }]));
+      // a:2 waits for a:1.
+      expect(await due(11)).toEqual(
+        new Set([
+          { destination: "elastic", due: 1 },
+          { destination: "splunk", due: 1 },
+        ]),
+      );
       expect(await due(50)).toEqual(
         new Set([
-          { destination: "elastic", due: 3 },
+          { destination: "elastic", due: 4 },
           { destination: "splunk", due: 1 },
         ]),
       );

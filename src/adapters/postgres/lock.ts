@@ -54,7 +54,7 @@ function acquire(path: string, content: string): boolean {
 }
 
 /** Removes the lock that was found stale, and only that one: meanwhile another process may have put its own there. */
-function removeStale(path: string, stale: string): void {
+export function removeStale(path: string, stale: string): void {
   const aside = `${path}.${randomUUID()}`;
   try {
     renameSync(path, aside);

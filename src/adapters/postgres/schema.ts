@@ -87,6 +87,9 @@ export const MIGRATIONS: readonly string[] = [
     kind text not null,
     subject_id text not null,
     revision integer not null,
+    -- Destination, kind and id in one column: the order of revisions is looked up by it alone, so that no other
+    -- index fits and the look-up is cheap also where nothing has ever been analyzed (PGlite).
+    subject uuid not null,
     status text not null default 'pending',
     attempts integer not null default 0,
     due_time bigint not null,
@@ -97,7 +100,7 @@ export const MIGRATIONS: readonly string[] = [
     body text
   );
   create index outbox_pending on custodes.outbox (destination, created_time, number) where status = 'pending';
-  create index outbox_subject on custodes.outbox (destination, kind, subject_id, revision) where status = 'pending';
+  create index outbox_subject on custodes.outbox (subject, revision) where status = 'pending';
   create index outbox_listed on custodes.outbox (status, number);
   `,
 ];

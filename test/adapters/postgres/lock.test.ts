@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockDirectory } from "../../../src/adapters/postgres/lock.ts";
+import { lockDirectory, removeStale } from "../../../src/adapters/postgres/lock.ts";
 import { openStore } from "../../../src/adapters/postgres/open.ts";
 import { Failure } from "../../../src/core/errors.ts";
 import { startChild, type Child } from "../../servers/child.ts";
@@ -73,6 +73,16 @@ describe("lockDirectory", () => {
     const old = new Date(Date.now() - 120_000);
     utimesSync(path, old, old);
     lockDirectory(directory)();
+  });
+
+  test("puts a lock back that another process took between the look at the stale one and its removal", () => {
+    const path = join(directory, "lock");
+    writeFileSync(path, "fresh");
+    removeStale(path, "stale");
+    expect(readFileSync(path, "utf8")).toBe("fresh");
+    removeStale(path, "fresh");
+    removeStale(path, "fresh");
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   test("lets one of many processes take over a stale lock", async () => {
