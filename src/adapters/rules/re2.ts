@@ -2,7 +2,10 @@ import { RE2JS } from "re2js";
 import { fold } from "../../core/sigma/fold.ts";
 import type { RegexEngine } from "../../core/sigma/reader.ts";
 
-/** Simple alternations up to this many literals are searched one by one; beyond, an automaton is faster. */
+/**
+ * Simple alternations up to this many literals are searched one by one;
+ * beyond, an automaton is faster.
+ */
 const LITERALS_MAX = 8;
 
 /**
@@ -41,7 +44,10 @@ function literalSearch(pattern: string, flags: { readonly i: boolean; readonly m
   return searchFor(caseless ? texts.map(fold) : texts, caseless, atStart, atEnd);
 }
 
-/** The text of a branch without meta-characters, escaped punctuation taken literally; undefined otherwise. */
+/**
+ * The text of a branch without meta-characters, escaped punctuation taken literally;
+ * undefined otherwise.
+ */
 function literalText(branch: string): string | undefined {
   // An escaped bar would have been cut in two by the split: a final backslash gives it away.
   if (!/^(?:[^\\^$.|?*+()[\]{}\ud800-\udfff]|\\[.\-/$^?*+()[\]{}\\ ])*$/.test(branch)) return undefined;

@@ -1,4 +1,7 @@
-/** Plain scalars that YAML 1.1 (https://yaml.org/type/) reads as something else than YAML 1.2's core schema does. */
+/**
+ * Plain scalars that YAML 1.1 (https://yaml.org/type/) reads as something else than YAML 1.2's core
+ * schema does.
+ */
 const DIFFERENT: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^(?:y|Y|yes|Yes|YES|on|On|ON)$/, "the boolean true"],
   [/^(?:n|N|no|No|NO|off|Off|OFF)$/, "the boolean false"],

@@ -59,7 +59,10 @@ function ruleDocument(path: string, document: Document.Parsed, lines: LineCounte
   };
 }
 
-/** Plain JavaScript values, also of a document with duplicate keys: its id still names what is rejected. */
+/**
+ * Plain JavaScript values, also of a document with duplicate keys:
+ * its id still names what is rejected.
+ */
 function valueOf(document: Document.Parsed): { readonly value: unknown; readonly problem: string | undefined } {
   let problem: string | undefined;
   // Also the walk may end in an error: it recurses as deep as the text says.

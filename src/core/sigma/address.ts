@@ -7,7 +7,10 @@ export interface AddressRange {
 /** Scratch for one address: parsing allocates nothing. */
 const scratch = new Uint16Array(8);
 
-/** Reads `address/bits`; without `/bits` it is the one address. A reason in words when it cannot be understood. */
+/**
+ * Reads `address/bits`; without `/bits` it is the one address.
+ * A reason in words when it cannot be understood.
+ */
 export function parseRange(text: string): AddressRange | string {
   const slash = text.indexOf("/");
   const size = parseAddress(slash === -1 ? text : text.slice(0, slash));
@@ -20,7 +23,10 @@ export function parseRange(text: string): AddressRange | string {
   return { parts, bits };
 }
 
-/** A test whether a text is an address within the range. IPv4 and IPv6 are different worlds, also when mapped. */
+/**
+ * A test whether a text is an address within the range.
+ * IPv4 and IPv6 are different worlds, also when mapped.
+ */
 export function rangeTest(range: AddressRange): (text: string) => boolean {
   const masks = range.parts.map((_, index) => maskOf(range.bits, index));
   const { parts } = range;
@@ -44,7 +50,10 @@ function parseAddress(text: string): number {
   return text.includes(":") ? parse6(text) : parse4(text, 0, 0) ? 2 : 0;
 }
 
-/** Dotted decimal from `start` to the end, into two parts from `at`. Leading zeros are refused: readers differ on them. */
+/**
+ * Dotted decimal from `start` to the end, into two parts from `at`.
+ * Leading zeros are refused: readers differ on them.
+ */
 function parse4(text: string, start: number, at: number): boolean {
   let octets = 0;
   let value = -1;

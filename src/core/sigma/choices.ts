@@ -8,7 +8,10 @@ import { expandPlaceholders } from "./placeholders.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 import type { TimePart } from "./time-part.ts";
 
-/** One way in which a scalar of an event can satisfy a value of a rule; plain data, so that it has a canonical text. */
+/**
+ * One way in which a scalar of an event can satisfy a value of a rule;
+ * plain data, so that it has a canonical text.
+ */
 export type Choice =
   | { readonly kind: "null" }
   /** The whole text against a pattern, whose literals are folded unless it is cased. */

@@ -42,7 +42,10 @@ export function compileRules<E>(documents: readonly RuleDocument[], options: Com
   };
 }
 
-/** Ids and names are one name space, and so is a rule's title where it must stand for both: its alerts carry it. */
+/**
+ * Ids and names are one name space, and so is a rule's title where it must stand for both:
+ * its alerts carry it.
+ */
 function claimNames<E>(draft: RuleDraft<E>, taken: Map<string, RuleDocument>): void {
   const { kind, id, name, info } = draft.head;
   const claims: readonly (readonly [string, string | undefined])[] = [

@@ -1,6 +1,9 @@
 import { reject, show, type KeyPath } from "./rejection.ts";
 
-/** A condition of a detection, filter or correlation, as a tree. `pattern` of an `of` is undefined for `them`. */
+/**
+ * A condition of a detection, filter or correlation, as a tree.
+ * `pattern` of an `of` is undefined for `them`.
+ */
 export type Condition =
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "of"; readonly every: boolean; readonly pattern: string | undefined }
@@ -19,7 +22,10 @@ interface Cursor {
   at: number;
 }
 
-/** Parses `not` > `and` > `or`, parentheses and `1 of`, `any of`, `all of`. @throws {Rejection} with what is wrong */
+/**
+ * Parses `not` > `and` > `or`, parentheses and `1 of`, `any of`, `all of`.
+ * @throws {Rejection} with what is wrong
+ */
 export function parseCondition(text: string, keys: KeyPath): Condition {
   if (text.length > LENGTH_MAX) reject(keys, `the condition is longer than ${LENGTH_MAX} characters`);
   if (text.includes("|")) reject(keys, "aggregations after a pipe are not part of Sigma 2; write a correlation");

@@ -144,7 +144,10 @@ function aliasesOf(map: YamlMap, groupBy: readonly string[]): CorrelationDraft["
   return result;
 }
 
-/** `generate` stands at the top level in the schema and inside `correlation` in many rules; both are understood. */
+/**
+ * `generate` stands at the top level in the schema and inside `correlation` in many rules;
+ * both are understood.
+ */
 function generateOf(document: YamlMap, map: YamlMap): boolean {
   const read = (from: YamlMap, keys: KeyPath): boolean | undefined => {
     const value = own(from, "generate");

@@ -34,7 +34,10 @@ const KNOWN: readonly string[] = [
 /** Response levels: 1 soft, 2 hard, 3 emergency. */
 const LEVEL_MAX = 3;
 
-/** Reads the `custodes` keys; all of them are optional. @throws {Rejection} for unknown keys and wrong types */
+/**
+ * Reads the `custodes` keys; all of them are optional.
+ * @throws {Rejection} for unknown keys and wrong types
+ */
 export function parseCustodes(document: YamlMap): CustodesKeys {
   const value = own(document, "custodes");
   const map = value === undefined ? {} : mapAt(value, PLACE);

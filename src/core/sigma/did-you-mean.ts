@@ -24,13 +24,19 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   return name === undefined ? "" : `; did you mean "${name}"?`;
 }
 
-/** As `didYouMean`, but silent unless the name is close: for ids, of which any two have something in common. */
+/**
+ * As `didYouMean`, but silent unless the name is close:
+ * for ids, of which any two have something in common.
+ */
 export function didYouMeanId(word: string, known: Iterable<string>): string {
   const name = nearest(word, [...known]);
   return name === undefined ? "" : `; did you mean "${name}"?`;
 }
 
-/** Edits from one to the other; a name that contains the other counts as near, the nearer the more it covers. */
+/**
+ * Edits from one to the other; a name that contains the other counts as near, the nearer the more it
+ * covers.
+ */
 function unlikeness(a: string, b: string): number {
   const edits = editDistance(a, b);
   if (a.length > 2 && b.length > 2 && (a.includes(b) || b.includes(a))) return Math.min(edits, 1 + Math.abs(a.length - b.length) / 100);

@@ -71,7 +71,10 @@ export function onlyKeys(map: YamlMap, keys: KeyPath, known: readonly string[]):
   }
 }
 
-/** Refuses empty lists and maps anywhere, and nesting that recursion could not follow. @throws {Rejection} */
+/**
+ * Refuses empty lists and maps anywhere, and nesting that recursion could not follow.
+ * @throws {Rejection}
+ */
 export function refuseEmpty(value: unknown, keys: KeyPath): void {
   if (typeof value !== "object" || value === null) return;
   if (keys.length > DEPTH_MAX) reject(keys, `the document is nested deeper than ${DEPTH_MAX} levels`);

@@ -13,7 +13,10 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 /** Longest duration: a century. Beyond that a number is a mistake, and sums of times must stay exact. */
 const DURATION_MAX_MS = 100 * 31_556_952_000;
 
-/** Milliseconds of `<n>` + s, m, h, d, w, M or y; undefined when the text is anything else or over a century. */
+/**
+ * Milliseconds of `<n>` + s, m, h, d, w, M or y;
+ * undefined when the text is anything else or over a century.
+ */
 export function parseDuration(text: unknown): DurationMs | undefined {
   if (typeof text !== "string") return undefined;
   const match = /^(\d{1,12})([smhdwMy])$/.exec(text);

@@ -55,7 +55,10 @@ const HEAD = [0, 2, 3] as const;
 /** Characters at the end that depend on what follows it or are padding, per rest of the length by 3. */
 const TAIL = [0, 3, 2] as const;
 
-/** What of the value is seen in the Base64 of a longer text, at each of the three shifts; may be empty for one byte. */
+/**
+ * What of the value is seen in the Base64 of a longer text, at each of the three shifts;
+ * may be empty for one byte.
+ */
 export function base64Offsets(bytes: Bytes): readonly string[] {
   return HEAD.map((head, shift) => {
     const encoded = base64([...Array.from({ length: shift }, () => 32), ...bytes]);

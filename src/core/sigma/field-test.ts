@@ -57,7 +57,10 @@ const RELATIONS: Readonly<Record<Position, (own: string, other: string) => boole
   endswith: (own, other) => own.endsWith(other),
 };
 
-/** Whether any element of the field relates to any of the other field, or, with `differ`, none does and both have some. */
+/**
+ * Whether any element of the field relates to any of the other field, or, with `differ`, none does
+ * and both have some.
+ */
 export function referenceTest<E>(field: FieldSource<E>, other: FieldSource<E>, position: Position, differ: boolean): (event: E) => boolean {
   const relates = RELATIONS[position];
   return (event) => {

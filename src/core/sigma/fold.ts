@@ -56,7 +56,10 @@ function foldTable(): Uint16Array {
   return result;
 }
 
-/** Letters whose full upper-case form is several characters but which have a simple fold (CaseFolding.txt, status S). */
+/**
+ * Letters whose full upper-case form is several characters but which have a simple fold
+ * (CaseFolding.txt, status S).
+ */
 const SPECIAL: ReadonlyMap<string, string> = new Map([
   ["\u1fd3", "\u0390"],
   ["\u1fe3", "\u03b0"],

@@ -41,7 +41,10 @@ export function resolveTargets<E>(
   return { draft, body, targets };
 }
 
-/** Resolves groups, fields and the condition. `inner` are the correlations that it refers to, by key. @throws {Rejection} */
+/**
+ * Resolves groups, fields and the condition.
+ * `inner` are the correlations that it refers to, by key. @throws {Rejection}
+ */
 export function linkCorrelation<E>(
   scope: CompileScope<E>,
   node: CorrelationNode<E>,

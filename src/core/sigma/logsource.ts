@@ -46,7 +46,10 @@ export function categoriesOf(logsource: Logsource): readonly Category[] | undefi
   return [known];
 }
 
-/** Whether all events of `inner` are events of `outer`; with `normalized`, the product `agent` says nothing. */
+/**
+ * Whether all events of `inner` are events of `outer`;
+ * with `normalized`, the product `agent` says nothing.
+ */
 export function containsLogsource(outer: Logsource, inner: Logsource, normalized: boolean): boolean {
   for (const [part, value] of outer) {
     if (normalized && part === "product" && value === PRODUCT) continue;

@@ -39,7 +39,10 @@ export interface FieldKey {
   readonly expand: boolean;
 }
 
-/** Reads `field|modifier|…`. @throws {Rejection} for an unknown modifier or a combination that means nothing */
+/**
+ * Reads `field|modifier|…`. @throws {Rejection} for an unknown modifier or a combination that means
+ * nothing
+ */
 export function parseFieldKey(text: string, keys: KeyPath): FieldKey {
   const [field = "", ...modifiers] = text.split("|");
   const given = new Set<string>();

@@ -5,10 +5,16 @@ export const ONE = 1;
 /** One of the characters that start a Windows parameter (`windash`). */
 export const DASH = 2;
 
-/** A text with wildcards: literal runs and ANY, ONE, DASH. Neighbouring literals are joined; `[]` is the empty text. */
+/**
+ * A text with wildcards: literal runs and ANY, ONE, DASH.
+ * Neighbouring literals are joined; `[]` is the empty text.
+ */
 export type Pattern = readonly (string | number)[];
 
-/** The forms in which Windows programs take a parameter's dash: hyphen, slash, en dash, em dash, horizontal bar. */
+/**
+ * The forms in which Windows programs take a parameter's dash:
+ * hyphen, slash, en dash, em dash, horizontal bar.
+ */
 export const DASHES: readonly string[] = ["-", "/", "\u2013", "\u2014", "\u2015"];
 
 /** Joins literals and collapses runs of ANY. */
@@ -86,7 +92,10 @@ export function dashPattern(pattern: Pattern): Pattern {
 /** More alternatives than this per value are refused: five dashes of five forms each. */
 const ALTERNATIVES_MAX = 3125;
 
-/** The patterns that a pattern with DASH stands for; undefined when there are more than ALTERNATIVES_MAX. */
+/**
+ * The patterns that a pattern with DASH stands for;
+ * undefined when there are more than ALTERNATIVES_MAX.
+ */
 export function expandDashes(pattern: Pattern): readonly Pattern[] | undefined {
   let results: (string | number)[][] = [[]];
   for (const item of pattern) {

@@ -1,7 +1,10 @@
 import { didYouMean } from "./did-you-mean.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 
-/** One value expands to at most this many: the product of a few lists, not of lists that were mistaken for names. */
+/**
+ * One value expands to at most this many: the product of a few lists, not of lists that were mistaken
+ * for names.
+ */
 const EXPANSIONS_MAX = 10_000;
 
 /**

@@ -12,7 +12,10 @@ export interface Predicate<E> {
   readonly kind: "field" | "keyword" | "category" | "and" | "or" | "not";
   /** Operands of and, or, not. */
   readonly parts: readonly Predicate<E>[];
-  /** For kind `field`: its path, and the folded texts when it is equality with one of them and nothing else. */
+  /**
+   * For kind `field`: its path, and the folded texts when it is equality with one of them and nothing
+   * else.
+   */
   readonly path: string | undefined;
   readonly exact: readonly string[] | undefined;
   readonly cost: number;

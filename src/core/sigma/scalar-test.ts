@@ -11,13 +11,19 @@ import { timePart } from "./time-part.ts";
 /** A value of an event that is not null, an array or a map. */
 export type Scalar = string | number | boolean;
 
-/** Whether a scalar satisfies a rule's value. The memo belongs to the field that the scalar comes from. Never throws. */
+/**
+ * Whether a scalar satisfies a rule's value.
+ * The memo belongs to the field that the scalar comes from. Never throws.
+ */
 export type ScalarTest = (value: Scalar, memo: FoldMemo) => boolean;
 
 /** Regular expressions are refused beyond this length: compiled ones take memory in proportion. */
 const REGEX_LENGTH_MAX = 8192;
 
-/** One test for "any of these choices" (`null` is the caller's business); undefined when there are none. */
+/**
+ * One test for "any of these choices" (`null` is the caller's business);
+ * undefined when there are none.
+ */
 export function scalarTest(choices: readonly Choice[], regex: RegexEngine, keys: KeyPath): ScalarTest | undefined {
   const exact = new Set<string>();
   const exactCased = new Set<string>();
@@ -45,7 +51,10 @@ export function scalarText(value: Scalar): string | undefined {
   return value ? "true" : "false";
 }
 
-/** Numbers are compared as numbers where a text is the canonical text of one: the same verdict without making texts. */
+/**
+ * Numbers are compared as numbers where a text is the canonical text of one:
+ * the same verdict without making texts.
+ */
 function exactTest(texts: ReadonlySet<string>, cased: boolean): ScalarTest {
   const numbers = new Set([...texts].map(Number).filter((number) => Number.isFinite(number) && texts.has(String(number))));
   const whenTrue = texts.has("true");

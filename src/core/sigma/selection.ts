@@ -8,7 +8,10 @@ import { reject, show, type KeyPath } from "./rejection.ts";
 import { scalarTest, type ScalarTest } from "./scalar-test.ts";
 import type { CompileScope } from "./scope.ts";
 
-/** A search identifier: a map (AND), a list of maps and keywords (OR), or one keyword. @throws {Rejection} */
+/**
+ * A search identifier: a map (AND), a list of maps and keywords (OR), or one keyword.
+ * @throws {Rejection}
+ */
 export function compileSelection<E>(scope: CompileScope<E>, value: unknown, keys: KeyPath): Predicate<E> {
   if (!Array.isArray(value)) return isMap(value) ? compileMap(scope, value, keys) : keywords(scope, KEYWORD, [value], [keys]);
   const maps: Predicate<E>[] = [];
@@ -134,7 +137,10 @@ function exactTexts(choices: readonly Choice[]): readonly string[] | undefined {
   return [...texts];
 }
 
-/** Substrings, or with `re` patterns, of any string value; under `all` each value may be met by another string. */
+/**
+ * Substrings, or with `re` patterns, of any string value;
+ * under `all` each value may be met by another string.
+ */
 function keywords<E>(scope: CompileScope<E>, key: FieldKey, values: readonly unknown[], places: readonly KeyPath[]): Predicate<E> {
   const choices = values.map((value, index) => {
     if (Array.isArray(value) || isMap(value)) reject(places[index]!, `${show(value)} stands where a keyword is expected`);

@@ -29,7 +29,10 @@ export function timePart(part: TimePart, value: unknown): number | undefined {
   }
 }
 
-/** ISO 8601 week: that of the Thursday of the same Monday-to-Sunday week, counted from its year's start. */
+/**
+ * ISO 8601 week: that of the Thursday of the same Monday-to-Sunday week, counted from its year's
+ * start.
+ */
 function isoWeek(date: Date): number {
   const weekday = (date.getUTCDay() + 6) % 7;
   const thursday = new Date(date.getTime() + (3 - weekday) * DAY_MS);
