@@ -59,10 +59,7 @@ function ascending<S extends Revised>(subjects: readonly S[]): readonly S[] {
 /** See Store.alerts; by newest last time. */
 export async function alerts(session: Session, filter: Parameters<Store["alerts"]>[0] = {}): Promise<readonly Alert[]> {
   const { rows } = await session.query<Body>(
-    `select body from custodes.alert as one
-     where ($1::json is null or id in (select json_array_elements_text($1::json)))
-       and not exists (select 1 from custodes.alert as later where later.id = one.id and later.revision > one.revision)
-     order by last_time desc, id limit $2`,
+    `select body from ${newest("alert", filter.ids)} order by found.last_time desc, found.id limit $2`,
     [ids(filter.ids), filter.limit ?? null],
   );
   return rows.map(alertOf);
@@ -71,14 +68,22 @@ export async function alerts(session: Session, filter: Parameters<Store["alerts"
 /** See Store.incidents; by newest last time. */
 export async function incidents(session: Session, filter: Parameters<Store["incidents"]>[0] = {}): Promise<readonly Incident[]> {
   const { rows } = await session.query<Body>(
-    `select body from custodes.incident as one
-     where ($1::json is null or id in (select json_array_elements_text($1::json)))
-       and ($2::boolean is null or (status not in ($3, $4)) = $2)
-       and not exists (select 1 from custodes.incident as later where later.id = one.id and later.revision > one.revision)
-     order by last_time desc, id limit $5`,
-    [ids(filter.ids), filter.open ?? null, INCIDENT_STATUS.resolved, INCIDENT_STATUS.closed, filter.limit ?? null],
+    `select body from ${newest("incident", filter.ids)}
+     where $3::boolean is null or (status not in ($4, $5)) = $3
+     order by found.last_time desc, found.id limit $2`,
+    [ids(filter.ids), filter.limit ?? null, filter.open ?? null, INCIDENT_STATUS.resolved, INCIDENT_STATUS.closed],
   );
   return rows.map(incidentOf);
+}
+
+/** The newest revisions: of the ids in $1, each looked up by its key; or of all ($1 is null), walked only as far as the limit. */
+function newest(table: "alert" | "incident", wanted: readonly string[] | undefined): string {
+  if (wanted === undefined) {
+    return `(select * from custodes.${table} as one where $1::json is null and not exists (
+      select 1 from custodes.${table} as later where later.id = one.id and later.revision > one.revision)) as found`;
+  }
+  return `(select distinct json_array_elements_text($1::json) as id) as wanted cross join lateral (
+    select * from custodes.${table} where id = wanted.id order by revision desc limit 1) as found`;
 }
 
 /** See Store.alertRevision. */
