@@ -19,7 +19,7 @@ export interface Directory {
   byKey(kind: KeyKind, value: string, time: EpochMs): readonly AgentProfile[];
   /** The agents that held a pod uid. */
   byPod(uid: string): readonly AgentProfile[];
-  /** The agents that held an address at `time`, exact intervals first, then within the clock tolerance. */
+  /** The agents that held an address at `time`, give or take the clock tolerance. */
   byIp(ip: string, time: EpochMs): readonly AgentProfile[];
 }
 
