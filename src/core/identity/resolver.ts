@@ -7,7 +7,7 @@ import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { applyPolicy, attributeObserved } from "./attribute.ts";
 import { CLOCK_TOLERANCE_MS, type Directory } from "./directory.ts";
-import { facts, type ObservedFact } from "./facts.ts";
+import { facts, type Facts, type ObservedFact } from "./facts.ts";
 
 export type { ObservedFact } from "./facts.ts";
 
@@ -53,48 +53,15 @@ export function resolver(registry: Directory): Resolver {
   const holders = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX });
   const names = facts({ kind: "dns", beforeMs: CLOCK_TOLERANCE_MS, afterMs: DNS_MS, max: FACTS_MAX });
   const changed = new Set<ObservedFact>();
+  const known: Known = { holders, names, changed };
   let waiting: Event[] = [];
   let forced = 0;
-
-  const learn = (event: Event): void => {
-    if (event.category === "dns") {
-      if (event.dnsQuery === undefined || event.dnsQuery === "") return;
-      for (const answer of event.dnsAnswers ?? []) {
-        const fact = names.observe(answer, event.dnsQuery, event.time);
-        if (fact !== undefined) changed.add(fact);
-      }
-    } else if (
-      event.attributionId === ATTRIBUTION.direct &&
-      event.srcIp !== undefined &&
-      event.agentUid !== undefined &&
-      isPrivateIp(event.srcIp)
-    ) {
-      holders.observe(event.srcIp, event.agentUid, event.time);
-    }
-  };
-  const resolve = (event: Event): void => {
-    if (event.attributionId === ATTRIBUTION.none && event.srcIp !== undefined) {
-      const agents = holders
-        .at(event.srcIp, event.time)
-        .map((id) => registry.byId(id))
-        .filter((agent) => agent !== undefined);
-      attributeObserved(event, agents);
-    }
-    if (event.dstHost !== undefined || event.dstIp === undefined) return;
-    const found = names.at(event.dstIp, event.time);
-    const [name] = found;
-    // Several names on one address (a content network) leave the host unknown: it is never guessed.
-    if (name === undefined || found.length > 1) return;
-    event.dstHost = name;
-    const agent = event.agentUid === undefined ? undefined : registry.byId(event.agentUid);
-    if (agent !== undefined) applyPolicy(event, agent);
-  };
 
   return {
     push(events) {
       const ready: Event[] = [];
       for (const event of events) {
-        learn(event);
+        learn(event, known);
         if (needsObservation(event)) waiting.push(event);
         else ready.push(event);
       }
@@ -110,7 +77,7 @@ export function resolver(registry: Directory): Resolver {
       const still: Event[] = [];
       for (const event of waiting) (event.time + OBSERVED_MS <= watermark || settled(event, watermark) ? ready : still).push(event);
       waiting = still;
-      for (const event of ready) resolve(event);
+      for (const event of ready) decide(event, known, registry);
       holders.prune(watermark - OBSERVED_MS - LATE_MS);
       names.prune(watermark - OBSERVED_MS - LATE_MS);
       return ready.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
@@ -134,6 +101,48 @@ export function resolver(registry: Directory): Resolver {
       return { waiting: waiting.length, forced, facts: holders.size + names.size, evicted: holders.evicted + names.evicted };
     },
   };
+}
+
+/** What was observed so far. */
+interface Known {
+  readonly holders: Facts;
+  readonly names: Facts;
+  readonly changed: Set<ObservedFact>;
+}
+
+function learn(event: Event, { holders, names, changed }: Known): void {
+  if (event.category === "dns") {
+    if (event.dnsQuery === undefined || event.dnsQuery === "") return;
+    for (const answer of event.dnsAnswers ?? []) {
+      const fact = names.observe(answer, event.dnsQuery, event.time);
+      if (fact !== undefined) changed.add(fact);
+    }
+  } else if (
+    event.attributionId === ATTRIBUTION.direct &&
+    event.srcIp !== undefined &&
+    event.agentUid !== undefined &&
+    isPrivateIp(event.srcIp)
+  ) {
+    holders.observe(event.srcIp, event.agentUid, event.time);
+  }
+}
+
+function decide(event: Event, { holders, names }: Known, registry: Directory): void {
+  if (event.attributionId === ATTRIBUTION.none && event.srcIp !== undefined) {
+    const agents = holders
+      .at(event.srcIp, event.time)
+      .map((id) => registry.byId(id))
+      .filter((agent) => agent !== undefined);
+    attributeObserved(event, agents);
+  }
+  if (event.dstHost !== undefined || event.dstIp === undefined) return;
+  const found = names.at(event.dstIp, event.time);
+  const [name] = found;
+  // Several names on one address (a content network) leave the host unknown: it is never guessed.
+  if (name === undefined || found.length > 1) return;
+  event.dstHost = name;
+  const agent = event.agentUid === undefined ? undefined : registry.byId(event.agentUid);
+  if (agent !== undefined) applyPolicy(event, agent);
 }
 
 function needsObservation(event: Event): boolean {
