@@ -41,7 +41,7 @@ export function arrivals<T>(): { arrive(value: T): void; wait(count: number): Pr
 }
 
 /** A handler's run that the test ends. */
-export function gate(): { readonly opened: Promise<void>; open(): void } {
+function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));
   return { opened, open };

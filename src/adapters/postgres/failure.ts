@@ -13,7 +13,7 @@ export function storeFailure(error: unknown): Failure {
 }
 
 /** SQLSTATE or system error code (`ECONNREFUSED`) of an error, when it has one. */
-export function errorCode(error: unknown): string | undefined {
+function errorCode(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   return typeof error.code === "string" && /^[A-Z0-9_]{5,40}$/.test(error.code) ? error.code : undefined;
 }

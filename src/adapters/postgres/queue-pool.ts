@@ -3,13 +3,13 @@ import { EventEmitter } from "node:events";
 import type { Database, Notification, Row, Rows, Session } from "./database.ts";
 
 /** What BullMQ gets for a statement. */
-export interface PoolResult<R> {
+interface PoolResult<R> {
   readonly rows: R[];
   readonly rowCount: number;
 }
 
 /** A borrowed client; all clients of one pool share its sessions and one listening connection. */
-export interface PoolClient extends EventEmitter {
+interface PoolClient extends EventEmitter {
   query<R = Row>(sql: string, params?: readonly unknown[]): Promise<PoolResult<R>>;
   release(destroy?: boolean): void;
 }

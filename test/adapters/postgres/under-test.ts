@@ -8,7 +8,7 @@ export async function storeUnderTest(location: StoreLocation): Promise<StoreUnde
 }
 
 /** Empties every table of the store except the one that knows the schema's version. */
-export async function empty({ pool }: OpenStore): Promise<void> {
+async function empty({ pool }: OpenStore): Promise<void> {
   const { rows } = await pool.query<{ tables: string }>(
     "select string_agg(format('custodes.%I', tablename), ', ') as tables from pg_tables where schemaname = 'custodes' and tablename <> 'migration'",
   );
