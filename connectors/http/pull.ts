@@ -1,0 +1,165 @@
+/**
+ * Generic pull: windows of time, pages within, or pages alone. A window is over when its pages are, and only then is time
+ * proven; the next one reaches back by `overlap`, and records that it brings again are left out as far as they are remembered.
+ */
+import { linkOf, pageRecords, requestJson, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
+import { Failure } from "../../src/core/errors.ts";
+import type { EpochMs } from "../../src/core/event.ts";
+import { asObject, canonicalJson, recordTime } from "../../src/core/record.ts";
+import type { Located, Page, Source } from "../../src/ports/connector.ts";
+import type { Context } from "../../src/ports/context.ts";
+import { authorizer, type Authorizer } from "./auth.ts";
+import type { Config } from "./config.ts";
+import { decodeState, encodeState, NEXT_MAX, SEEN_MAX, type PullState } from "./cursor.ts";
+import { valueAt } from "./path.ts";
+import { callOf, storableLink } from "./request.ts";
+
+/** Pages of one window, or of one chain without windows: a vendor whose paging runs in circles must not run for ever. */
+const PAGES_MAX = 10_000;
+
+/** The source of a configuration. */
+export function httpSource(config: Config): Source {
+  const authorize = authorizer(config.auth);
+  return {
+    async pull(cursor, context) {
+      const now = context.clock.now();
+      const state = cursor === null ? firstState(config, now) : resumed(config, decodeState(cursor), now);
+      // The window has not begun yet: the last one ended less than `lag` ago.
+      if (state.from !== null && state.to !== null && state.to <= state.from)
+        return { records: [], rejects: [], next: encodeState({ ...state, to: null }), more: false, completeTo: null };
+      const answer = await ask(config, authorize, state, context);
+      return await pageOf(config, state, answer, now);
+    },
+  };
+}
+
+function firstState({ window, lag }: Config, now: EpochMs): PullState {
+  const from = window === undefined ? null : now - lag - window.backfill;
+  const to = window === undefined || from === null ? null : Math.min(from + window.max, now - lag);
+  return { from, to, next: null, pages: 0, seen: [] };
+}
+
+/** A window that waits for its end gets the end that is possible now. */
+function resumed(config: Config, state: PullState, now: EpochMs): PullState {
+  const { window, lag } = config;
+  if (window === undefined) return { ...state, from: null, to: null };
+  if (state.from === null) return firstState(config, now);
+  return state.to === null ? { ...state, to: Math.min(state.from + window.max, now - lag) } : state;
+}
+
+async function ask(config: Config, authorize: Authorizer, state: PullState, context: Context): Promise<HttpAnswer> {
+  const call = callOf(config, state);
+  const headers = { ...call.headers, ...(await authorize.headers(context)) };
+  try {
+    return await requestJson({ ...call, headers }, context);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "HTTP_DENIED" || !authorize.refused()) throw error;
+    throw new Failure("the access token was refused; the next pull asks for a new one", {
+      kind: "retryable",
+      code: "HTTP_DENIED",
+      scope: "connector",
+    });
+  }
+}
+
+async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now: EpochMs): Promise<Page> {
+  const items = itemsOf(config, answer.body);
+  const place = `${new URL(config.url).pathname}#${state.from ?? ""}:${state.pages + 1}`;
+  const { records, rejects } = pageRecords(items, answer.text, place);
+  const following = nextOf(config, state, answer, items.length);
+  const { fresh, seen } = await withoutSeen(config, state, records);
+  // Some vendors give a new cursor with every answer: without a window an empty page is the end, and its cursor the next start.
+  const caughtUp = config.window === undefined && items.length === 0;
+  if (following !== undefined && !caughtUp) {
+    if (state.pages + 1 >= PAGES_MAX) throw malformed(`paging goes on after ${PAGES_MAX} pages`);
+    const next = encodeState({ ...state, next: following, pages: state.pages + 1, seen });
+    return { records: fresh, rejects, next, more: true, completeTo: null };
+  }
+  return { records: fresh, rejects, ...ended(config, { ...state, next: lastOf(config, state, following, items.length) }, seen, now) };
+}
+
+/** Where a chain that ended goes on. */
+function lastOf({ paging }: Config, state: PullState, following: string | number | undefined, count: number): string | number | null {
+  if (paging.type !== "page") return following ?? state.next;
+  // An empty page comes after one that may have been short: what is new joins that one first.
+  const page = Number(state.next ?? paging.first);
+  return count === 0 ? Math.max(page - 1, paging.first) : page;
+}
+
+/** What follows the last page of a window or chain. */
+function ended(config: Config, state: PullState, seen: readonly string[], now: EpochMs): Pick<Page, "next" | "more" | "completeTo"> {
+  const { window, lag } = config;
+  if (window === undefined || state.from === null || state.to === null) {
+    // A chain goes on where it ended: its last page is asked for again until it has a successor.
+    const next = config.paging.type === "none" ? null : state.next;
+    return { next: encodeState({ ...state, next, pages: 0, seen }), more: false, completeTo: now - lag };
+  }
+  const reached = { from: state.to - window.overlap, to: null, next: null, pages: 0, seen };
+  return { next: encodeState(reached), more: state.to < now - lag, completeTo: state.to };
+}
+
+function itemsOf({ records, emptyWhenMissing }: Config, body: unknown): readonly unknown[] {
+  const found = valueAt(body, records);
+  if (Array.isArray(found)) return found as readonly unknown[];
+  if (found === null || (found === undefined && emptyWhenMissing)) return [];
+  if (asObject(found) !== undefined && records !== "") return [found];
+  throw malformed(records === "" ? "the answer is not a list" : `the answer has no list at ${records}`);
+}
+
+/** Where the next page is; undefined after the last one. */
+function nextOf(config: Config, state: PullState, answer: HttpAnswer, count: number): string | number | undefined {
+  const { paging } = config;
+  switch (paging.type) {
+    case "none":
+      return undefined;
+    case "cursor": {
+      const next = valueAt(answer.body, paging.path);
+      if ((typeof next !== "string" && typeof next !== "number") || next === "" || next === state.next) return undefined;
+      if (String(next).length > NEXT_MAX) throw malformed(`the cursor is longer than ${NEXT_MAX} characters`);
+      return next;
+    }
+    case "next_link": {
+      const link = paging.path === undefined ? linkOf(answer.headers["link"], "next") : valueAt(answer.body, paging.path);
+      if (typeof link !== "string" || link === "") return undefined;
+      const stored = storableLink(link, config);
+      if (stored.length > NEXT_MAX) throw malformed(`the link is longer than ${NEXT_MAX} characters`);
+      return stored === state.next ? undefined : stored;
+    }
+    case "page":
+      return count === 0 || (paging.size !== undefined && count < paging.size) ? undefined : Number(state.next ?? paging.first) + 1;
+  }
+}
+
+/** Leaves out what the overlap or a page that is read again brings again, and remembers the newest records. */
+async function withoutSeen(
+  config: Config,
+  state: PullState,
+  records: readonly Located[],
+): Promise<{ readonly fresh: readonly Located[]; readonly seen: readonly string[] }> {
+  const known = new Set(state.seen);
+  const keys = await Promise.all(records.map(async ({ record }) => await hashOf(record)));
+  const fresh = records.filter((_, index) => !known.has(keys[index] ?? ""));
+  const remembered = config.window === undefined ? keys : keys.filter((_, index) => inOverlap(config, state, records[index]?.record));
+  return { fresh, seen: [...new Set([...state.seen, ...remembered].toReversed())].slice(0, SEEN_MAX).toReversed() };
+}
+
+/** Only records of the window's end can come again. */
+function inOverlap({ window, map }: Config, { to }: PullState, record: unknown): boolean {
+  if (window === undefined || to === null) return false;
+  try {
+    return recordTime(valueAt(record, map.time), Number.MAX_SAFE_INTEGER / 2) >= to - window.overlap;
+  } catch (error) {
+    // Without a usable time nothing is known; the normalizer says what is wrong with the record.
+    if (error instanceof Failure) return true;
+    throw error;
+  }
+}
+
+async function hashOf(record: unknown): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(record)));
+  return btoa(String.fromCharCode(...new Uint8Array(digest).subarray(0, 9)));
+}
+
+function malformed(message: string): Failure {
+  return new Failure(message, { kind: "retryable", code: "HTTP_MALFORMED", scope: "connector" });
+}
