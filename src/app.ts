@@ -82,6 +82,9 @@ async function build(
     log,
   });
   closers.push(() => queue.close());
+  // Nobody else works on an embedded store: a job that seems to run there is that of a process that was killed, and would
+  // hold up the next one until its lock ends. The schedules and the relay fill the queue again.
+  if (config.store === "embedded" && config.queue === "store") await queue.clear();
 
   const meter = promMetrics();
   const aborter = new AbortController();
@@ -131,7 +134,7 @@ async function build(
     await supervisor.stop();
   });
   const checkHealth = () => health(store, sources, destinations, delivery, now());
-  const push = pusher(ingestDeps, supervisor.eventsStored);
+  const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,

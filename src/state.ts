@@ -1,3 +1,4 @@
+import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import type { DeliveryStatus, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
@@ -11,6 +12,7 @@ export const STATE_QUERIES = [
   "deliveries",
   "quarantine",
   "quarantine-record",
+  "progress",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -46,7 +48,19 @@ export async function queryState(store: Store, query: StateQuery, parameters: St
       );
     case "quarantine-record":
       return (await store.quarantine({ id: Number(id) }))[0] ?? null;
+    case "progress":
+      return progress(store);
   }
+}
+
+/** How far correlation has come in the log and in event time, and how many deliveries are not settled (counted up to LIMIT_MAX). */
+async function progress(store: Store): Promise<Readonly<Record<string, number | null>>> {
+  return {
+    stored: await store.lastSequence(),
+    correlated: await store.offset(CONTINUOUS_JOB),
+    watermark: await store.offset(`${CONTINUOUS_JOB}/watermark`),
+    pending: (await store.deliveries({ status: "pending", limit: LIMIT_MAX })).length,
+  };
 }
 
 function destinationOf(parameters: StateParameters): { destination?: string } {

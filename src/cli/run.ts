@@ -10,15 +10,11 @@ const DRAIN_MAX_MS = 25_000;
 export async function runCommand(path: string): Promise<number> {
   const config = commandConfig(path);
   const log = pinoLog(config.log.level);
+  // Listened for before anything starts: a signal during the start must not end the process in the middle of it.
+  const stop = stopSignal();
   const service = await start(config, { log });
-  const signal = await new Promise<string>((resolve) => {
-    process.once("SIGTERM", () => resolve("SIGTERM"));
-    process.once("SIGINT", () => resolve("SIGINT"));
-  });
+  const signal = await stop;
   log.info({ signal }, "stopping: no new work is taken");
-  const again = () => process.exit(EXIT.no);
-  process.once("SIGTERM", again);
-  process.once("SIGINT", again);
   const late = setTimeout(() => {
     log.error({ drainMs: DRAIN_MAX_MS }, "the drain took too long; what was under way will be done again");
     process.exit(EXIT.no);
@@ -27,4 +23,17 @@ export async function runCommand(path: string): Promise<number> {
   clearTimeout(late);
   log.info({}, "stopped");
   return EXIT.good;
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(EXIT.no);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
 }

@@ -77,6 +77,7 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "deadletter":
     case "quarantine-record":
     case "deadletters-replay":
+    case "progress":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

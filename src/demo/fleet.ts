@@ -17,7 +17,8 @@ export interface SampleAgent {
   readonly verbs: readonly string[];
   readonly bulkMb: number;
   readonly perMinute: number;
-  readonly retiredAt: string | undefined;
+  /** Hour of the samples' day in which it is retired. */
+  readonly retiredHour: number | undefined;
 }
 
 /** One route of the gateway. */
@@ -47,7 +48,7 @@ export const ROUTES = {
   adminUsers: route("admin.users", "GET", "/admin/users/{id}", "admin"),
 } as const;
 
-const base = { region: "eu-west-1", verbs: [], bulkMb: 20, perMinute: 100, retiredAt: undefined } as const;
+const base = { region: "eu-west-1", verbs: [], bulkMb: 20, perMinute: 100, retiredHour: undefined } as const;
 
 /** The agents. */
 export const FLEET: readonly SampleAgent[] = [
@@ -165,7 +166,7 @@ export const FLEET: readonly SampleAgent[] = [
     tools: ["copy_record"],
     routes: [ROUTES.customer],
     ip: "10.20.1.18",
-    retiredAt: "2026-09-15T09:00:00Z",
+    retiredHour: 9,
   },
 ];
 
@@ -185,9 +186,12 @@ export function namesOf(agent: SampleAgent) {
   };
 }
 
-/** The registry file of the fleet. */
-export function registryYaml(): string {
+const HOUR_MS = 3_600_000;
+
+/** The registry file of the fleet, for samples of the 24 hours from `day` (epoch milliseconds). */
+export function registryYaml(day: number): string {
   const text = JSON.stringify;
+  const hour = (hours: number) => new Date(day + hours * HOUR_MS).toISOString().replace(".000Z", "Z");
   const lines = ["# The agents of the demo. Every value is JSON, which YAML reads as it is.", "version: 1", "agents:"];
   for (const agent of FLEET) {
     const names = namesOf(agent);
@@ -203,7 +207,7 @@ export function registryYaml(): string {
       `    regions: ${text([agent.region])}`,
       `    infra_verbs: ${text(agent.verbs)}`,
       `    expected_volume: ${text({ per_minute_max: agent.perMinute, bulk_mb_per_10m: agent.bulkMb })}`,
-      `    lifecycle: ${text({ created_at: "2026-03-01T00:00:00Z", retired_at: agent.retiredAt ?? null })}`,
+      `    lifecycle: ${text({ created_at: "2026-03-01T00:00:00Z", retired_at: agent.retiredHour === undefined ? null : hour(agent.retiredHour) })}`,
       `    identities: ${text({
         kong_custom_id: names.kongCustomId,
         kong_consumer_id: names.kongConsumerId,
@@ -212,7 +216,7 @@ export function registryYaml(): string {
         k8s_service_account: names.serviceAccount,
         cp_security_agent_id: names.monitorId,
       })}`,
-      `    pods: ${text([{ name: names.podName, uid: names.podUid, ip: agent.ip, from: "2026-09-14T00:00:00Z", to: null }])}`,
+      `    pods: ${text([{ name: names.podName, uid: names.podUid, ip: agent.ip, from: hour(-24), to: null }])}`,
     );
   }
   return `${lines.join("\n")}\n`;

@@ -10,7 +10,8 @@ import { dice, type Dice } from "./random.ts";
 import { istioRecord, kongRecord, kubernetesRecord, oktaRecord, turnRecord, type CallOptions } from "./records.ts";
 
 const SEED = 20_260_915;
-const DAY = Date.UTC(2026, 8, 15);
+/** Start of the bundled samples' day, epoch milliseconds. */
+const SAMPLES_DAY = Date.UTC(2026, 8, 15);
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const THIEF = "203.0.113.77";
@@ -20,6 +21,8 @@ export type Samples = Readonly<Record<"kong" | "okta" | "istio" | "kubernetes" |
 
 interface Desk {
   readonly dice: Dice;
+  /** Start of the day. */
+  readonly day: number;
   readonly kong: [number, string][];
   readonly okta: [number, string][];
   readonly istio: [number, string][];
@@ -27,9 +30,9 @@ interface Desk {
   readonly agentFindings: [number, string][];
 }
 
-/** Makes the day. */
-export function makeSamples(): Samples {
-  const desk: Desk = { dice: dice(SEED), kong: [], okta: [], istio: [], kubernetes: [], agentFindings: [] };
+/** Makes the 24 hours from `day` (epoch milliseconds); everything but the times is the same for every day. */
+export function makeSamples(day: number = SAMPLES_DAY): Samples {
+  const desk: Desk = { dice: dice(SEED), day, kong: [], okta: [], istio: [], kubernetes: [], agentFindings: [] };
   for (const agent of FLEET) normalDay(desk, agent);
   people(desk);
   hijackedSupport(desk);
@@ -66,14 +69,14 @@ function agentCalled(name: string): SampleAgent {
 function normalDay(desk: Desk, agent: SampleAgent): void {
   const { dice: chance } = desk;
   for (let hour = 0; hour < 24; hour++) {
-    if (agent.retiredAt !== undefined && hour >= 9) continue;
+    if (agent.retiredHour !== undefined && hour >= agent.retiredHour) continue;
     const busy = hour >= 7 && hour < 19 ? chance.between(2, 3) : chance.between(0, 1);
     if (busy > 0) {
-      const at = DAY + hour * HOUR + chance.between(0, 30_000);
+      const at = desk.day + hour * HOUR + chance.between(0, 30_000);
       desk.okta.push([at, oktaRecord(chance, agent, at)]);
     }
     for (let burst = 0; burst < busy; burst++) {
-      const start = DAY + hour * HOUR + chance.between(1, 54) * MINUTE;
+      const start = desk.day + hour * HOUR + chance.between(1, 54) * MINUTE;
       const calls = chance.between(3, 9);
       for (let count = 0; count < calls; count++) call(desk, agent, start + count * chance.between(1500, 5000), chance.pick(agent.routes));
       desk.agentFindings.push([
@@ -94,14 +97,14 @@ function normalDay(desk: Desk, agent: SampleAgent): void {
 function people(desk: Desk): void {
   const { dice: chance } = desk;
   for (let count = 0; count < 160; count++) {
-    const at = DAY + chance.between(7 * 60, 19 * 60) * MINUTE + chance.between(0, 59_000);
+    const at = desk.day + chance.between(7 * 60, 19 * 60) * MINUTE + chance.between(0, 59_000);
     const who = `user${chance.between(1, 30)}@corp.example`;
     const agent = agentCalled("support-bot");
     call(desk, agent, at, chance.pick(agent.routes), { person: who, ip: `198.51.100.${chance.between(10, 90)}`, userAgent: "Mozilla/5.0" });
     if (count % 4 === 0) desk.okta.push([at, oktaRecord(chance, who, at, { ip: "198.51.100.31", fail: count % 12 === 0 })]);
   }
   for (let count = 0; count < 20; count++) {
-    const at = DAY + chance.between(8 * 60, 18 * 60) * MINUTE;
+    const at = desk.day + chance.between(8 * 60, 18 * 60) * MINUTE;
     desk.kubernetes.push([
       at,
       kubernetesRecord(chance, "oidc:terraform-ci", at, "create", count % 5 === 0 ? "clusterrolebindings" : "deployments"),
@@ -112,7 +115,7 @@ function people(desk: Desk): void {
 /** 10:05: an injected ticket makes the support agent read customers in bulk, send them away and widen its own rights. */
 function hijackedSupport(desk: Desk): void {
   const agent = agentCalled("support-bot");
-  const at = DAY + 10 * HOUR + 5 * MINUTE;
+  const at = desk.day + 10 * HOUR + 5 * MINUTE;
   const session = "s-5a17bad0c0de";
   const turn = (after: number, options: Parameters<typeof turnRecord>[3]) =>
     desk.agentFindings.push([at + after, turnRecord(desk.dice, agent, at + after, { session, user: "u-10444", ...options })]);
@@ -135,7 +138,7 @@ function hijackedSupport(desk: Desk): void {
 /** 14:20: somebody guesses the refund agent's secret, then uses its credential beside it and tries the admin endpoints. */
 function stolenRefundCredential(desk: Desk): void {
   const agent = agentCalled("refund-bot");
-  const at = DAY + 14 * HOUR + 20 * MINUTE;
+  const at = desk.day + 14 * HOUR + 20 * MINUTE;
   for (let count = 0; count < 7; count++)
     desk.okta.push([at + count * 41_000, oktaRecord(desk.dice, agent, at + count * 41_000, { ip: THIEF, fail: true })]);
   desk.okta.push([at + 7 * MINUTE, oktaRecord(desk.dice, agent, at + 7 * MINUTE, { ip: THIEF })]);
@@ -151,20 +154,20 @@ function stolenRefundCredential(desk: Desk): void {
 function loopingLead(desk: Desk): void {
   const agent = agentCalled("lead-bot");
   for (let count = 0; count < 140; count++)
-    call(desk, agent, DAY + 3 * HOUR + 10 * MINUTE + count * 200, ROUTES.leads, { id: 4711, status: 200 });
+    call(desk, agent, desk.day + 3 * HOUR + 10 * MINUTE + count * 200, ROUTES.leads, { id: 4711, status: 200 });
 }
 
 /** 11:30: the migration agent was retired at nine. */
 function zombieMigration(desk: Desk): void {
   const agent = agentCalled("migration-bot");
   for (let count = 0; count < 5; count++)
-    call(desk, agent, DAY + 11 * HOUR + 30 * MINUTE + count * 30_000, ROUTES.customer, { ip: agent.ip, status: 200 });
+    call(desk, agent, desk.day + 11 * HOUR + 30 * MINUTE + count * 30_000, ROUTES.customer, { ip: agent.ip, status: 200 });
 }
 
 /** 16:00: the people agent exports the payroll and sends money without approval. */
 function carelessPeople(desk: Desk): void {
   const agent = agentCalled("people-bot");
-  const at = DAY + 16 * HOUR;
+  const at = desk.day + 16 * HOUR;
   for (let page = 0; page < 9; page++) call(desk, agent, at + page * 40_000, ROUTES.payroll, { id: page, size: 3_400_000, status: 200 });
   desk.agentFindings.push([
     at + 7 * MINUTE,
@@ -179,7 +182,7 @@ function carelessPeople(desk: Desk): void {
 /** 18:00: the search agent calls a region of its own choosing, has an outage, and forgets to say for whom it works. */
 function wanderingSearch(desk: Desk): void {
   const agent = agentCalled("search-bot");
-  const at = DAY + 18 * HOUR;
+  const at = desk.day + 18 * HOUR;
   for (let count = 0; count < 3; count++) call(desk, agent, at + count * 50_000, ROUTES.search, { status: 200 });
   call(desk, agent, at + 5 * MINUTE, ROUTES.search, { region: "ap-southeast-1", status: 200 });
   for (let count = 0; count < 40; count++)
@@ -192,16 +195,21 @@ function legitimate(desk: Desk): void {
   const { dice: chance } = desk;
   const report = agentCalled("report-bot");
   for (let page = 0; page < 20; page++)
-    call(desk, report, DAY + 6 * HOUR + page * 20_000, ROUTES.ledger, { id: page, size: 3_000_000, status: 200 });
-  desk.istio.push([DAY + 6 * HOUR + 8 * MINUTE, istioRecord(chance, report, DAY + 6 * HOUR + 8 * MINUTE, "api.files.example", 60_000_000)]);
+    call(desk, report, desk.day + 6 * HOUR + page * 20_000, ROUTES.ledger, { id: page, size: 3_000_000, status: 200 });
+  desk.istio.push([
+    desk.day + 6 * HOUR + 8 * MINUTE,
+    istioRecord(chance, report, desk.day + 6 * HOUR + 8 * MINUTE, "api.files.example", 60_000_000),
+  ]);
   const search = agentCalled("search-bot");
-  for (let count = 0; count < 300; count++) call(desk, search, DAY + 12 * HOUR + count * 90, ROUTES.search, { status: 200 });
+  for (let count = 0; count < 300; count++) call(desk, search, desk.day + 12 * HOUR + count * 90, ROUTES.search, { status: 200 });
   const lead = agentCalled("lead-bot");
-  for (let count = 0; count < 40; count++) call(desk, lead, DAY + 13 * HOUR + count * 2250, ROUTES.leads, { id: 815, status: 200 });
+  for (let count = 0; count < 40; count++) call(desk, lead, desk.day + 13 * HOUR + count * 2250, ROUTES.leads, { id: 815, status: 200 });
   const support = agentCalled("support-bot");
   desk.agentFindings.push([
-    DAY + 15 * HOUR,
-    turnRecord(chance, support, DAY + 15 * HOUR, { findings: [{ threat: "prompt_injection", signal: "you are now", severity: "high" }] }),
+    desk.day + 15 * HOUR,
+    turnRecord(chance, support, desk.day + 15 * HOUR, {
+      findings: [{ threat: "prompt_injection", signal: "you are now", severity: "high" }],
+    }),
   ]);
 }
 
@@ -211,9 +219,9 @@ function broken(desk: Desk): string[] {
   return [twice.slice(0, 200), "<134>1 2026-09-15T23:59:00Z gw-01 proxy - - - upstream timed out", twice, "null"];
 }
 
-/** Writes all files. */
-export function writeSamples(directory: string): void {
-  const samples = makeSamples();
+/** Writes all files, for the 24 hours from `day`. */
+export function writeSamples(directory: string, day: number = SAMPLES_DAY): void {
+  const samples = makeSamples(day);
   const text = (rows: readonly string[]) => `${rows.join("\n")}\n`;
   mkdirSync(directory, { recursive: true });
   writeFileSync(resolve(directory, "kong.ndjson.gz"), gzipSync(text(samples.kong), { level: 9 }));
@@ -221,7 +229,7 @@ export function writeSamples(directory: string): void {
   writeFileSync(resolve(directory, "istio.ndjson"), text(samples.istio));
   writeFileSync(resolve(directory, "kubernetes.ndjson"), text(samples.kubernetes));
   writeFileSync(resolve(directory, "agent-findings.ndjson"), text(samples.agentFindings));
-  writeFileSync(resolve(directory, "agents.yaml"), registryYaml());
+  writeFileSync(resolve(directory, "agents.yaml"), registryYaml(day));
 }
 
 if (process.argv[1] === import.meta.filename) writeSamples(resolve(import.meta.dirname, "samples"));

@@ -3,6 +3,7 @@ import type { Database } from "./database.ts";
 import { storeFailure } from "./failure.ts";
 import { migrate } from "./migrate.ts";
 import { openPg } from "./pg.ts";
+import { releaseLeases } from "./outbox.ts";
 import { openPglite } from "./pglite.ts";
 import { queuePool, type QueuePool } from "./queue-pool.ts";
 import { postgresStore } from "./store.ts";
@@ -36,7 +37,10 @@ export async function openStore(location: StoreLocation): Promise<OpenStore> {
     const database = await openPglite(location.dataDir).catch((error: unknown) => {
       throw storeFailure(error);
     });
-    return start([database], database, database);
+    const opened = await start([database], database, database);
+    // The directory's lock says that no other process works here: a lease in it is that of a process that was killed.
+    await database.session(releaseLeases);
+    return opened;
   }
   const own = openPg(location.url, { name: "custodes", connectionsMax: STORE_CONNECTIONS_MAX, searchPath: "custodes" });
   const queue = openPg(location.url, { name: "custodes queue", connectionsMax: QUEUE_CONNECTIONS_MAX, searchPath: QUEUE_SCHEMA });

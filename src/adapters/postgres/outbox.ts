@@ -111,6 +111,14 @@ export async function settleDeliveries(session: Session, settlements: readonly S
   );
 }
 
+/**
+ * Takes every lease back, so that what a killed process was sending is due again at once.
+ * Only for whoever knows that nobody else works on the database.
+ */
+export async function releaseLeases(session: Session): Promise<void> {
+  await session.query("update custodes.outbox set lease_until = null where status = 'pending' and lease_until is not null");
+}
+
 /** See Store.deliveries; newest first. */
 export async function deliveries(session: Session, filter: Parameters<Store["deliveries"]>[0] = {}): Promise<readonly OutboxRow[]> {
   const { rows } = await session.query<OutboxRow>(
