@@ -2,6 +2,7 @@ import { Failure } from "../core/errors.ts";
 import { CATEGORIES, type Category, type EpochMs, type Event } from "../core/event.ts";
 import { attribute } from "../core/identity/attribute.ts";
 import type { Directory } from "../core/identity/directory.ts";
+import { FUTURE_MAX_MS } from "../core/record.ts";
 import type { Located, Normalize, NormalizeContext, Reject } from "../ports/connector.ts";
 
 /** Raw text kept with a quarantined record, characters. */
@@ -27,8 +28,10 @@ export function normalizeRecords(
   const rejects: Reject[] = [];
   for (const located of records) {
     try {
-      for (const event of normalize(located.record, context)) {
-        checkEvent(event);
+      const made = normalize(located.record, context);
+      // All of them first: a record is stored in full or quarantined, never both.
+      for (const event of made) checkEvent(event, context.received);
+      for (const event of made) {
         event.receivedTime = context.received;
         if (event.source === "") event.source = context.source;
         if (registry !== undefined) attribute(event, registry);
@@ -42,8 +45,14 @@ export function normalizeRecords(
 }
 
 /** Connectors are checked where their events enter: a wrong one must not reach the log. */
-function checkEvent(event: Event): void {
-  if (!isTime(event.time) || event.uid === "" || event.uid.length > UID_MAX || !KNOWN.has(event.category)) {
+function checkEvent(event: Event, received: EpochMs): void {
+  if (
+    !isTime(event.time) ||
+    event.time > received + FUTURE_MAX_MS ||
+    event.uid === "" ||
+    event.uid.length > UID_MAX ||
+    !KNOWN.has(event.category)
+  ) {
     throw new Failure("the connector made an event without a proper uid, time or category", { kind: "poison", code: "RECORD_BUG" });
   }
 }

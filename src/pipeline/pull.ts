@@ -2,6 +2,7 @@ import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { Context } from "../ports/context.ts";
 import { ingest, type IngestDeps, type RunningSource } from "./ingest.ts";
+import { askedWait, backoff } from "./wait.ts";
 
 /** One job pulls no longer than this, so that a long backfill shares the worker with others. */
 const SLICE_MS = 20_000;
@@ -33,20 +34,21 @@ export function puller(deps: IngestDeps, context: Context): (source: RunningSour
     const end = deps.now() + SLICE_MS;
     let pages = 0;
     try {
-      for (; pages < PAGES_MAX; pages++) {
+      for (let more = true; more && pages < PAGES_MAX;) {
         const before = await deps.store.source(running.id);
         const page = await running.source.pull(before?.cursor ?? null, { ...context, signal });
         await ingest(deps, running, { records: page.records, rejects: page.rejects, before, next: page.next, completeTo: page.completeTo });
         if (before?.pausedReason !== null || before.lastError !== null) {
           await deps.store.noteSource(running.id, { error: null, pausedReason: null, now: deps.now() });
         }
-        if (!page.more || signal.aborted) break;
-        if (deps.now() >= end) return { pages: pages + 1, again: true };
+        pages++;
+        more = page.more && !signal.aborted;
+        if (more && deps.now() >= end) return { pages, again: true };
       }
       holds.delete(running.id);
       deps.meter.count("source_pulls_total", { source: running.id, result: "ok" });
       deps.meter.gauge("source_paused", { source: running.id }, 0);
-      return { pages: pages + 1, again: false };
+      return { pages, again: false };
     } catch (error) {
       if (signal.aborted) return { pages, again: false };
       return await refused(deps, context, running, holds, error, pages);
@@ -68,8 +70,8 @@ async function refused(
   if (code === "CURSOR_MOVED") return { pages, again: false };
   const failures = (holds.get(running.id)?.failures ?? 0) + 1;
   const paused = failure !== undefined && failure.kind !== "retryable";
-  const backoff = Math.min(BACKOFF_MS * 2 ** Math.min(failures - 1, 16), PROBE_MS);
-  const delayMs = paused ? PROBE_MS : Math.max(failure?.retryAfterMs ?? 0, Math.round(backoff * (0.5 + context.random() / 2)));
+  const ownMs = Math.round(backoff(BACKOFF_MS, failures, PROBE_MS) * (0.5 + context.random() / 2));
+  const delayMs = paused ? PROBE_MS : Math.max(askedWait(failure), ownMs);
   holds.set(running.id, { until: deps.now() + delayMs, failures });
   const message = `${code}: ${failure?.message ?? "the connector failed unexpectedly"}`;
   await deps.store.noteSource(running.id, { error: message, pausedReason: paused ? message : null, now: deps.now() });
