@@ -13,7 +13,7 @@ import {
   type Read,
 } from "../core/framing.ts";
 import type { Format } from "../ports/connector.ts";
-import type { FileInfo, Files } from "../ports/context.ts";
+import type { FileInfo, Files, FileSlice } from "../ports/context.ts";
 import { decodeUtf8, isUtf16, rawBytes } from "./lines.ts";
 import type { Known } from "./tail-cursor.ts";
 
@@ -69,15 +69,11 @@ interface Place {
 }
 
 async function readLines(file: FileInfo, known: Known, batch: Batch, options: Options): Promise<Part> {
-  const { files, room } = options;
+  const { room } = options;
   const place: Place = { offset: known.offset, line: known.line, skipping: known.skipping };
   const read = await openFormat(file, known, options);
   for (;;) {
-    const slice = await files.read(file.path, place.offset, READ_BYTES).catch((error: unknown) => {
-      // What was read before the archive's fault is kept; the fault is found again by the next read.
-      if (error instanceof Failure && error.kind === "poison" && place.offset > known.offset) return undefined;
-      throw error;
-    });
+    const slice = await nextSlice(file, place, known.offset, options);
     const at = (finished: boolean, torn = false): Part => ({
       batch,
       known: { ...known, ...place, done: finished && options.archive },
@@ -85,17 +81,34 @@ async function readLines(file: FileInfo, known: Known, batch: Batch, options: Op
       torn,
     });
     if (slice === undefined) return at(false);
-    let bytes = slice.bytes;
-    if (place.offset === 0 && isUtf16(bytes)) {
-      rejectLine(batch, "RECORD_ENCODING", "the file is UTF-16, not UTF-8", 1, rawBytes(bytes, RAW_MAX));
+    if (place.offset === 0 && isUtf16(slice.bytes)) {
+      rejectLine(batch, "RECORD_ENCODING", "the file is UTF-16, not UTF-8", 1, rawBytes(slice.bytes, RAW_MAX));
       return { batch, known: { ...known, done: true }, finished: true, torn: false };
     }
-    const taken = takeLines(bytes, place, { read, batch, room });
-    if (taken < bytes.length && (room.records <= 0 || room.bytes <= 0)) return at(false);
-    bytes = bytes.subarray(taken);
-    const ended = restOfChunk(bytes, slice.end, place, { read, batch, whole: options.whole });
-    if (slice.end) return at(ended !== "torn" || !options.archive, ended === "torn");
-    if (room.records <= 0 || room.bytes <= 0) return at(false);
+    const taken = takeLines(slice.bytes, place, { read, batch, room });
+    const full = room.records <= 0 || room.bytes <= 0;
+    if (full && taken < slice.bytes.length) return at(false);
+    const left = restOfChunk(slice.bytes.subarray(taken), slice.end, place, { read, batch, whole: options.whole });
+    if (slice.end) return at(true, left === "torn");
+    if (full) return at(false);
+  }
+}
+
+/**
+ * The bytes at the place; undefined when the archive's fault comes next and something was read before it, so that the
+ * next page begins with the fault.
+ * @throws {Failure} poison RECORD_CORRUPT_FILE at the fault
+ */
+async function nextSlice(file: FileInfo, place: Place, begun: number, { files }: Options): Promise<FileSlice | undefined> {
+  try {
+    const slice = await files.read(file.path, place.offset, READ_BYTES);
+    // Short of a line and yet not the end: the fault lies behind these bytes, and says so when it is asked for.
+    if (!slice.end && slice.bytes.length < READ_BYTES && slice.bytes.indexOf(LF) === -1)
+      await files.read(file.path, place.offset + slice.bytes.length, 1);
+    return slice;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "poison" && place.offset > begun) return undefined;
+    throw error;
   }
 }
 

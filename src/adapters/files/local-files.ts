@@ -7,6 +7,9 @@ import { fileInfo, listFiles } from "./list-files.ts";
 
 /** Archives that stay open between reads; each holds one file handle and about a megabyte. */
 const ARCHIVES_OPEN_MAX = 4;
+/** Bytes at the start of an archive that are read without giving up a place further on. */
+const LOOK_BYTES = 64 * 1024;
+const EMPTY = new Uint8Array(0);
 
 /** Files of this machine. Archives (`.gz`, `.zst`) are read through decompression; reading on is cheap, going back is not. */
 export function localFiles(): Files {
@@ -43,9 +46,11 @@ async function readPlain(path: string, offset: number, bytesMax: number): Promis
 interface Archive {
   readonly fileId: string;
   readonly chunks: AsyncIterator<Uint8Array>;
-  /** Decompressed bytes given so far; `rest` comes next. */
+  /** Decompressed bytes taken so far; `rest` comes next. */
   offset: number;
   rest: Uint8Array;
+  /** What was given last: readers come back for the line that a slice cut in two. */
+  last: Uint8Array;
   done: boolean;
   /** Why the archive ends early; thrown by the read that has nothing else to give. */
   fault: Failure | undefined;
@@ -55,25 +60,42 @@ async function readArchive(archives: Map<string, Archive>, path: string, offset:
   const info = await fileInfo(path);
   if (info === undefined) throw unreadable(path, { code: "ENOENT" });
   const fileId = `${info.fileId}:${info.size}:${info.changedTime}`;
-  let archive = archives.get(path);
-  archives.delete(path);
-  if (archive === undefined || archive.fileId !== fileId || archive.offset > offset) {
-    await archive?.chunks.return?.();
-    archive = {
-      fileId,
-      chunks: fileChunks(path)[Symbol.asyncIterator](),
-      offset: 0,
-      rest: new Uint8Array(0),
-      done: false,
-      fault: undefined,
-    };
+  const kept = archives.get(path);
+  const usable = kept !== undefined && kept.fileId === fileId && kept.offset - kept.last.length <= offset;
+  // A look at the start must not cost the place of a reader that is far ahead.
+  const look = !usable && kept?.fileId === fileId && offset + bytesMax <= LOOK_BYTES;
+  const archive = usable ? kept : openArchive(path, fileId);
+  if (!usable && !look) await kept?.chunks.return?.();
+  if (!look) archives.delete(path);
+  const slice = await sliceOf(archive, offset, bytesMax);
+  if (look) await archive.chunks.return?.();
+  else if (!slice.end) await keep(archives, path, archive);
+  return slice;
+}
+
+function openArchive(path: string, fileId: string): Archive {
+  const chunks = fileChunks(path)[Symbol.asyncIterator]();
+  return { fileId, chunks, offset: 0, rest: EMPTY, last: EMPTY, done: false, fault: undefined };
+}
+
+async function sliceOf(archive: Archive, offset: number, bytesMax: number): Promise<FileSlice> {
+  if (offset > archive.offset) {
+    archive.last = EMPTY;
+    await skipTo(archive, offset);
   }
-  await skipTo(archive, offset);
-  const bytes = await take(archive, bytesMax);
-  if (archive.fault !== undefined && bytes.length === 0) throw archive.fault;
-  const end = archive.done && archive.fault === undefined;
-  if (!end) await keep(archives, path, archive);
-  return { bytes, end };
+  // `last` ends where the archive stands.
+  const before = archive.last.subarray(archive.last.length - (archive.offset - Math.min(offset, archive.offset)));
+  if (before.length < bytesMax) {
+    const more = await take(archive, bytesMax - before.length);
+    archive.last = before.length === 0 ? more : Buffer.concat([before, more]);
+    if (archive.fault !== undefined && archive.last.length === 0) throw archive.fault;
+    return { bytes: archive.last, end: ended(archive) };
+  }
+  return { bytes: before.subarray(0, bytesMax), end: before.length === bytesMax && ended(archive) };
+}
+
+function ended(archive: Archive): boolean {
+  return archive.done && archive.fault === undefined && archive.rest.length === 0;
 }
 
 async function keep(archives: Map<string, Archive>, path: string, archive: Archive): Promise<void> {

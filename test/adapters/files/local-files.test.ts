@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { localFiles } from "../../../src/adapters/files/local-files.ts";
 import type { FileSlice } from "../../../src/ports/context.ts";
@@ -86,6 +87,22 @@ describe("reading", () => {
     expect(text(await files.read(path, 10, 50))).toBe(content.slice(10, 60));
     const end = await files.read(path, content.length, 10);
     expect([end.bytes.length, end.end]).toEqual([0, true]);
+  });
+  test("an archive gives the same bytes in any order of reads", async () => {
+    const content = Buffer.from(Array.from({ length: 60_000 }, (_, index) => `${index * 7919}`).join("\n"));
+    const path = put("a.gz", gzipSync(content));
+    const read = fc.tuple(fc.integer({ min: 0, max: content.length + 10 }), fc.integer({ min: 1, max: 300_000 }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(read, { minLength: 1, maxLength: 12 }), async (reads) => {
+        const files = localFiles();
+        for (const [offset, bytesMax] of reads) {
+          const slice = await files.read(path, offset, bytesMax);
+          expect(content.subarray(offset, offset + bytesMax).equals(slice.bytes)).toBe(true);
+          expect(slice.end).toBe(offset + bytesMax >= content.length);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
   test("more archives than stay open are still read right", async () => {
     const paths = Array.from({ length: 9 }, (_, index) => put(`${index}.gz`, gzipSync(String(index).repeat(100))));
