@@ -104,12 +104,48 @@ export function parseTime(value: unknown): EpochMs | undefined {
   return Math.floor(Math.abs(number) < 1e11 ? number * 1000 : number);
 }
 
-/** `YYYY-MM-DDTHH:MM:SS[.fff]Z`, the form that almost every record has; Date.parse is exact and fast for it. */
+/** `YYYY-MM-DDTHH:MM:SS[.fff]Z`, the form that almost every record has, read digit by digit. */
 function fastIso(value: string): EpochMs | undefined {
-  if ((value.length !== 24 && value.length !== 20) || value.charCodeAt(value.length - 1) !== 90 || value.charCodeAt(10) !== 84)
+  const { length } = value;
+  if ((length !== 24 && length !== 20) || value.charCodeAt(length - 1) !== 90 || value.charCodeAt(10) !== 84) return undefined;
+  if (value.charCodeAt(4) !== 45 || value.charCodeAt(7) !== 45 || value.charCodeAt(13) !== 58 || value.charCodeAt(16) !== 58)
     return undefined;
-  const time = Date.parse(value);
-  return Number.isNaN(time) ? undefined : time;
+  if (length === 24 && value.charCodeAt(19) !== 46) return undefined;
+  const year = digits(value, 0, 4);
+  const month = digits(value, 5, 2);
+  const day = digits(value, 8, 2);
+  const hour = digits(value, 11, 2);
+  const minute = digits(value, 14, 2);
+  const second = digits(value, 17, 2);
+  const fraction = length === 24 ? digits(value, 20, 3) : 0;
+  // A digit that is none makes its number, and with it every comparison below, NaN.
+  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month) && hour < 24 && minute < 60 && second < 60 && fraction >= 0))
+    return undefined;
+  return daysSinceEpoch(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000 + fraction;
+}
+
+function digits(value: string, start: number, count: number): number {
+  let number = 0;
+  for (let index = start; index < start + count; index++) {
+    const digit = value.charCodeAt(index) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
+function daysOf(year: number, month: number): number {
+  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+/** Days of the proleptic Gregorian calendar since 1970-01-01; the year is taken to begin in March, so that leap days come last. */
+function daysSinceEpoch(year: number, month: number, day: number): number {
+  const years = month <= 2 ? year - 1 : year;
+  const era = Math.floor(years / 400);
+  const ofEra = years - era * 400;
+  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
+  return era * 146_097 + ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + dayOfYear - 719_468;
 }
 
 /**
