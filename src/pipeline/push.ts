@@ -47,12 +47,12 @@ export function pusher(deps: IngestDeps, stored: () => void): Pusher {
   return {
     async push(source, request) {
       if (source.receiver === undefined) throw new Failure("this source takes no pushes", { kind: "poison", code: "RECORD_FIELD_INVALID" });
-      const pushed = source.receiver.receive(request);
       let line = lines.get(source.id);
       if (line === undefined) lines.set(source.id, (line = { waiting: [], records: 0, running: false }));
       if (line.records > WAITING_MAX) {
         throw new Failure("too many records wait to be stored", { kind: "retryable", code: "HTTP_THROTTLED", retryAfterMs: 1000 });
       }
+      const pushed = source.receiver.receive(request);
       const place = line;
       await new Promise<void>((done, failed) => {
         place.waiting.push({ pushed, done, failed });
@@ -69,7 +69,8 @@ async function store(deps: IngestDeps, source: RunningSource, records: readonly 
   for (let attempt = 1; ; attempt++) {
     try {
       const before = await deps.store.source(source.id);
-      const completeTo = deps.now() - source.latenessMs;
+      // A source that is also pulled is complete up to where its pull says.
+      const completeTo = source.source === undefined ? deps.now() - source.latenessMs : null;
       return await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo });
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== "CURSOR_MOVED" || attempt >= ATTEMPTS_MAX) throw error;
@@ -85,8 +86,9 @@ function takeBatch(line: { waiting: Waiting[]; records: number }): { batch: Wait
     const one = line.waiting.shift();
     if (one === undefined) break;
     batch.push(one);
-    records.push(...one.pushed.records);
-    rejects.push(...one.pushed.rejects);
+    // One by one: a large body holds more records than a function may have arguments.
+    for (const record of one.pushed.records) records.push(record);
+    for (const reject of one.pushed.rejects) rejects.push(reject);
     line.records -= one.pushed.records.length + one.pushed.rejects.length;
   }
   return { batch, records, rejects };
