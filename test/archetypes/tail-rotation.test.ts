@@ -38,6 +38,16 @@ describe("rotation", () => {
     appendFileSync(at("a.log"), [2, 3, 4].map(line).join(""));
     expect(await log.pull()).toEqual([2, 3, 4]);
   });
+  test("cut to a part of itself: read again rather than missed", async () => {
+    const log = tail();
+    const long = Array.from({ length: 2000 }, (_, index) => `line ${index}`);
+    put("a.log", long.map(line).join(""));
+    expect(await log.pull()).toEqual(long);
+    truncateSync(at("a.log"), long.slice(0, 1000).map(line).join("").length);
+    await log.pull();
+    appendFileSync(at("a.log"), line("after"));
+    expect(await log.pull()).toEqual(["after"]);
+  });
   test("an archive of a file that was read gives only what was not read", async () => {
     const log = tail();
     put("a.log", line(1));

@@ -88,13 +88,10 @@ describe("http, time windows", () => {
     expect(seen).toHaveLength(31);
   });
   test("a clock that stands still or runs back asks for nothing and loses nothing", async () => {
-    const { seen, asked } = await run(events(5), { window: { ...window, overlap: "0s" } }, [
-      RECEIVED,
-      RECEIVED,
-      RECEIVED - MINUTE,
-      RECEIVED + MINUTE,
-    ]);
-    expect(seen).toHaveLength(5);
+    const recent = { id: "recent", time: RECEIVED - 30_000, visible: 0 };
+    const times = [RECEIVED, RECEIVED, RECEIVED - MINUTE, RECEIVED + MINUTE];
+    const { seen, asked } = await run([...events(5), recent], { window: { ...window, overlap: "0s" } }, times);
+    expect(seen).toHaveLength(6);
     expect(asked.every((url) => Number(url.searchParams.get("since")) < Number(url.searchParams.get("until")))).toBe(true);
   });
   test.each([
