@@ -155,7 +155,9 @@ function failed(error: unknown): number {
     note(`${error.code}: ${error.message}`);
     return error.kind === "config" ? EXIT.config : EXIT.no;
   }
-  note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  // What the system says about a file or a port is for the user; everything else is a bug, and its place matters.
+  const bySystem = error instanceof Error && "syscall" in error;
+  note(error instanceof Error ? ((bySystem ? undefined : error.stack) ?? error.message) : String(error));
   return EXIT.no;
 }
 

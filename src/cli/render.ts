@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { LEVELS, type RuleInfo } from "../core/alert.ts";
@@ -32,23 +32,27 @@ const alertLine = z.object({
   id: z.string(),
 });
 
-/** What a destination needs to render without being configured: only its shape, never a place or a credential in use. */
-const PLACEHOLDERS: Readonly<Record<string, unknown>> = {
-  url: "https://render.invalid",
-  apiKey: fixedSecret("render"),
-  token: fixedSecret("render"),
-  routingKey: fixedSecret("0".repeat(32)),
-  tenantId: "00000000-0000-0000-0000-000000000000",
-  clientId: "00000000-0000-0000-0000-000000000000",
-  clientSecret: fixedSecret("render"),
-  endpoint: "https://render.invalid",
-  dcrImmutableId: "dcr-00000000000000000000000000000000",
+/**
+ * What a destination needs to render without being configured: only its shape, never a place or a credential in use.
+ * Of several the first one that fits the key is taken; a key that none fits is left out.
+ */
+const PLACEHOLDERS: Readonly<Record<string, readonly unknown[]>> = {
+  url: ["https://render.invalid"],
+  apiKey: [fixedSecret("render")],
+  token: [fixedSecret("render")],
+  routingKey: [fixedSecret("0".repeat(32))],
+  tenantId: ["00000000-0000-0000-0000-000000000000"],
+  clientId: ["00000000-0000-0000-0000-000000000000"],
+  clientSecret: [fixedSecret("render")],
+  endpoint: ["https://render.invalid", "https://render.ingest.monitor.azure.com"],
+  dcrImmutableId: ["dcr-00000000000000000000000000000000"],
 };
 
 /** Prints the exact bytes that would be sent for each alert, checked against the destination's limits. */
 export async function renderCommand(options: RenderOptions, connectors: readonly Connector[]): Promise<number> {
   const destination = offlineDestination(options.destination, connectors);
   const pack = loadPack(options.rules.length === 0 ? [BUILTIN_RULES] : options.rules);
+  if (options.in !== "-" && !existsSync(options.in)) throw new CommandError(`--in ${options.in}: there is no such file`, EXIT.usage);
   const output = lineWriter(options.out);
   const input = options.in === "-" ? process.stdin : createReadStream(options.in);
   let line = 0;
@@ -81,11 +85,19 @@ function offlineDestination(id: string, connectors: readonly Connector[]): Desti
   if (connector?.destination === undefined) {
     throw new CommandError(`there is no destination "${id}"; known: ${known.map((one) => one.id).join(", ")}`, EXIT.usage);
   }
-  const shape = "shape" in connector.config ? Object.keys(connector.config.shape as object) : [];
-  const given = Object.fromEntries(Object.entries(PLACEHOLDERS).filter(([key]) => shape.includes(key)));
-  const parsed = connector.config.safeParse(given);
+  const parsed = connector.config.safeParse(placeholders(connector.config));
   if (!parsed.success) throw new CommandError(`the destination "${id}" cannot be rendered offline: ${parsed.error.message}`, EXIT.no);
   return connector.destination(parsed.data);
+}
+
+function placeholders(schema: z.ZodType): Readonly<Record<string, unknown>> {
+  const shape = "shape" in schema ? (schema.shape as Readonly<Record<string, z.ZodType>>) : {};
+  const given: Record<string, unknown> = {};
+  for (const [key, candidates] of Object.entries(PLACEHOLDERS)) {
+    const fitting = candidates.find((one) => shape[key]?.safeParse(one).success === true);
+    if (fitting !== undefined) given[key] = fitting;
+  }
+  return given;
 }
 
 /** Alerts are rendered as alerts; a destination that only takes incidents gets each as an incident of its own. */

@@ -59,12 +59,13 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const destinations = instances(reader, root["destinations"], "destinations").flatMap((one) => readDestination(reader, one));
   const directory = dirname(file);
   const agents = readAgents(reader, directory, root["agents"]);
-  const rules = readRules(reader, directory, parsed.success ? parsed.data.rules : []);
-  if (parsed.success)
-    problems.push(
-      ...receiverProblems(reader, parsed.data.receiver),
-      ...cronProblems(reader, parsed.data.correlation.every, ["correlation", "every"]),
-    );
+  // Section by section: what is wrong in one must not hide what is wrong in another.
+  const { rules: rulesSchema, receiver: receiverSchema, correlation: correlationSchema } = configSchema.shape;
+  const rules = readRules(reader, directory, parseRevealing(rulesSchema, root["rules"]).data ?? []);
+  const receiver = parseRevealing(receiverSchema, root["receiver"]).data;
+  const correlation = parseRevealing(correlationSchema, root["correlation"]).data;
+  if (receiver !== undefined) problems.push(...receiverProblems(reader, receiver));
+  if (correlation !== undefined) problems.push(...cronProblems(reader, correlation.every, ["correlation", "every"]));
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;
   return {

@@ -1,0 +1,49 @@
+/** Runs the real command line in a process of its own. */
+import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** Root of the repository. */
+export const ROOT = resolve(import.meta.dirname, "../..");
+/** The Node that the repository pins. */
+export const NODE = resolve(ROOT, "node_modules/.bin/node");
+/** The command line's entry. */
+export const CLI = resolve(ROOT, "src/cli.ts");
+/** Compiled sources are kept between processes: without it half of a short run is spent on reading TypeScript. */
+export const CACHED: Readonly<Record<string, string | undefined>> = {
+  ...process.env,
+  NODE_COMPILE_CACHE: join(tmpdir(), "custodes-test-compile-cache"),
+};
+
+/** What a command did. */
+export interface Ran {
+  /** Exit code; -1 when a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `custodes …` to its end. Relative paths are relative to the repository. */
+export function custodes(
+  arguments_: readonly string[],
+  given: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Ran> {
+  return new Promise((done, failed) => {
+    const child = spawn(NODE, [CLI, ...arguments_], { cwd: ROOT, env: { ...CACHED, ...given.env } });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.once("error", failed);
+    child.once("close", (code) => done({ code: code ?? -1, stdout, stderr }));
+    child.stdin.end(given.stdin ?? "");
+  });
+}
+
+/** The lines of a text that are JSON, parsed. */
+export function jsonLines<T = Record<string, unknown>>(text: string): T[] {
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as T);
+}
