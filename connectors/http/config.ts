@@ -111,5 +111,3 @@ export const config = z
 
 /** Validated configuration; durations in milliseconds. */
 export type Config = z.output<typeof config>;
-/** How pages follow each other. */
-export type Paging = Config["paging"];

@@ -10,11 +10,11 @@ import type { Located, RawRecord, Reject } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
 
 /** One answer may have this many bytes: no vendor's page is near it, and a page must fit into memory several times. */
-export const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** A server may ask us to wait this long at most; a longer wait is a mistake or an attack, and the schedule asks again anyway. */
 export const RETRY_AFTER_MAX_MS = 3_600_000;
 /** A link may have this many characters: it has to fit into a cursor. */
-export const LINK_MAX = 2048;
+const LINK_MAX = 2048;
 /** This much of a Link header is looked at. */
 const LINK_HEADER_MAX = 16 * 1024;
 

@@ -7,7 +7,7 @@ import type { Cursor } from "../ports/connector.ts";
 /** Limit of the cursor of every source, bytes. */
 export const CURSOR_BYTES_MAX = 4096;
 /** Files that are known at a time; older ones are remembered by the sweep alone. */
-export const KNOWN_MAX = 48;
+const KNOWN_MAX = 48;
 
 /** One known file. */
 export interface Known {

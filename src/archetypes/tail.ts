@@ -12,9 +12,9 @@ import { identify, rememberStart, type Listed } from "./tail-identity.ts";
 import { readOn, type Room } from "./tail-read.ts";
 
 /** Records of one page: what one transaction stores at ease. */
-export const PAGE_RECORDS_MAX = 5000;
+const PAGE_RECORDS_MAX = 5000;
 /** Bytes of one page, as decompressed text. A line or document that is begun within it is read to its end. */
-export const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Files of one page: each costs a few system calls even when it is empty. */
 const PAGE_FILES_MAX = 256;
 /** Archives, documents and rotated files that were unchanged for this long are complete. */

@@ -10,7 +10,7 @@ export const LINE_BYTES_MAX = 1024 * 1024;
 /** Largest file or body that is read as one JSON document: it is held in memory as a whole, several times over. */
 export const DOCUMENT_BYTES_MAX = 64 * 1024 * 1024;
 /** Shorter text is parsed before its depth is looked at: it cannot be nested deep enough to hurt anything. */
-export const DEPTH_SCAN_FROM = 4096;
+const DEPTH_SCAN_FROM = 4096;
 /** A reject keeps this much of the record, characters; the quarantine cuts further. */
 export const RAW_MAX = 64 * 1024;
 

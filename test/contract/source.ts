@@ -13,7 +13,7 @@ import type { Cursor, Page, Source } from "../../src/ports/connector.ts";
 import type { Context, Files } from "../../src/ports/context.ts";
 import { RECEIVED } from "./normalizer.ts";
 
-export { normalizeContext, normalizerContract, RECEIVED, type NormalizerSuite } from "./normalizer.ts";
+export { normalizeContext, normalizerContract, RECEIVED } from "./normalizer.ts";
 
 /** A context for sources: a clock that tests move, the real HTTP client as the service configures it, no files. */
 export function testContext(parts: { readonly files?: Files; readonly now?: () => number } = {}): Context & { readonly logged: string[] } {

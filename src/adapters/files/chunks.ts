@@ -5,7 +5,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Failure, poison } from "../../core/errors.ts";
 
 /** Bytes of one chunk: large enough that the work per chunk disappears, small enough to stay in the cache of one core. */
-export const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 /** Compressed bytes that are handed over at a time: one of them may grow a thousandfold in memory. */
 const COMPRESSED_BYTES = 64 * 1024;
 /** Decompressed bytes that come out at a time: so much is lost before the place where an archive is damaged. */

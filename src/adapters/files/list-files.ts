@@ -6,7 +6,7 @@ import type { FileInfo } from "../../ports/context.ts";
 import { unreadable } from "./chunks.ts";
 
 /** Files that one pattern or directory may hold: a guard against one that means a whole disk. */
-export const FILES_MAX = 100_000;
+const FILES_MAX = 100_000;
 /** Folders below a pattern that are looked into, for the same reason. */
 const FOLDERS_MAX = 100_000;
 
