@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ABSOLUTE_PATH, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 
 /** Fields of the event that no convention has an attribute for, or another than an organization's own. */
 const FIELDS = [
@@ -20,6 +21,11 @@ export type FieldName = (typeof FIELDS)[number];
 
 /** Configuration of one OTLP source. */
 export const config = z.strictObject({
+  path: z
+    .string()
+    .refine(isAbsolutePath, ABSOLUTE_PATH)
+    .optional()
+    .describe("File, directory or pattern of OTLP/JSON requests, one per line (the collector's file exporter). Without it, exporters push"),
   operations: z
     .enum(["both", "logs", "traces"])
     .default("both")

@@ -9,6 +9,9 @@ import type { DemoWorld } from "./world.ts";
 /** Rows of evidence that the summary prints per incident. */
 const EVIDENCE_SHOWN = 6;
 
+/** A source that is read to its end proves itself complete up to now less its settle lag, which is minutes at most. */
+const READ_WITHIN_MS = 900_000;
+
 /** What the demo did, from the store and from what the simulated SIEMs hold. */
 export interface DemoSummary {
   readonly text: string;
@@ -19,10 +22,10 @@ export interface DemoSummary {
 /** The sources are read, the log is correlated to its end, and nothing waits in the outbox. */
 export async function isDone(service: Service, now: number, sources: number): Promise<boolean> {
   const states = await service.store.sources();
-  const read = states.length === sources && states.every((state) => state.watermark !== null && now - state.watermark < 300_000);
+  const read = states.length === sources && states.every((state) => state.watermark !== null && now - state.watermark < READ_WITHIN_MS);
   if (!read || (await service.store.offset(CONTINUOUS_JOB)) !== (await service.store.lastSequence())) return false;
   const watermark = await service.store.offset(`${CONTINUOUS_JOB}/watermark`);
-  if (watermark === null || now - watermark > 300_000) return false;
+  if (watermark === null || now - watermark > READ_WITHIN_MS) return false;
   return (await service.store.deliveries({ status: "pending", limit: 1 })).length === 0;
 }
 
