@@ -1,29 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { uuid5 } from "../../src/adapters/system/system.ts";
-import { custodes, jsonLines } from "./command.ts";
+import { ALERT_KEYS, custodes, jsonLines, type AlertLine } from "./command.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "custodes-backtest-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const KEYS = "rule_id rule_title group bucket first_time last_time count evidence severity agents id".split(" ");
 const START = Date.parse("2026-05-01T10:00:00Z");
 const MINUTE = 60_000;
-
-interface AlertLine {
-  readonly rule_id: string;
-  readonly rule_title: string;
-  readonly group: Readonly<Record<string, string>>;
-  readonly bucket: number;
-  readonly first_time: number;
-  readonly last_time: number;
-  readonly count: number;
-  readonly evidence: readonly string[];
-  readonly severity: string;
-  readonly agents: readonly string[];
-  readonly id: string;
-}
 
 let files = 0;
 function file(content: string, name = `file-${files++}`): string {
@@ -80,7 +65,7 @@ describe("custodes backtest on plain events", () => {
     expect(ran.code).toBe(0);
     const alerts = jsonLines<AlertLine>(ran.stdout);
     expect(ran.stdout).toBe(alerts.map((alert) => `${JSON.stringify(alert)}\n`).join(""));
-    for (const alert of alerts) expect(Object.keys(alert)).toEqual(KEYS);
+    for (const alert of alerts) expect(Object.keys(alert)).toEqual(ALERT_KEYS);
     const bucket = Math.floor((START + 2 * MINUTE) / 900_000) * 900_000;
     const id = (group: string) => uuid5(`22222222-2222-4222-8222-222222222222\n${group}\n${bucket}`);
     const base = {
@@ -257,38 +242,6 @@ describe("rules that cannot be loaded", () => {
   });
 });
 
-describe("custodes backtest on vendors' records", () => {
-  const SAMPLES = "src/demo/samples";
-  const inputs = ["kong=kong.ndjson.gz", "okta=okta.ndjson", "istio=istio.ndjson", "kubernetes=kubernetes.ndjson"].map((one) =>
-    one.replace("=", `=${SAMPLES}/`),
-  );
-  const arguments_ = ["backtest", ...inputs.flatMap((one) => ["--in", one]), "--agents", `${SAMPLES}/agents.yaml`];
-
-  test("joins several sources under the shipped rules and names the agents", async () => {
-    const out = join(directory, "alerts.ndjson");
-    const ran = await custodes([...arguments_, "--in", `agent-findings=${SAMPLES}/agent-findings.ndjson`, "--out", out]);
-    expect(ran.code).toBe(0);
-    expect(ran.stdout).toBe("");
-    const alerts = jsonLines<AlertLine>(readFileSync(out, "utf8"));
-    for (const alert of alerts) expect(Object.keys(alert)).toEqual(KEYS);
-    expect(new Set(alerts.flatMap((alert) => alert.agents)).size).toBeGreaterThan(5);
-    expect(jsonLines(ran.stderr).at(-1)).toMatchObject({ quarantined: 4, alerts: alerts.length });
-  });
-
-  test("the order in which files are named changes nothing", async () => {
-    const turned = ["backtest", "--agents", `${SAMPLES}/agents.yaml`, ...[...inputs].reverse().flatMap((one) => ["--in", one])];
-    const [one, other] = await Promise.all([custodes(arguments_), custodes(turned)]);
-    expect(jsonLines(one.stdout).length).toBeGreaterThan(5);
-    expect(other.stdout).toBe(one.stdout);
-  });
-
-  test("without the registry no agent is known, and rules that need one stay silent", async () => {
-    const ran = await custodes(["backtest", "--in", inputs[0]!]);
-    expect(ran.code).toBe(0);
-    expect(jsonLines<AlertLine>(ran.stdout).flatMap((alert) => alert.agents)).toEqual([]);
-  });
-});
-
 test.each([
   [["backtest", "--rules", rules, "--in", "no/such.ndjson", "--connector", "plain"], /does not exist/],
   [["backtest", "--rules", rules, "--in", rules], /name the connector/],
@@ -302,12 +255,4 @@ test.each([
   expect(ran.stderr).toMatch(message);
   expect(ran.stderr).not.toMatch(/\n\s+at /);
   expect(ran.code).toBe(64);
-});
-
-test("a broken agent registry is bad configuration, all problems at once with their lines", async () => {
-  const agents = file('version: 1\nagents:\n  - id: ""\n  - id: a\n    colour: red\n', "agents.yaml");
-  const ran = await custodes(["backtest", "--in", "kong=src/demo/samples/kong.ndjson.gz", "--agents", agents]);
-  expect(ran.code).toBe(78);
-  expect(ran.stderr).toMatch(/agents\.yaml:3/);
-  expect(ran.stderr).toMatch(/agents\.yaml:5/);
 });

@@ -47,3 +47,21 @@ export function jsonLines<T = Record<string, unknown>>(text: string): T[] {
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as T);
 }
+
+/** Keys of an alert as `backtest` prints it, in their order: a contract. */
+export const ALERT_KEYS = "rule_id rule_title group bucket first_time last_time count evidence severity agents id".split(" ");
+
+/** An alert as `backtest` prints it. */
+export interface AlertLine {
+  readonly rule_id: string;
+  readonly rule_title: string;
+  readonly group: Readonly<Record<string, string>>;
+  readonly bucket: number;
+  readonly first_time: number;
+  readonly last_time: number;
+  readonly count: number;
+  readonly evidence: readonly string[];
+  readonly severity: string;
+  readonly agents: readonly string[];
+  readonly id: string;
+}
