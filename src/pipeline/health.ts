@@ -34,9 +34,12 @@ export async function health(
   for (const source of sources) {
     const state = states.find((one) => one.source === source.id);
     const paused = state?.pausedReason ?? null;
-    const stalled = state?.lastSuccessTime != null && now - state.lastSuccessTime > source.stallMs;
-    const message = paused ?? (stalled ? "no success within its stall budget" : (state?.lastError ?? "works"));
-    parts.push({ name: `source ${source.id}`, ok: paused === null && !stalled, message, red: paused !== null });
+    const heard = state?.lastSuccessTime ?? null;
+    const stalled = heard !== null && now - heard > source.stallMs;
+    const works = stalled ? "no success within its stall budget" : heard === null ? "not heard of yet" : "works";
+    const failing = heard === null && (state?.lastError ?? null) !== null;
+    const message = paused ?? state?.lastError ?? works;
+    parts.push({ name: `source ${source.id}`, ok: paused === null && !stalled && !failing, message, red: paused !== null });
   }
   for (const destination of destinations) {
     const hold = deliverer.hold(destination.id);

@@ -47,20 +47,31 @@ export interface Supervisor {
 export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
   const workers: Worker[] = [];
   const known = new Set(deps.destinations.map((destination) => destination.id));
-  let correlateAsked = false;
   let stopped = false;
+  let asking = false;
+  let stale = false;
 
+  // The queue itself makes one job of many asks: it alone knows which of them were lost or done by another process.
   const askCorrelate = async (): Promise<void> => {
-    if (correlateAsked || stopped) return;
-    correlateAsked = true;
+    if (!stopped) await deps.queue.add(CORRELATE_QUEUE, { job: CONTINUOUS_JOB }, { deduplicate: CONTINUOUS_JOB });
+  };
+  /** As `askCorrelate`, with one ask under way at a time and one more for all that comes meanwhile. */
+  const askCorrelateSoon = async (): Promise<void> => {
+    stale = true;
+    if (asking) return;
+    asking = true;
     try {
-      await deps.queue.add(CORRELATE_QUEUE, { job: CONTINUOUS_JOB }, { deduplicate: CONTINUOUS_JOB });
-    } catch (error) {
-      correlateAsked = false;
-      throw error;
+      while (stale) {
+        stale = false;
+        await askCorrelate();
+      }
+    } finally {
+      asking = false;
     }
   };
-  const askPull = (source: string) => deps.queue.add(PULL_QUEUE, { source }, { deduplicate: source });
+  const askPull = async (source: string): Promise<void> => {
+    if (!stopped) await deps.queue.add(PULL_QUEUE, { source }, { deduplicate: source });
+  };
   const askRelay = async (): Promise<void> => {
     if (!stopped) await relay(deps.store, deps.queue, known, deps.now());
   };
@@ -72,11 +83,10 @@ export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
     const source = deps.sources.find((one) => one.id === job.data["source"]);
     if (source === undefined) return;
     const result = await deps.pull(source, signal);
-    if (result.pages > 0) inBackground(askCorrelate(), "correlate");
-    if (result.again && !stopped) await askPull(source.id);
+    if (result.pages > 0) inBackground(askCorrelateSoon(), "correlate");
+    if (result.again) await askPull(source.id);
   };
   const onCorrelate = async (_job: Job, signal: AbortSignal): Promise<void> => {
-    correlateAsked = false;
     const result = await deps.correlator.run(signal);
     if (result.alerts + result.incidents > 0) inBackground(askRelay(), "relay");
     if (result.again) await askCorrelate();
@@ -103,7 +113,7 @@ export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
   await askRelay();
 
   return {
-    eventsStored: () => inBackground(askCorrelate(), "correlate"),
+    eventsStored: () => inBackground(askCorrelateSoon(), "correlate"),
     async stop() {
       stopped = true;
       await Promise.all(workers.map((worker) => worker.close()));

@@ -39,7 +39,7 @@ export interface TestMeter extends Meter {
 export function testMeter(): TestMeter {
   const values = new Map<string, number>();
   const keyOf = (name: string, labels: Readonly<Record<string, string>>): string =>
-    `${name}${JSON.stringify(Object.entries(labels).sort())}`;
+    `${name}${JSON.stringify(Object.entries(labels).sort((a, b) => a[0].localeCompare(b[0])))}`;
   return {
     count: (name, labels, by = 1) => void values.set(keyOf(name, labels), (values.get(keyOf(name, labels)) ?? 0) + by),
     gauge: (name, labels, value) => void values.set(keyOf(name, labels), value),

@@ -1,0 +1,53 @@
+import type { RuleInfo } from "../core/alert.ts";
+import type { Subject } from "../ports/connector.ts";
+import type { OutboxRow, Store } from "../ports/store.ts";
+
+/** Evidence events that an incident is rendered with: its timeline has 50 lines, and no destination takes more. */
+const EVIDENCE_MAX = 200;
+
+/** What loading a subject needs. */
+export interface SubjectDeps {
+  readonly store: Store;
+  readonly rule: (id: string) => RuleInfo | undefined;
+}
+
+/** The alert or incident revision that a row refers to, with the evidence that is still stored. */
+export async function loadSubject(deps: SubjectDeps, row: OutboxRow): Promise<Subject | undefined> {
+  if (row.kind === "alert") {
+    const alert = await deps.store.alertRevision(row.subjectId, row.revision);
+    const rule = alert === undefined ? undefined : (deps.rule(alert.ruleId) ?? unknownRule(alert.ruleId, alert.ruleTitle, alert.level));
+    if (alert === undefined || rule === undefined) return undefined;
+    return { kind: "alert", alert, rule, evidence: await deps.store.events(alert.evidence) };
+  }
+  const incident = await deps.store.incidentRevision(row.subjectId, row.revision);
+  if (incident === undefined) return undefined;
+  const rules = new Map(
+    incident.alerts.map((alert) => [alert.ruleId, deps.rule(alert.ruleId) ?? unknownRule(alert.ruleId, alert.ruleTitle, alert.level)]),
+  );
+  const uids = [...new Set(incident.alerts.flatMap((alert) => alert.evidence))].slice(0, EVIDENCE_MAX);
+  return { kind: "incident", incident, rules: [...rules.values()], evidence: await deps.store.events(uids) };
+}
+
+/** A rule that was removed after it had raised an alert still names the alert. */
+function unknownRule(id: string, title: string, level: RuleInfo["level"]): RuleInfo {
+  return {
+    id,
+    title,
+    level,
+    description: "",
+    path: "",
+    line: 0,
+    tags: [],
+    status: "removed",
+    schedule: undefined,
+    entity: undefined,
+    threat: undefined,
+    risk: undefined,
+    runbook: undefined,
+    response: undefined,
+    destinations: undefined,
+    maps: [],
+    falsePositives: [],
+    references: [],
+  };
+}

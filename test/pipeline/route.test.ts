@@ -1,0 +1,134 @@
+import { expect, test } from "vitest";
+import type { Alert, RuleInfo } from "../../src/core/alert.ts";
+import type { Incident } from "../../src/core/incident.ts";
+import { takeBatches } from "../../src/pipeline/batch.ts";
+import { deliverQueue, relay } from "../../src/pipeline/relay.ts";
+import { deliveryKey, route, type RunningDestination } from "../../src/pipeline/route.ts";
+import type { Destination, Rendered } from "../../src/ports/connector.ts";
+import type { Queue } from "../../src/ports/queue.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { alertSubject, incidentSubject, ruleInfo } from "../fixtures/subjects.ts";
+import { fakeConnector, START } from "./world.ts";
+
+const EVERYTHING = { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined };
+function destination(
+  id: string,
+  when: Partial<RunningDestination["when"]> = {},
+  accepts: Destination["accepts"] = ["alert", "incident"],
+): RunningDestination {
+  const made: Destination = {
+    limits: { batchItems: 10, batchBytes: 100, itemBytes: 100 },
+    accepts,
+    render: () => {
+      throw new Error("routing renders nothing");
+    },
+    send: () => Promise.reject(new Error("routing sends nothing")),
+  };
+  return { id, connector: fakeConnector, destination: made, when: { ...EVERYTHING, ...when }, maxAttempts: 3 };
+}
+const alert = (changes: Partial<Alert> = {}) => ({ ...alertSubject().alert, ...changes });
+const incident = (changes: Partial<Incident> = {}) => ({ ...incidentSubject().incident, ...changes });
+const rules =
+  (changes: Partial<RuleInfo> = {}) =>
+  () =>
+    ruleInfo(changes);
+const keys = (
+  to: RunningDestination[],
+  alerts: Alert[],
+  incidents: Incident[] = [],
+  rule: (id: string) => RuleInfo | undefined = rules(),
+) => route(to, alerts, incidents, rule, START).map((row) => row.key);
+
+test("every subject goes to every destination that wants it, under a key that never changes", () => {
+  const one = alert({ id: "A", revision: 3 });
+  const other = incident({ id: "I", revision: 7 });
+  expect(keys([destination("e/1"), destination("s/1")], [one], [other])).toEqual([
+    "e/1:alert:A:3",
+    "e/1:incident:I:7",
+    "s/1:alert:A:3",
+    "s/1:incident:I:7",
+  ]);
+  expect(deliveryKey("e/1", "alert", "A", 3)).toBe("e/1:alert:A:3");
+  expect(route([destination("e/1")], [one], [], rules(), START)[0]).toMatchObject({
+    dueTime: START,
+    createdTime: START,
+    kind: "alert",
+    subjectId: "A",
+  });
+});
+
+test("a destination gets only the kinds that it accepts and wants", () => {
+  expect(keys([destination("p/1", {}, ["incident"])], [alert()], [incident()])).toHaveLength(1);
+  expect(keys([destination("p/1", { kinds: ["alert"] }, ["incident"])], [alert()], [incident()])).toEqual([]);
+  expect(keys([destination("p/1", { kinds: [] })], [alert()], [incident()])).toEqual([]);
+});
+
+test("a minimum level lets the level itself through and nothing below", () => {
+  const levels = (["informational", "low", "medium", "high", "critical"] as const).map((level) => alert({ id: level, level }));
+  expect(keys([destination("d", { minLevel: "high" })], levels)).toEqual(["d:alert:high:2", "d:alert:critical:2"]);
+});
+
+test("a destination that waits for the final word gets nothing before it", () => {
+  const to = [destination("d", { final: true })];
+  expect(keys(to, [alert({ final: false })], [incident({ final: false })])).toEqual([]);
+  expect(keys(to, [alert({ final: true })], [incident({ final: true })])).toHaveLength(2);
+  expect(keys([destination("d", { final: false })], [alert({ final: false })])).toHaveLength(1);
+});
+
+test("a rule with destinations of its own goes nowhere else", () => {
+  const own = rules({ destinations: ["e/1"] });
+  expect(keys([destination("e/1"), destination("s/1")], [alert()], [], own)).toEqual([expect.stringContaining("e/1:")]);
+  expect(keys([destination("e/1")], [alert()], [], rules({ destinations: [] }))).toEqual([]);
+});
+
+test("an incident with one rule that may go everywhere goes everywhere", () => {
+  const two = incident({ alerts: [alert({ ruleId: "bound" }), alert({ id: "x", ruleId: "free" })] });
+  const rule = (id: string) => ruleInfo({ id, destinations: id === "bound" ? ["e/1"] : undefined });
+  expect(keys([destination("s/1")], [], [two], rule)).toHaveLength(1);
+  expect(keys([destination("s/1")], [], [incident({ alerts: [alert({ ruleId: "bound" })] })], rule)).toEqual([]);
+});
+
+test("a filter by rule takes ids and tags, and for an incident one of its alerts is enough", () => {
+  const rule = (id: string) => ruleInfo({ id, tags: id === "tagged" ? ["custodes.c1"] : [] });
+  const to = (rules_: string[]) => [destination("d", { rules: rules_ })];
+  expect(keys(to(["tagged"]), [alert({ ruleId: "tagged" }), alert({ ruleId: "other" })], [], rule)).toHaveLength(1);
+  expect(keys(to(["custodes.c1"]), [alert({ ruleId: "tagged" }), alert({ ruleId: "other" })], [], rule)).toHaveLength(1);
+  expect(
+    keys(to(["custodes.c1"]), [], [incident({ alerts: [alert({ ruleId: "other" }), alert({ ruleId: "tagged" })] })], rule),
+  ).toHaveLength(1);
+  expect(keys(to([]), [alert()], [], rule)).toEqual([]);
+});
+
+test("an alert of a rule that was removed still goes where no rule is asked for", () => {
+  expect(keys([destination("d")], [alert()], [], () => undefined)).toHaveLength(1);
+  expect(keys([destination("d", { rules: ["x"] })], [alert()], [], () => undefined)).toEqual([]);
+});
+
+const item = (key: string, bytes: number): Rendered => ({ key, bytes, body: "" });
+test("batches keep the order and both limits; one item over the limit of a batch stands alone", () => {
+  const limits = { batchItems: 3, batchBytes: 10, itemBytes: 99 };
+  const split = (bytes: number[]) =>
+    takeBatches(
+      bytes.map((one, index) => item(String(index), one)),
+      limits,
+    ).map((batch) => batch.map((one) => one.bytes));
+  expect(split([])).toEqual([]);
+  expect(split([1, 1, 1, 1])).toEqual([[1, 1, 1], [1]]);
+  expect(split([5, 5, 1])).toEqual([[5, 5], [1]]);
+  expect(split([11, 1, 12, 13])).toEqual([[11], [1], [12], [13]]);
+});
+
+test("the relay asks once per known destination with something due, without slashes in the queue's name", async () => {
+  const asked: unknown[] = [];
+  const queue = { add: async (...given: unknown[]) => void asked.push(given) } as unknown as Queue;
+  const store = {
+    dueDestinations: async () => [
+      { destination: "e/1", due: 3 },
+      { destination: "gone/1", due: 9 },
+      { destination: "s/1", due: 0 },
+    ],
+  } as unknown as Store;
+  expect(await relay(store, queue, new Set(["e/1", "s/1"]), START)).toBe(1);
+  expect(asked).toEqual([["deliver.e.1", { destination: "e/1" }, { deduplicate: "e/1" }]]);
+  expect(deliverQueue("e/1")).toBe("deliver.e.1");
+});
