@@ -1,69 +1,39 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Alert } from "../../src/core/alert.ts";
-import { engine } from "../../src/core/correlation/engine.ts";
-import { detection, ruleSet, testReader, uuid5 } from "../core/correlation/build.ts";
 import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
-import { delivery, DETECTIONS, history, ruleSpecs } from "./naive-histories.ts";
-import type { Step } from "./naive-histories.ts";
-import { naive, sorted } from "./naive.ts";
+import { check, finals, run } from "./naive-check.ts";
+import type { Scene } from "./naive-check.ts";
+import { extensionSpecs, longHistory } from "./naive-extension-histories.ts";
+import { delivery, history, ruleSpecs } from "./naive-histories.ts";
 import type { NaiveAlert } from "./naive.ts";
 
 /** Histories per property; more with the environment variable. */
-const RUNS = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 1500);
+const RUNS = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 2000);
 
-function rulesOf(specs: readonly CorrelationSpec[], alerts = true) {
-  const detections = DETECTIONS.map((id) => detection(id, { alerts: alerts && id === "r", suppressMs: 12 }));
-  return ruleSet(detections, specs);
+function sceneOf(specs: fc.Arbitrary<readonly CorrelationSpec[]>, events: fc.Arbitrary<readonly TestEvent[]>): fc.Arbitrary<Scene> {
+  return fc
+    .tuple(specs, events, fc.constantFrom(1, 2, 4, 25))
+    .chain(([rules, items, evidenceMax]) => delivery(items).map((given) => ({ specs: rules, events: items, evidenceMax, ...given })));
 }
 
-function bare(alert: Alert): NaiveAlert {
-  const { id, ruleId, group, bucket, firstTime, lastTime, count, evidence, agents } = alert;
-  return { id, ruleId, group: { ...group }, bucket, firstTime, lastTime, count, evidence: [...evidence], agents: [...agents] };
-}
-
-/** Everything that the engine emits over a delivery. */
-function run(specs: readonly CorrelationSpec[], steps: readonly Step[], latenessMs: number): readonly Alert[] {
-  const made = engine(rulesOf(specs), { reader: testReader, uuid5, latenessMs });
-  const out: Alert[] = [];
-  for (const step of steps) out.push(...("push" in step ? made.push(step.push) : made.advance({ all: step.advance })));
-  out.push(...made.finish());
-  return out;
-}
-
-function finals(alerts: readonly Alert[]): NaiveAlert[] {
-  return sorted(alerts.filter(({ final }) => final).map(bare));
-}
-
-const scene = fc
-  .tuple(ruleSpecs, history)
-  .chain(([specs, events]) => delivery(events).map(({ steps, latenessMs }) => ({ specs, events, steps, latenessMs })));
-
-function check({
-  specs,
-  events,
-  steps,
-  latenessMs,
-}: {
-  specs: readonly CorrelationSpec[];
-  events: readonly TestEvent[];
-  steps: readonly Step[];
-  latenessMs: number;
-}): void {
-  const emitted = run(specs, steps, latenessMs);
-  expect(finals(emitted)).toEqual(naive(rulesOf(specs), events, testReader, uuid5));
-}
+const scene = sceneOf(ruleSpecs, history);
+const longScene = sceneOf(extensionSpecs, longHistory);
 
 describe("the engine", () => {
   it("gives the final alerts of the text of the semantics, for any order, split, repetition and watermark", () => {
     fc.assert(fc.property(scene, check), { numRuns: RUNS });
   });
 
+  it("gives the final alerts of the text for new values and baselines too", () => {
+    fc.assert(fc.property(longScene, check), { numRuns: Math.ceil(RUNS / 3) });
+  });
+
   it("emits provisionally only what becomes final, with growing revisions", () => {
     fc.assert(
-      fc.property(scene, ({ specs, steps, latenessMs }) => {
+      fc.property(fc.oneof({ weight: 5, arbitrary: scene }, longScene), (given) => {
         const last = new Map<string, Alert>();
-        for (const alert of run(specs, steps, latenessMs)) {
+        for (const alert of run(given)) {
           const before = last.get(alert.id);
           if (before !== undefined) {
             expect(before.final).toBe(false);
@@ -76,7 +46,33 @@ describe("the engine", () => {
         }
         for (const alert of last.values()) expect(alert.final).toBe(true);
       }),
-      { numRuns: RUNS },
+      { numRuns: Math.ceil(RUNS / 2) },
+    );
+  });
+
+  it("gives the same alerts, as much later as all events are, by a multiple of windows and buckets", () => {
+    // A multiple of every timespan and suppression window of the random rules.
+    const later = 60 * 1000;
+    fc.assert(
+      fc.property(scene, ({ specs, events, evidenceMax }) => {
+        const all = { specs, evidenceMax, latenessMs: 0 };
+        const here = finals(run({ ...all, events, steps: [{ push: events }] }));
+        const moved = events.map((event) => ({ ...event, time: event.time + later }));
+        const there = finals(run({ ...all, events: moved, steps: [{ push: moved }] }));
+        const shape = (alert: NaiveAlert, by: number): unknown => ({
+          ...alert,
+          id: "",
+          // Ids of inner alerts contain their bucket, and decide which of those of one time are evidence.
+          ...(alert.ruleId === "outer" ? { evidence: alert.evidence.length, agents: [] } : undefined),
+          bucket: alert.bucket + by,
+          firstTime: alert.firstTime + by,
+          lastTime: alert.lastTime + by,
+        });
+        const text = (alerts: readonly NaiveAlert[], by: number): string[] =>
+          alerts.map((alert) => JSON.stringify(shape(alert, by))).sort();
+        expect(text(there, 0)).toEqual(text(here, later));
+      }),
+      { numRuns: Math.ceil(RUNS / 4) },
     );
   });
 });

@@ -1,6 +1,7 @@
 /** Random rules, histories and deliveries for the engine's properties. */
 import * as fc from "fast-check";
 import type { BooleanCondition, Threshold } from "../../src/core/sigma/rules.ts";
+import type { Watermarks } from "../../src/core/correlation/types.ts";
 import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
 import { alternatives } from "./naive-boolean.ts";
 
@@ -19,6 +20,7 @@ const time = fc
 const groupValue = fc.constantFrom<unknown>("a", "a", "b", 7, "7", true, null, undefined, "", ["a"]);
 const value = fc.constantFrom<unknown>(1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3, 1e16, -1e16, 1e300, "x", null, undefined, true, 5e-324);
 
+/** An event of any content. */
 export const event: fc.Arbitrary<TestEvent> = fc
   .record({
     uid: fc.nat(400).map((id) => `e${id}`),
@@ -30,6 +32,8 @@ export const event: fc.Arbitrary<TestEvent> = fc
     w: value,
     agent: fc.constantFrom("a1", "a2", undefined),
   })
+  // Detection p is about one category of events, q about the other, r about both.
+  .chain((made) => fc.constantFrom("dns" as const, "egress" as const).map((category) => ({ ...made, category })))
   .map(({ agent, ...rest }) => ({ ...rest, "ai_agent.uid": agent, ...(agent === undefined ? {} : { agent }) }));
 
 /** Events with distinct uids: of two with one uid and different content, arrival would decide. */
@@ -48,7 +52,8 @@ const other = fc.oneof(
   fc.constant({ lt: 0.3 }),
   fc.constant({ eq: 0.2 }),
 );
-const anyThreshold: fc.Arbitrary<Threshold> = fc.oneof(
+/** Lower bounds mostly, upper ones, and both. */
+export const anyThreshold: fc.Arbitrary<Threshold> = fc.oneof(
   { weight: 5, arbitrary: lower },
   { weight: 3, arbitrary: other },
   { weight: 2, arbitrary: fc.tuple(lower, other).map(([a, b]) => ({ ...a, ...b })) },
@@ -147,34 +152,57 @@ export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
       .map(([over, mixed, useMixed, mute]) => [useMixed ? mixed : over, { ...one, alerts: !mute }, two]);
   });
 
-/** One step of a delivery: some events, or the watermark moves to so far behind the newest event. */
-export type Step = { readonly push: readonly TestEvent[] } | { readonly advance: number };
+/** One step of a delivery: some events, or the watermarks move. */
+export type Step = { readonly push: readonly TestEvent[] } | { readonly advance: Watermarks };
+
+/** A way in which a history reaches the engine. */
+export interface Delivery {
+  readonly steps: readonly Step[];
+  readonly latenessMs: number;
+}
 
 /** Deliveries of a history that respect its lateness: shuffled, repeated, split. */
-export function delivery(events: readonly TestEvent[]): fc.Arbitrary<{ readonly steps: readonly Step[]; readonly latenessMs: number }> {
+export function delivery(events: readonly TestEvent[]): fc.Arbitrary<Delivery> {
   const per = { minLength: events.length, maxLength: events.length };
   return fc
     .record({
-      latenessMs: fc.constantFrom(0, 1, 5, 12, 100),
+      latenessMs: fc.constantFrom(0, 1, 5, 12, 100, 3 * 86_400_000),
+      // How far each category of events is behind: each has a watermark of its own.
+      lag: fc.constantFrom([0, 0], [0, 15], [40, 0]),
       jitter: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), per),
       repeat: fc.array(fc.constantFrom(0, 0, 0, 1, 2), per),
       cut: fc.array(fc.constantFrom("go", "go", "batch", "advance", "slack"), per),
     })
-    .map(({ latenessMs, jitter, repeat, cut }) => {
-      // Sorted by time + at most lateness: no event comes further than that behind an earlier one.
+    .map(({ latenessMs, lag, jitter, repeat, cut }) => {
+      const lagOf = (item: TestEvent): number => lag[item.category === "dns" ? 0 : 1]!;
+      // Sorted by time + at most lateness: no event comes further than that behind an earlier one of its category.
       const arrivals = events
-        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs, index }))
+        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs + lagOf(item), index }))
         .sort((a, b) => a.at - b.at || a.index - b.index);
       const steps: Step[] = [];
       let batch: TestEvent[] = [];
       let newest = Number.NEGATIVE_INFINITY;
-      for (const { item, index } of arrivals) {
+      for (const { item, at, index } of arrivals) {
         for (let copy = 0; copy <= repeat[index]!; copy++) batch.push({ ...item });
         newest = Math.max(newest, item.time);
         if (cut[index] === "go") continue;
         steps.push({ push: batch });
         batch = [];
-        if (cut[index] !== "batch") steps.push({ advance: newest - latenessMs - (cut[index] === "slack" ? 7 : 0) });
+        if (cut[index] === "batch") continue;
+        const slack = latenessMs + (cut[index] === "slack" ? 7 : 0);
+        // Past the newest event, a silence would be seen that the end of the input does not have.
+        const complete = (behind: number): number => Math.min(newest, Math.floor(at - slack - behind));
+        const dns = complete(lag[0]!);
+        const other = complete(lag[1]!);
+        steps.push({
+          advance: {
+            all: Math.min(dns, other),
+            byCategory: new Map([
+              ["dns", dns],
+              ["egress", other],
+            ]),
+          },
+        });
       }
       steps.push({ push: batch });
       return { steps, latenessMs };

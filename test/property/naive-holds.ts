@@ -12,7 +12,8 @@ export interface Item {
   value: unknown;
 }
 
-function meets(threshold: Threshold, value: Fraction | undefined): boolean {
+/** Every operator of the condition; nothing meets it without a value. */
+export function meets(threshold: Threshold, value: Fraction | undefined): boolean {
   if (value === undefined) return false;
   const compareTo = (limit: number): bigint => {
     const other = fractionOf(limit);

@@ -7,6 +7,8 @@ export interface Fraction {
 }
 
 export function fractionOf(value: number): Fraction {
+  // A ratio may overflow; what it is compared with never does.
+  if (!Number.isFinite(value)) return { over: BigInt(Math.sign(value)) << 2000n, under: 1n };
   let whole = value;
   let under = 1n;
   // Doubling is exact, and ends at the latest when the smallest binary64 step has become one.
@@ -17,13 +19,17 @@ export function fractionOf(value: number): Fraction {
   return { over: BigInt(whole), under };
 }
 
+/** The sum of fractions whose `under` are powers of two, as those of `fractionOf` are. */
+export function addAll(parts: readonly Fraction[]): Fraction {
+  let under = 1n;
+  for (const part of parts) if (part.under > under) under = part.under;
+  let over = 0n;
+  for (const part of parts) over += part.over * (under / part.under);
+  return { over, under };
+}
+
 export function sumOf(numbers: readonly number[]): Fraction {
-  let sum: Fraction = { over: 0n, under: 1n };
-  for (const value of numbers) {
-    const next = fractionOf(value);
-    sum = { over: sum.over * next.under + next.over * sum.under, under: sum.under * next.under };
-  }
-  return sum;
+  return addAll(numbers.map(fractionOf));
 }
 
 /** The nearest number: by a decimal text so long that JavaScript's own correct rounding of texts decides. */

@@ -5,6 +5,7 @@
 import type { Reader } from "../../src/core/sigma/reader.ts";
 import type { Correlation, RuleSet } from "../../src/core/sigma/rules.ts";
 import { absences, countedRule } from "./naive-boolean.ts";
+import { isNew, ratioHolds } from "./naive-extensions.ts";
 import { holds } from "./naive-holds.ts";
 import type { Item } from "./naive-holds.ts";
 
@@ -33,16 +34,22 @@ interface World<E> {
   newest: number;
   reader: Reader<E>;
   uuid5: (name: string) => string;
+  evidenceMax: number;
 }
 
-const MAX = 25;
 const compare = (a: Item, b: Item): number => a.time - b.time || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
-export function naive<E>(rules: RuleSet<E>, input: readonly E[], reader: Reader<E>, uuid5: (name: string) => string): NaiveAlert[] {
+export function naive<E>(
+  rules: RuleSet<E>,
+  input: readonly E[],
+  reader: Reader<E>,
+  uuid5: (name: string) => string,
+  evidenceMax: number,
+): NaiveAlert[] {
   const first = new Map<string, E>();
   for (const event of input) if (!first.has(reader.uid(event))) first.set(reader.uid(event), event);
   const events = [...first.values()];
-  const world: World<E> = { rules, events, newest: Math.max(...events.map((event) => reader.time(event))), reader, uuid5 };
+  const world: World<E> = { rules, events, newest: Math.max(...events.map((event) => reader.time(event))), reader, uuid5, evidenceMax };
   const alerts: NaiveAlert[] = [];
   for (const detection of rules.detections) if (detection.alerts) alerts.push(...lone(world, detection.info.id));
   for (const correlation of rules.correlations) {
@@ -62,7 +69,9 @@ function lone<E>(world: World<E>, id: string): NaiveAlert[] {
   const rule = world.rules.detections.find((detection) => detection.info.id === id)!;
   const items = world.events.filter((event) => rule.matches(event)).map((event) => eventItem(world, event, [id], undefined));
   const anchors = items.map((item) => ({ anchor: item.time, first: item.time, last: item.time, window: [item] }));
-  return alertsOf(world, id, {}, [], items, anchors, rule.suppressMs, (chosen) => chosen.slice(0, MAX)).map(({ alert }) => alert);
+  return alertsOf(world, id, {}, [], items, anchors, rule.suppressMs, (chosen) => chosen.slice(0, world.evidenceMax)).map(
+    ({ alert }) => alert,
+  );
 }
 
 function eventItem<E>(world: World<E>, event: E, rules: string[], value: unknown): Item {
@@ -84,13 +93,14 @@ function toNumber(value: unknown): number | undefined {
 
 /** Section 8: with gt or gte windows slide, but not those of averages and percentiles. */
 function slides<E>({ type, threshold }: Correlation<E>): boolean {
-  if (type === "value_avg" || type === "value_percentile" || type === "value_median") return false;
+  if (type === "baseline_ratio" || type === "value_avg" || type === "value_percentile" || type === "value_median") return false;
   return threshold.gt !== undefined || threshold.gte !== undefined;
 }
 
 /** The value that the type uses; undefined: the event takes no part. */
 function usable<E>(correlation: Correlation<E>, read: (index: number) => unknown): unknown {
-  if (correlation.type === "value_count") {
+  if (correlation.type === "baseline_ratio") return metricValue(correlation, read);
+  if (correlation.type === "value_count" || correlation.type === "new_value") {
     const values = correlation.fields.map((_, index) => canonical(read(index)));
     return values.includes(undefined) ? undefined : JSON.stringify(values);
   }
@@ -100,6 +110,16 @@ function usable<E>(correlation: Correlation<E>, read: (index: number) => unknown
     return correlation.type === "value_sum" && slides(correlation) && number < 0 ? undefined : number;
   }
   return true;
+}
+
+function fieldsOf<E>({ fields, baseline }: Correlation<E>): Correlation<E>["fields"] {
+  return baseline?.metricField === undefined ? fields : [baseline.metricField];
+}
+
+/** The value that a baseline measures. */
+function metricValue<E>({ baseline }: Correlation<E>, read: (index: number) => unknown): unknown {
+  if (baseline!.metric === "count") return true;
+  return baseline!.metric === "sum" ? toNumber(read(0)) : canonical(read(0));
 }
 
 /** The groups of a correlation, each with its items. */
@@ -117,7 +137,7 @@ function groupsOf<E>(world: World<E>, correlation: Correlation<E>): { values: st
   for (const rule of correlation.rules) {
     const detection = world.rules.detections.find((other) => other.info.id === rule);
     for (const event of detection === undefined ? [] : world.events.filter((other) => detection.matches(other))) {
-      const value = usable(correlation, (index) => correlation.fields[index]!.read(event));
+      const value = usable(correlation, (index) => fieldsOf(correlation)[index]!.read(event));
       put(
         correlation.groupBy.map((field) => canonical(field.read(rule)!(event))),
         eventItem(world, event, [rule], value),
@@ -125,7 +145,7 @@ function groupsOf<E>(world: World<E>, correlation: Correlation<E>): { values: st
     }
     const inner = world.rules.correlations.find((other) => other.info.id === rule);
     for (const { alert, inner: event } of inner === undefined ? [] : outcomes(world, inner)) {
-      const value = usable(correlation, (index) => alert.group[correlation.fields[index]!.path]);
+      const value = usable(correlation, (index) => alert.group[fieldsOf(correlation)[index]!.path]);
       const item = { time: event.time, uid: alert.id, rules: [rule], agents: event.agents, value };
       put(
         correlation.groupBy.map((field) => canonical(alert.group[field.path(rule)])),
@@ -142,14 +162,20 @@ function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
   const counted = rules.filter((rule) => correlation.expression === undefined || countedRule(correlation.expression, rule));
   const choose = correlation.type.startsWith("temporal")
     ? (items: Item[]): Item[] => {
-        const share = Math.max(1, Math.floor(MAX / rules.length));
+        const share = Math.max(1, Math.floor(world.evidenceMax / rules.length));
         const chosen = new Set(counted.flatMap((rule) => items.filter((item) => item.rules.includes(rule)).slice(0, share)));
         return items.filter((item) => chosen.has(item));
       }
-    : (items: Item[]): Item[] => items.slice(0, MAX);
+    : (items: Item[]): Item[] => items.slice(0, world.evidenceMax);
   return groupsOf(world, correlation).flatMap(({ values, items }) => {
     const anchors: Satisfied[] = [];
-    if (correlation.expression !== undefined) {
+    let fired: readonly Item[] = items;
+    if (correlation.type === "new_value") {
+      fired = items.filter((item) => isNew(correlation, item, items));
+      for (const { time } of fired) {
+        anchors.push({ anchor: time, first: time, last: time, window: fired.filter((item) => item.time === time) });
+      }
+    } else if (correlation.expression !== undefined) {
       anchors.push(...absences(correlation, correlation.expression, items));
     } else if (slides(correlation)) {
       for (const { time } of items) {
@@ -159,7 +185,8 @@ function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
     } else {
       for (const start of windowStarts(world, correlation, items)) {
         const window = items.filter((item) => item.time >= start && item.time < start + span);
-        if (!holds(correlation, window)) continue;
+        const held = correlation.type === "baseline_ratio" ? ratioHolds(correlation, items, start) : holds(correlation, window);
+        if (!held) continue;
         anchors.push({ anchor: start, first: window[0]?.time ?? start, last: window.at(-1)?.time ?? start, window });
       }
     }
@@ -167,7 +194,7 @@ function outcomes<E>(world: World<E>, correlation: Correlation<E>): Outcome[] {
     const agents = groupBy.flatMap((field, index) =>
       field.name === "ai_agent.uid" || rules.some((rule) => field.path(rule) === "ai_agent.uid") ? [values[index]!] : [],
     );
-    const wanted = correlation.expression === undefined ? items : items.filter((item) => item.rules.some((rule) => counted.includes(rule)));
+    const wanted = correlation.expression === undefined ? fired : items.filter((item) => item.rules.some((rule) => counted.includes(rule)));
     return alertsOf(world, correlation.info.id, group, agents, wanted, anchors, suppressMs, choose);
   });
 }

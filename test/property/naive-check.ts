@@ -1,0 +1,52 @@
+/** Runs the engine over a delivery, and compares its final alerts with the naive ones. */
+import { expect } from "vitest";
+import type { Alert } from "../../src/core/alert.ts";
+import { engine } from "../../src/core/correlation/engine.ts";
+import type { RuleSet } from "../../src/core/sigma/rules.ts";
+import { detection, ruleSet, testReader, uuid5 } from "../core/correlation/build.ts";
+import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
+import { DETECTIONS } from "./naive-histories.ts";
+import type { Delivery } from "./naive-histories.ts";
+import { naive, sorted } from "./naive.ts";
+import type { NaiveAlert } from "./naive.ts";
+
+/** Rules, what happens, and how it reaches the engine. */
+export interface Scene extends Delivery {
+  readonly specs: readonly CorrelationSpec[];
+  readonly events: readonly TestEvent[];
+  readonly evidenceMax: number;
+}
+
+const CATEGORIES_OF = { p: ["dns"], q: ["egress"], r: undefined } as const;
+
+function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
+  const detections = DETECTIONS.map((id) => {
+    const categories = CATEGORIES_OF[id];
+    const matches = (event: TestEvent): boolean => event.is.includes(id) && (categories === undefined || categories[0] === event.category);
+    return detection(id, { matches, categories, alerts: id === "r", suppressMs: 12 });
+  });
+  return ruleSet(detections, specs);
+}
+
+function bare(alert: Alert): NaiveAlert {
+  const { id, ruleId, group, bucket, firstTime, lastTime, count, evidence, agents } = alert;
+  return { id, ruleId, group: { ...group }, bucket, firstTime, lastTime, count, evidence: [...evidence], agents: [...agents] };
+}
+
+/** Everything that the engine emits over a delivery. */
+export function run({ specs, steps, latenessMs, evidenceMax }: Scene): readonly Alert[] {
+  const made = engine(rulesOf(specs), { reader: testReader, uuid5, latenessMs, evidenceMax });
+  const out: Alert[] = [];
+  for (const step of steps) out.push(...("push" in step ? made.push(step.push) : made.advance(step.advance)));
+  out.push(...made.finish());
+  return out;
+}
+
+export function finals(alerts: readonly Alert[]): NaiveAlert[] {
+  return sorted(alerts.filter(({ final }) => final).map(bare));
+}
+
+/** The final alerts are those of the text, byte for byte. */
+export function check(given: Scene): void {
+  expect(finals(run(given))).toEqual(naive(rulesOf(given.specs), given.events, testReader, uuid5, given.evidenceMax));
+}
