@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { bodyRecords } from "../../src/archetypes/body.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
+import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { jsonLines } from "../../src/core/framing.ts";
-import { defineConnector, type Receiver, type Source } from "../../src/ports/connector.ts";
+import { defineConnector, type Receiver } from "../../src/ports/connector.ts";
 import { agentFindingsNormalize } from "./normalize.ts";
 
 /** A record is sent when its turn ends, with that time in whole seconds. */
@@ -16,11 +17,6 @@ const config = z.strictObject({
     .optional()
     .describe("File, directory or pattern of records, one JSON object per line. Without it, agents push to the receiver"),
 });
-
-/** What is pushed needs no pulling; the receiver proves how far it is complete. */
-const NOTHING_TO_PULL: Source = {
-  pull: async (cursor) => ({ records: [], rejects: [], next: cursor ?? "", more: false, completeTo: null }),
-};
 
 // The probe runs inside the agent: whatever it sends is taken, and what is bad is quarantined, so that no agent fails over it.
 const receiver: Receiver = {
@@ -38,7 +34,7 @@ export default defineConnector<z.output<typeof config>>({
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
   source: (options) =>
-    options.path === undefined ? NOTHING_TO_PULL : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+    options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
   receiver: () => receiver,
   format: () => jsonLines,
   normalize: () => agentFindingsNormalize,
