@@ -8,12 +8,14 @@ import type { AgentProfile } from "./identity/profile.ts";
 import { INCIDENT_STATUS, type Incident, type Mapping, type TimelineEntry } from "./incident.ts";
 import { describeEvent, tellStory } from "./story.ts";
 
-/** Alerts that one incident lists; the rest are counted in its story. */
+/** Alerts that one incident lists, the most severe first to stay; its level, times and story cover the rest too. */
 const ALERTS_MAX = 50;
 /** Lines of an incident's timeline. */
 const TIMELINE_MAX = 50;
 /** Values per list (hosts, addresses, users, credentials). */
 const LIST_MAX = 50;
+/** How rules name the agent. */
+const AGENT = "ai_agent.uid";
 /** Risk of an alert whose rule names none, by level. */
 const RISK: Readonly<Record<Level, number>> = { informational: 5, low: 20, medium: 45, high: 70, critical: 90 };
 
@@ -29,32 +31,42 @@ export interface GroupingContext {
   readonly coverage: Incident["coverage"];
 }
 
+/** Ids of the incidents that these alerts would open; one of them may have been closed since, and is then amended. */
+export function openedBy(alerts: readonly Alert[], context: Pick<GroupingContext, "rule" | "uuid5">): string[] {
+  return alerts.flatMap((alert) => entitiesOf(alert, context.rule(alert.ruleId)).map((entity) => idOf(entity, alert, context)));
+}
+
 /**
- * Puts changed alerts into the open incidents and returns the incidents that changed, each with its revision raised
- * by one. `open` holds the newest revision of every incident that is not closed.
+ * Puts changed alerts into their incidents and returns the incidents that changed, each with its revision raised by
+ * one. `known` holds the newest revision of every incident that is not closed, and of those of `openedBy` that are:
+ * late evidence amends a closed incident under its id and leaves it closed.
  */
-export function groupAlerts(open: readonly Incident[], changed: readonly Alert[], context: GroupingContext): Incident[] {
+export function groupAlerts(known: readonly Incident[], changed: readonly Alert[], context: GroupingContext): Incident[] {
   const results = new Map<string, Incident>();
-  const current = (id: string) => results.get(id) ?? open.find((incident) => incident.id === id);
+  const before = new Map(known.map((incident) => [incident.id, incident]));
   const byEntity = new Map<string, string[]>();
-  for (const incident of open) byEntity.set(incident.entity, [...(byEntity.get(incident.entity) ?? []), incident.id]);
-  const before = new Map(open.map((incident) => [incident.id, incident.revision]));
+  const remember = (entity: string, id: string): void => {
+    const ids = byEntity.get(entity);
+    if (ids === undefined) byEntity.set(entity, [id]);
+    else ids.push(id);
+  };
+  for (const incident of known) remember(incident.entity, incident.id);
   for (const alert of changed) {
-    const rule = context.rule(alert.ruleId);
-    for (const entity of entitiesOf(alert, rule)) {
-      const candidates = (byEntity.get(entity) ?? []).map(current).filter((one) => one !== undefined);
+    for (const entity of entitiesOf(alert, context.rule(alert.ruleId))) {
+      const candidates = (byEntity.get(entity) ?? []).map((id) => results.get(id) ?? before.get(id)).filter((one) => one !== undefined);
+      const id = idOf(entity, alert, context);
       const home =
         candidates.find((one) => one.alerts.some((have) => have.id === alert.id)) ??
-        candidates.find((one) => near(one, alert, context.quietMs));
+        candidates.find((one) => isOpen(one) && near(one, alert, context.quietMs)) ??
+        candidates.find((one) => one.id === id);
       if (home === undefined) {
         if (LEVELS.indexOf(alert.level) < LEVELS.indexOf(context.openAt)) continue;
-        const opened = build(openIncident(entity, alert, context), [alert], context);
-        results.set(opened.id, { ...opened, revision: 1 });
-        byEntity.set(entity, [...(byEntity.get(entity) ?? []), opened.id]);
+        results.set(id, { ...build(openIncident(id, entity, alert, context), [alert], context), revision: 1 });
+        remember(entity, id);
         continue;
       }
       const alerts = [...home.alerts.filter((have) => have.id !== alert.id), alert];
-      results.set(home.id, { ...build(home, alerts, context), revision: (before.get(home.id) ?? 0) + 1 });
+      results.set(home.id, { ...build(home, alerts, context), revision: (before.get(home.id)?.revision ?? 0) + 1 });
     }
   }
   return [...results.values()];
@@ -69,11 +81,11 @@ export function closeQuiet(open: readonly Incident[], watermark: EpochMs, quietM
 
 /** The agents of the alert, else the value of the rule's entity, else its group, else the rule itself. */
 function entitiesOf(alert: Alert, rule: RuleInfo | undefined): string[] {
-  if (rule?.entity !== undefined) {
+  if (rule?.entity !== undefined && rule.entity !== AGENT) {
     const value = alert.group[rule.entity];
     if (value !== undefined) return [`${rule.entity}:${value}`];
   }
-  const grouped = alert.group["ai_agent.uid"];
+  const grouped = alert.group[AGENT];
   if (grouped !== undefined) return [`agent:${grouped}`];
   if (alert.agents.length > 0) return alert.agents.map((agent) => `agent:${agent}`);
   const keys = Object.keys(alert.group).sort();
@@ -84,11 +96,19 @@ function near(incident: Incident, alert: Alert, quietMs: number): boolean {
   return alert.firstTime <= incident.lastTime + quietMs && alert.lastTime >= incident.firstTime - quietMs;
 }
 
-function openIncident(entity: string, alert: Alert, context: GroupingContext): Incident {
+function isOpen(incident: Incident): boolean {
+  return incident.status < INCIDENT_STATUS.resolved;
+}
+
+function idOf(entity: string, alert: Alert, { uuid5 }: Pick<GroupingContext, "uuid5">): string {
+  return uuid5(`incident\n${entity}\n${alert.id}`);
+}
+
+function openIncident(id: string, entity: string, alert: Alert, context: GroupingContext): Incident {
   const agentUid = entity.startsWith("agent:") ? entity.slice("agent:".length) : undefined;
   const profile = agentUid === undefined ? undefined : context.agent(agentUid);
   return {
-    id: context.uuid5(`incident\n${entity}\n${alert.id}`),
+    id,
     revision: 0,
     entity,
     agentUid,
@@ -119,24 +139,23 @@ function openIncident(entity: string, alert: Alert, context: GroupingContext): I
 
 /** Everything that follows from the set of alerts. */
 function build(base: Incident, given: readonly Alert[], context: GroupingContext): Incident {
-  const alerts = [...given].sort((a, b) => a.firstTime - b.firstTime || (a.id < b.id ? -1 : 1)).slice(0, ALERTS_MAX);
+  const alerts = listed(given);
   const rules = [...new Set(alerts.map((alert) => alert.ruleId))].map(context.rule).filter((rule) => rule !== undefined);
-  const level = alerts.reduce<Level>((top, one) => (LEVELS.indexOf(one.level) > LEVELS.indexOf(top) ? one.level : top), "informational");
+  const worst = [...alerts].sort((a, b) => rank(b.level) - rank(a.level) || a.firstTime - b.firstTime)[0];
   const uids = new Set(alerts.flatMap((alert) => alert.evidence));
   const known = [...uids].map((uid) => context.evidence.get(uid)).filter((event) => event !== undefined);
   const evidence = known.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
   const entries = evidence.slice(0, TIMELINE_MAX).map(timelineEntry);
   const timeline = mergeTimeline(base.timeline, entries, uids);
-  const worst = [...alerts].sort((a, b) => LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level) || a.firstTime - b.firstTime)[0];
   const who = base.agentName ?? base.entity;
   return {
     ...base,
     title: `${worst?.ruleTitle ?? "Alert"}: ${who}`,
-    story: tellStory(who, alerts),
-    level,
+    story: tellStory(who, alerts, given.length >= ALERTS_MAX),
+    level: worst?.level ?? base.level,
     risk: riskOf(alerts, context),
-    firstTime: Math.min(...alerts.map((alert) => alert.firstTime)),
-    lastTime: Math.max(...alerts.map((alert) => alert.lastTime)),
+    firstTime: Math.min(base.firstTime, ...given.map((alert) => alert.firstTime)),
+    lastTime: Math.max(base.lastTime, ...given.map((alert) => alert.lastTime)),
     alerts,
     tags: distinct(rules.flatMap((rule) => rule.tags)),
     maps: distinctMaps(rules.flatMap((rule) => rule.maps)),
@@ -162,6 +181,20 @@ function build(base: Incident, given: readonly Alert[], context: GroupingContext
     final: alerts.every((alert) => alert.final),
     coverage: context.coverage,
   };
+}
+
+/** The alerts that an incident keeps, in the order in which they happened. */
+function listed(alerts: readonly Alert[]): Alert[] {
+  const kept = [...alerts].sort((a, b) => rank(b.level) - rank(a.level) || byTime(a, b)).slice(0, ALERTS_MAX);
+  return kept.sort(byTime);
+}
+
+function byTime(a: Alert, b: Alert): number {
+  return a.firstTime - b.firstTime || (a.id < b.id ? -1 : 1);
+}
+
+function rank(level: Level): number {
+  return LEVELS.indexOf(level);
 }
 
 /** Each alert takes away its share of what is left to 100, so many small ones never pass one certain one at once. */

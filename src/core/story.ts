@@ -41,13 +41,13 @@ function words(event: Event): string {
   }
 }
 
-/** The alerts in one sentence, in the order in which they happened. */
-export function tellStory(who: string, alerts: readonly Alert[]): string {
+/** The alerts in one sentence, in the order in which they happened; `atLeast`: there may be more than these. */
+export function tellStory(who: string, alerts: readonly Alert[], atLeast = false): string {
   const titles = [...new Set(alerts.map((alert) => alert.ruleTitle))];
   const named = titles.slice(0, RULES_MAX).join("; then ");
   const more = titles.length > RULES_MAX ? `; and ${titles.length - RULES_MAX} more` : "";
   const events = alerts.reduce((sum, alert) => sum + alert.count, 0);
-  return safeText(`${who}: ${named}${more} (${events} ${events === 1 ? "event" : "events"}).`, 500);
+  return safeText(`${who}: ${named}${more} (${atLeast ? "at least " : ""}${events} ${events === 1 ? "event" : "events"}).`, 500);
 }
 
 /** Bytes for people: decimal units, one digit. */

@@ -7,7 +7,7 @@ import { Failure } from "../core/errors.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import type { Fact } from "../ports/store.ts";
-import { closeQuiet, groupAlerts } from "../core/incident-grouping.ts";
+import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Log } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
@@ -209,7 +209,10 @@ async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonl
   let incidents: Incident[] = [];
   if (alerts.length > 0) {
     const registry = deps.registry();
-    incidents = groupAlerts(state.open, alerts, {
+    const openIds = new Set(state.open.map((incident) => incident.id));
+    const perhapsClosed = openedBy(alerts, deps).filter((id) => !openIds.has(id));
+    const closed = perhapsClosed.length === 0 ? [] : await deps.store.incidents({ ids: perhapsClosed });
+    incidents = groupAlerts([...state.open, ...closed], alerts, {
       rule: deps.rule,
       agent: (id) => registry.byId(id),
       evidence: await loadEvidence(deps.store, alerts, step.events),
