@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { CATEGORIES, STATUS, type Category, type Event } from "../../src/core/event.ts";
 import { bytes, describeEvent, tellStory } from "../../src/core/story.ts";
-import { HOSTILE_TEXT } from "../fixtures/hostile.ts";
 import { alertSubject } from "../fixtures/subjects.ts";
 import { event } from "./identity/agents.ts";
 
+const HOSTILE_TEXT = `\u001b[31mred\u0007\r\nnext\u2028\u202egnp.exe\u2066\u200b\ufeff\ud800${"W".repeat(500)}`;
 const say = (category: Category, changes: Partial<Event> = {}) => describeEvent(event(category, 1, changes));
 
 test.each([
