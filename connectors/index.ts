@@ -3,6 +3,7 @@ import agentFindings from "./agent-findings/agent-findings.ts";
 import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
 import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
 import elastic from "./elastic/elastic.ts";
+import http from "./http/http.ts";
 import istio from "./istio/istio.ts";
 import kong from "./kong/kong.ts";
 import kubernetes from "./kubernetes/kubernetes.ts";
@@ -19,6 +20,7 @@ export const connectors: readonly Connector[] = [
   awsCloudtrail,
   awsVpcflow,
   elastic,
+  http,
   istio,
   kong,
   kubernetes,

@@ -13,8 +13,12 @@ import { silentLog } from "../../src/adapters/log/log.ts";
 import { start } from "../../src/app.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { isDone } from "../../src/demo/summary.ts";
+import { CONTINUOUS_JOB } from "../../src/pipeline/correlate.ts";
 import { BUILTIN_RULES } from "../../src/rules.ts";
 import { generate, workloadInputs } from "../workload/run.ts";
+
+/** Longer than any sensible run: a bench that hangs says where. */
+const LIMIT_MS = 900_000;
 
 const { values } = parseArgs({
   options: {
@@ -65,13 +69,26 @@ function parseLines(): number {
   return (used.user + used.system) / 1e6;
 }
 
+/** How far each part has come. */
+async function progress(): Promise<string> {
+  const { store } = service;
+  const sources = (await store.sources()).map(
+    ({ source, events, watermark }) => `${source} ${events} ${watermark === null ? "unread" : Date.now() - watermark}`,
+  );
+  const offset = `${await store.offset(CONTINUOUS_JOB)} of ${await store.lastSequence()}, watermark ${await store.offset(`${CONTINUOUS_JOB}/watermark`)}`;
+  return `${sources.join("; ")}; correlated ${offset}; ${(await service.health()).status}`;
+}
+
 const parseSeconds = parseLines();
 const memory: number[] = [];
 const watch = setInterval(() => memory.push(process.memoryUsage().rss), 1000);
 const cpuBefore = process.cpuUsage();
 const started = performance.now();
 const service = await start(loaded.config, { log: silentLog });
-while (!(await isDone(service, Date.now(), inputs.length))) await sleep(250);
+while (!(await isDone(service, Date.now(), inputs.length))) {
+  if (performance.now() - started > LIMIT_MS) throw new Error(`not done: ${await progress()}`);
+  await sleep(250);
+}
 const seconds = (performance.now() - started) / 1000;
 const cpu = process.cpuUsage(cpuBefore);
 clearInterval(watch);
