@@ -12,7 +12,7 @@ import { listRulesCommand, testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
 import { askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
-import { duration } from "./config/schema.ts";
+import { duration } from "./archetypes/settings.ts";
 import { Failure } from "./core/errors.ts";
 import { VERSION } from "./package.ts";
 import type { StateParameters, StateQuery } from "./state.ts";

@@ -1,19 +1,8 @@
 import { z } from "zod";
 import { insecureUrl } from "../../src/archetypes/http-pages.ts";
+import { duration, secret } from "../../src/archetypes/settings.ts";
 import { CATEGORIES } from "../../src/core/event.ts";
-import type { Secret } from "../../src/ports/context.ts";
 import { MAPPED_FIELDS } from "./fields.ts";
-
-const secret = z.custom<Secret>(
-  (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
-  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
-);
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const duration = z
-  .string()
-  .regex(/^\d{1,6}[smhd]$/, "write a duration as a number and a unit: 30s, 5m, 24h, 7d")
-  .transform((text) => Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 1));
 
 const safeUrl = z.string().superRefine((text, context) => {
   const problem = insecureUrl(text);

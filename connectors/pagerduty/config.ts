@@ -1,19 +1,6 @@
 import { z } from "zod";
+import { duration, secret } from "../../src/archetypes/settings.ts";
 import { LEVELS } from "../../src/core/alert.ts";
-import type { Secret } from "../../src/ports/context.ts";
-
-const secret = z.custom<Secret>(
-  (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
-  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
-);
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A duration such as `30m`; parsed to milliseconds. */
-const duration = z
-  .string()
-  .regex(/^\d{1,6}[smhd]$/, "write a duration as a number and a unit: 30s, 5m, 1h, 7d")
-  .transform((text) => Number.parseInt(text, 10) * (UNITS[text.slice(-1)] ?? 1));
 
 const page = z.string().regex(/^https?:\/\/[^\s]+$/, "must be an http or https address");
 

@@ -1,13 +1,8 @@
 import { z } from "zod";
-import type { Secret } from "../../src/ports/context.ts";
+import { secret } from "../../src/archetypes/settings.ts";
 
 /** A new role assignment takes up to 30 minutes to work ("Tutorial: Send data with Logs ingestion API"). */
 const FRESH_ROLE_GRACE_MS = 1_800_000;
-
-const secret = z.custom<Secret>(
-  (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
-  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
-);
 
 /** Hosts that tokens and rows may go to; plain HTTP only to this machine, where simulators listen. */
 function origin(hosts: RegExp, example: string): z.ZodType<string> {

@@ -1,33 +1,17 @@
 import { z } from "zod";
-import type { Secret } from "../../src/ports/context.ts";
+import { LOCAL_HOSTS, secret, serverUrl } from "../../src/archetypes/settings.ts";
 
 /** The largest event whose fields are extracted at search time without settings of one's own: `[kv] maxchars` is 10,240, `TRUNCATE` 10,000. */
 const EVENT_BYTES_DEFAULT = 10_000;
 /** Beyond a megabyte an event is refused by collectors with older limits. */
 const EVENT_BYTES_MAX = 1_000_000;
 
-const secret = z.custom<Secret>(
-  (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
-  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
-);
-
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_:.-]{0,99}$/, "must be letters, digits and _ : . - only");
 
-const LOCAL: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
 const keys = z.strictObject({
-  url: z
-    .string()
-    .transform((text, context) => {
-      const url = URL.canParse(text) ? new URL(text) : undefined;
-      const http = url?.protocol === "https:" || url?.protocol === "http:";
-      if (url === undefined || !http || url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-        context.addIssue({ code: "custom", message: "must be an address such as https://splunk.example.com:8088, without credentials" });
-        return z.NEVER;
-      }
-      return url.href.replace(/\/$/, "");
-    })
-    .describe("HTTP Event Collector: scheme, host and port, e.g. https://splunk.example.com:8088 (not Splunk Web, not 8089)"),
+  url: serverUrl("https://splunk.example.com:8088").describe(
+    "HTTP Event Collector: scheme, host and port, e.g. https://splunk.example.com:8088 (not Splunk Web, not 8089)",
+  ),
   token: secret.describe("HEC token, as a secret reference"),
   allowHttp: z
     .boolean()
@@ -57,7 +41,7 @@ const keys = z.strictObject({
 });
 
 /** Keys of one Splunk destination. */
-export const config = keys.refine(({ url, allowHttp }) => allowHttp || !url.startsWith("http:") || LOCAL.has(new URL(url).hostname), {
+export const config = keys.refine(({ url, allowHttp }) => allowHttp || !url.startsWith("http:") || LOCAL_HOSTS.has(new URL(url).hostname), {
   path: ["url"],
   message: "must be https: the token would travel unencrypted (allowHttp permits it where another layer encrypts)",
 });

@@ -1,21 +1,6 @@
 import { z } from "zod";
+import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
-import { isSecret } from "./secrets.ts";
-import type { Secret } from "../ports/context.ts";
-
-const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A duration such as `30s`, `5m`, `1h`; the parsed value is milliseconds. */
-export const duration = z
-  .string()
-  .regex(/^\d+(ms|s|m|h|d)$/, "write a duration as a number and a unit: 500ms, 30s, 5m, 1h, 7d")
-  .transform((text) => {
-    const unit = text.replace(/^\d+/, "");
-    return Number.parseInt(text, 10) * (DURATION_UNITS[unit] ?? 1);
-  });
-
-/** A value that must be a secret reference. */
-export const secret = z.custom<Secret>(isSecret, "must be a reference: ${env:NAME} or ${file:/path/to/secret}");
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
