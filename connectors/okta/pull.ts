@@ -12,9 +12,9 @@ import type { Context } from "../../src/ports/context.ts";
 import type { Config } from "./config.ts";
 
 /** The one path that is asked, and that links may lead to. */
-export const PATH = "/api/v1/logs";
+const PATH = "/api/v1/logs";
 /** Okta's largest page: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/ */
-export const PAGE_MAX = 1000;
+const PAGE_MAX = 1000;
 /** Longest cursor that is kept: the contract of cursors has 4096 bytes, and a link is ASCII. */
 const CURSOR_MAX = 4000;
 
@@ -58,7 +58,7 @@ function completeTo(items: readonly unknown[], asked: EpochMs): EpochMs {
 }
 
 /** The header that carries the credential, read anew at each request. */
-export function authorization(config: Config): Readonly<Record<string, string>> {
+function authorization(config: Config): Readonly<Record<string, string>> {
   return { authorization: `${config.scheme} ${config.apiToken.reveal()}` };
 }
 

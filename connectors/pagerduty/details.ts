@@ -8,7 +8,7 @@ import { iso } from "./values.ts";
 /** Entries of a list: more than anybody reads on a telephone. */
 const LIST_MAX = 100;
 /** Entries that a list keeps in the first round of shortening. */
-export const LIST_SHORT = 10;
+const LIST_SHORT = 10;
 /** Longest text in a list, UTF-16 units. */
 const ENTRY_MAX = 500;
 /** Longest description, UTF-16 units. */

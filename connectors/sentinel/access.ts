@@ -8,7 +8,7 @@ import type { EpochMs } from "../../src/core/event.ts";
 import type { Context, Secret } from "../../src/ports/context.ts";
 
 /** A token is renewed this long before it ends, so that none ends on the way. */
-export const RENEW_EARLY_MS = 300_000;
+const RENEW_EARLY_MS = 300_000;
 /** A token is never believed for longer: Entra's live 60 to 90 minutes, 24 hours at most. */
 const LIFE_MAX_S = 86_400;
 /** Tokens are a few KB; a longer one would not fit a request header. */

@@ -13,7 +13,7 @@ export const FIELD_BYTES_MAX = 32_000;
 const EVIDENCE_MAX = 50;
 
 /** Lists in the order in which they are given up when the field is too large; `Truncated` names them. */
-export const GIVEN_UP_FIRST = [
+const GIVEN_UP_FIRST = [
   "Timeline",
   "EvidenceIds",
   "Alerts",

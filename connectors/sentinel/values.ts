@@ -3,11 +3,11 @@ import type { EpochMs } from "../../src/core/event.ts";
 import { safeText } from "../../src/core/safe-text.ts";
 
 /** Longest short text (names, ids, paths), UTF-16 units: ASIM sets no limit, nothing real is longer. */
-export const NAME_MAX = 1024;
+const NAME_MAX = 1024;
 /** Longest title or list entry: Sentinel cuts alert names at 256 bytes ("Service limits for Microsoft Sentinel"). */
 export const TITLE_MAX = 250;
 /** Longest description, UTF-16 units of at most 3 bytes: below the 32 KB at which older pages say values are cut. */
-export const LONG_MAX = 8_000;
+const LONG_MAX = 8_000;
 /** Entries of a list: what a person reads, and far from the limit of AdditionalFields for usual lengths. */
 export const LIST_MAX = 40;
 

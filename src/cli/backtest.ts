@@ -60,7 +60,7 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
 }
 
 /** One alert as the command line prints it; the keys and their order are a contract. */
-export function alertLine(alert: Alert): string {
+function alertLine(alert: Alert): string {
   return JSON.stringify({
     rule_id: alert.ruleId,
     rule_title: alert.ruleTitle,

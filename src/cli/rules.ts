@@ -49,7 +49,7 @@ function testFiles(path: string): string[] {
 }
 
 /** What is different from what the case expects; empty when it passes in every order of arrival. */
-export function runCase(rules: RuleSet<Event>, one: RuleCase): string[] {
+function runCase(rules: RuleSet<Event>, one: RuleCase): string[] {
   const straight = finals(rules, [one.events]);
   const names = new Map([...rules.detections, ...rules.correlations].map(({ info }) => [info.id, info.name]));
   const differences = compare(straight, one, names);

@@ -108,7 +108,7 @@ function statusName(status: number): string {
 }
 
 /** An incident for a terminal. */
-export function incidentText(incident: Incident): string {
+function incidentText(incident: Incident): string {
   const list = (label: string, values: readonly string[]) =>
     values.length === 0 ? [] : [`  ${label.padEnd(12)} ${values.map((one) => safeText(one, 80)).join(", ")}`];
   return [

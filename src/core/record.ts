@@ -9,7 +9,7 @@ import type { EpochMs } from "./event.ts";
 export type Json = { readonly [key: string]: unknown };
 
 /** Text values are cut to this many characters before they become part of an event: an agent may have written them. */
-export const TEXT_MAX = 1024;
+const TEXT_MAX = 1024;
 /** Records nested deeper than this are refused: recursion over them must stay shallow. */
 export const DEPTH_MAX = 64;
 /** A record may lie this far in the future before its clock is not believed: one day, as Google Cloud Logging allows. */
@@ -76,7 +76,7 @@ export function textList(value: unknown): string[] | undefined {
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d\d):?(\d\d))$/;
 
 /** Epoch milliseconds of an RFC 3339 time with an offset, floored; undefined when it is not one. */
-export function parseRfc3339(value: string): EpochMs | undefined {
+function parseRfc3339(value: string): EpochMs | undefined {
   const match = RFC3339.exec(value);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second, fraction, , sign, offsetHour, offsetMinute] = match;

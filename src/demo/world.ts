@@ -14,7 +14,7 @@ import { SENTINEL_DEMO, startSentinelSimulator, type SentinelSimulator } from ".
 import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../simulators/splunk.ts";
 
 /** Directory of the sample logs. */
-export const SAMPLES = resolve(PACKAGE_ROOT, "src/demo/samples");
+const SAMPLES = resolve(PACKAGE_ROOT, "src/demo/samples");
 /** The samples end here; the demo's clock starts a little later, so that ages and windows are those of that day. */
 const SAMPLES_END = Date.UTC(2026, 8, 16);
 const AFTER_MS = 180_000;

@@ -11,9 +11,9 @@ import { deliverQueue, relay } from "./relay.ts";
 import type { RunningDestination } from "./route.ts";
 
 /** Queue of pull jobs. */
-export const PULL_QUEUE = "pull";
+const PULL_QUEUE = "pull";
 /** Queue of correlation jobs. */
-export const CORRELATE_QUEUE = "correlate";
+const CORRELATE_QUEUE = "correlate";
 /** Sources pulled at once: pulls wait for the network most of the time. */
 const PULL_CONCURRENCY = 4;
 /** The outbox is looked through this often even when nothing said that it changed: retries become due. */

@@ -1,7 +1,7 @@
 import type { Failure } from "../core/errors.ts";
 
 /** No server makes us wait longer than this at a time: its clock may be wrong, or it may want to blind us. */
-export const WAIT_MAX_MS = 3_600_000;
+const WAIT_MAX_MS = 3_600_000;
 
 /** The wait that the other side asked for, made sane; 0 when it asked for none or for nonsense. */
 export function askedWait(failure: Failure | undefined): number {

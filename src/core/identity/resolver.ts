@@ -16,7 +16,7 @@ export const OBSERVED_MS = 300_000;
 /** A DNS answer is believed this long: connection pools outlive the record's TTL by far. */
 export const DNS_MS = 86_400_000;
 /** Facts kept of each kind; those first seen longest ago go first when more are observed (about 400 bytes each). */
-export const FACTS_MAX = 200_000;
+const FACTS_MAX = 200_000;
 /** Facts that no waiting event can need any more are kept this long for events that come late. */
 const LATE_MS = 3_600_000;
 /** Events that may wait (about 1 KB each); beyond, the oldest go on unresolved and are counted in `forced`. */
