@@ -17,12 +17,13 @@ export interface Scene extends Delivery {
   readonly evidenceMax: number;
 }
 
-const CATEGORIES_OF = { p: ["dns"], q: ["egress"], r: undefined } as const;
+const CATEGORIES_OF = { p: ["dns"], q: ["dns", "egress"], r: undefined } as const;
 
 function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
   const detections = DETECTIONS.map((id) => {
     const categories = CATEGORIES_OF[id];
-    const matches = (event: TestEvent): boolean => event.is.includes(id) && (categories === undefined || categories[0] === event.category);
+    const matches = (event: TestEvent): boolean =>
+      event.is.includes(id) && (categories === undefined || categories.some((one) => one === event.category));
     return detection(id, { matches, categories, alerts: id === "r", suppressMs: 12 });
   });
   return ruleSet(detections, specs);

@@ -32,7 +32,7 @@ export const event: fc.Arbitrary<TestEvent> = fc
     w: value,
     agent: fc.constantFrom("a1", "a2", undefined),
   })
-  // Detection p is about one category of events, q about the other, r about both.
+  // Detection p is about the first category of events, the others are about both.
   .chain((made) => fc.constantFrom("dns" as const, "egress" as const).map((category) => ({ ...made, category })))
   .map(({ agent, ...rest }) => ({ ...rest, "ai_agent.uid": agent, ...(agent === undefined ? {} : { agent }) }));
 

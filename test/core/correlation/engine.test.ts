@@ -48,6 +48,20 @@ describe("provisional alerts", () => {
     expect(shape(run.push([p(5)]))).toEqual([[1, false, 3, 0, 10000]]);
   });
 
+  it("are not repeated before the count has doubled since the last one", () => {
+    const run = made([count]);
+    expect(shape(run.push([0, 1, 2, 3, 4].map((second) => p(second))))).toEqual([[1, false, 5, 0, 4000]]);
+    expect(run.push([p(5), p(6), p(7), p(8)])).toEqual([]);
+    expect(shape(run.push([p(9)]))).toEqual([[2, false, 10, 0, 9000]]);
+  });
+
+  it("count events between their first and last that are in no satisfied window", () => {
+    const run = made([{ ...count, suppressMs: 600 * SECOND }]);
+    expect(run.push([1, 2, 3, 301, 302, 303].map((second) => p(second)))).toHaveLength(1);
+    const between = [50, 80, 110, 140, 170, 200].map((second) => p(second));
+    expect(shape(run.push(between))).toEqual([[3, false, 12, 1000, 303000]]);
+  });
+
   it("have the same numbers however the events were split", () => {
     const events = Array.from({ length: 20 }, (_, second) => p(second));
     const finals = [1, 3, 20].map((size) => {
@@ -96,6 +110,22 @@ describe("late events", () => {
     run.advance({ all: 61 * SECOND });
     expect(run.push([p(3)])).toHaveLength(1);
     expect(shape(run.finish())).toEqual([[2, true, 3, 1000, 3000]]);
+  });
+
+  it("reach the rules over a correlation at once", () => {
+    const outer: CorrelationSpec = { id: "outer", type: "event_count", rules: ["many"], timespanMs: SECOND, threshold: { gte: 1 } };
+    const run = made([outer, { ...count, alerts: false }], undefined, 30 * SECOND);
+    run.push([p(1), p(3)]);
+    run.advance({ all: 20 * SECOND });
+    expect(run.push([p(2)]).map((one) => one.ruleId)).toEqual(["outer"]);
+  });
+
+  it("amend an alert with an event that is in no satisfied window", () => {
+    const run = made([count], undefined, 30 * SECOND);
+    run.push([1, 2, 3, 41, 42, 43].map((second) => p(second)));
+    run.advance({ all: 61 * SECOND });
+    run.push([p(20)]);
+    expect(shape(run.advance({ all: 62 * SECOND }))).toEqual([[4, true, 7, 1000, 43000]]);
   });
 
   it("never make the engine throw, however late", () => {
