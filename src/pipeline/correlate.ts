@@ -14,6 +14,7 @@ import type { Meter } from "../ports/meter.ts";
 import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
+import { grow, isNews } from "./grow.ts";
 import { route, type RunningDestination } from "./route.ts";
 
 /** The job that runs all rules without a schedule of their own. */
@@ -175,10 +176,7 @@ async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ 
   return { alerts: alerts.length, incidents: incidents.length };
 }
 
-/**
- * Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing:
- * alerts only grow, so a smaller or equal count is news only when it is the final word.
- */
+/** Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing. */
 async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert[]> {
   const newest = new Map<string, Alert>();
   for (const alert of emitted) newest.set(alert.id, alert);
@@ -187,16 +185,10 @@ async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert
   const changed: Alert[] = [];
   for (const alert of newest.values()) {
     const before = stored.get(alert.id);
-    if (before !== undefined && !isNews(before, alert)) continue;
-    changed.push({ ...alert, revision: (before?.revision ?? 0) + 1, final: alert.final || (before?.final ?? false) });
+    const grown = before === undefined ? alert : grow(before, alert);
+    if (before === undefined || isNews(before, grown)) changed.push({ ...grown, revision: (before?.revision ?? 0) + 1 });
   }
   return changed;
-}
-
-function isNews(before: Alert, after: Alert): boolean {
-  if (after.count < before.count) return false;
-  if (after.final && !before.final) return true;
-  return after.count > before.count || after.firstTime < before.firstTime || after.lastTime > before.lastTime;
 }
 
 async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonly Alert[], step: Step): Promise<Incident[]> {

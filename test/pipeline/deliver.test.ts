@@ -3,7 +3,7 @@ import { Failure, type FailureKind } from "../../src/core/errors.ts";
 import { LEASE_MS } from "../../src/pipeline/deliver.ts";
 import { incidentSubject } from "../fixtures/subjects.ts";
 import { START } from "./world.ts";
-import { store, empty, never, DELIVERED, all, failure, setUp, put, ids, rows, type Send } from "./outbox.ts";
+import { store, empty, DELIVERED, all, failure, setUp, put, ids, rows, type Send } from "./outbox.ts";
 
 test("what is due is rendered, sent in batches in order, and settled with the receipt", async () => {
   await put(ids(5));

@@ -1,7 +1,7 @@
 /** Outbox and destinations for tests of delivering. */
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { Failure, type FailureKind } from "../../src/core/errors.ts";
-import { deliverer, LEASE_MS } from "../../src/pipeline/deliver.ts";
+import { deliverer } from "../../src/pipeline/deliver.ts";
 import type { RunningDestination } from "../../src/pipeline/route.ts";
 import { deliveryKey } from "../../src/pipeline/route.ts";
 import type { Delivery, Destination, Outcome, Rendered } from "../../src/ports/connector.ts";

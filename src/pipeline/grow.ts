@@ -1,0 +1,32 @@
+import type { Alert } from "../core/alert.ts";
+
+/** Evidence that an alert lists (`semantics.md` section 5). */
+const EVIDENCE_MAX = 25;
+
+/**
+ * A stored alert with what a later emission adds. Alerts only grow: an engine that has let go of an alert's events knows
+ * only the late one, and what it says must not take back what is stored.
+ */
+export function grow(before: Alert, after: Alert): Alert {
+  const final = before.final || after.final;
+  if (after.count >= before.count && after.firstTime <= before.firstTime && after.lastTime >= before.lastTime) return { ...after, final };
+  const known = new Set(before.evidence);
+  const fresh = after.evidence.filter((uid) => !known.has(uid));
+  // With a full list nobody knows which of the new ones were counted before.
+  const counted = before.evidence.length === before.count ? before.count + fresh.length : before.count;
+  return {
+    ...after,
+    final,
+    firstTime: Math.min(before.firstTime, after.firstTime),
+    lastTime: Math.max(before.lastTime, after.lastTime),
+    count: Math.max(counted, after.count),
+    evidence: [...before.evidence, ...fresh].slice(0, EVIDENCE_MAX),
+    agents: [...new Set([...before.agents, ...after.agents])].sort(),
+  };
+}
+
+/** Whether a revision says anything that the one before did not. */
+export function isNews(before: Alert, after: Alert): boolean {
+  if (after.final !== before.final || after.count > before.count) return true;
+  return after.firstTime < before.firstTime || after.lastTime > before.lastTime;
+}
