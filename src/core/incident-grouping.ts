@@ -211,7 +211,8 @@ function timelineEntry(event: Event): TimelineEntry {
 function mergeTimeline(before: readonly TimelineEntry[], now: readonly TimelineEntry[], wanted: ReadonlySet<string>): TimelineEntry[] {
   const byUid = new Map<string, TimelineEntry>();
   for (const entry of before) if (wanted.has(entry.uid)) byUid.set(entry.uid, entry);
-  for (const entry of now) byUid.set(entry.uid, entry);
+  // The first words stay: later its event may be read back without the name that was known then.
+  for (const entry of now) if (!byUid.has(entry.uid)) byUid.set(entry.uid, entry);
   return [...byUid.values()].sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1)).slice(0, TIMELINE_MAX);
 }
 

@@ -11,6 +11,8 @@ export interface Analysis {
   advance(watermarks: Watermarks): readonly Alert[];
   /** The input has ended. */
   finish(): readonly Alert[];
+  /** Gives an event that was read back from the log the agent and the name that it was correlated with. */
+  decide(event: Event): void;
   changedFacts(): readonly ObservedFact[];
   readonly horizonMs: number;
   readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
@@ -29,6 +31,7 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
       const early = engine.push(resolver.advance(Infinity));
       return [...early, ...engine.finish()];
     },
+    decide: (event) => resolver.decide(event),
     changedFacts: () => resolver.changedFacts(),
     horizonMs: engine.horizonMs + resolver.horizonMs,
     get stats() {

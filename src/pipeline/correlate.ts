@@ -207,7 +207,7 @@ async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonl
     incidents = groupAlerts([...state.open, ...closed], alerts, {
       rule: deps.rule,
       agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps.store, alerts, step.events),
+      evidence: await loadEvidence(deps.store, state.analysis, alerts, step.events),
       uuid5: deps.uuid5,
       openAt: deps.openAt,
       quietMs: deps.quietMs,
@@ -220,12 +220,21 @@ async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonl
   return step.caughtUp && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
 }
 
-async function loadEvidence(store: Store, alerts: readonly Alert[], recent: readonly Event[]): Promise<Map<string, Event>> {
+async function loadEvidence(
+  store: Store,
+  { decide }: Analysis,
+  alerts: readonly Alert[],
+  recent: readonly Event[],
+): Promise<Map<string, Event>> {
   const wanted = new Set(alerts.flatMap((alert) => alert.evidence));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length > 0) for (const event of await store.events(rest)) found.set(event.uid, event);
+  if (rest.length === 0) return found;
+  for (const event of await store.events(rest)) {
+    decide(event);
+    found.set(event.uid, event);
+  }
   return found;
 }
 

@@ -37,6 +37,8 @@ export interface Resolver {
   push(events: readonly Event[]): Event[];
   /** Events whose waiting is over, by (time, uid). `watermark`: everything up to here has arrived. */
   advance(watermark: EpochMs): Event[];
+  /** Decides an event again that was let go before and was read back from the log, as far as its facts are still known. */
+  decide(event: Event): void;
   /** Time of the oldest event that still waits. */
   oldestWaiting(): EpochMs | undefined;
   /** How far before the watermark a replay must start, so that every event that waits is decided as it would have been. */
@@ -81,6 +83,9 @@ export function resolver(registry: Directory): Resolver {
       holders.prune(watermark - OBSERVED_MS - LATE_MS);
       names.prune(watermark - OBSERVED_MS - LATE_MS);
       return ready.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
+    },
+    decide(event) {
+      if (needsObservation(event)) decide(event, known, registry);
     },
     oldestWaiting() {
       let oldest: EpochMs | undefined;
