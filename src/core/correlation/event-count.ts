@@ -19,6 +19,7 @@ export function eventCount(threshold: Threshold, timespanMs: number): SlidingKin
     inserting() {},
     merged() {},
     dropping() {},
+    possible: ({ times }, from) => times.length - lowerBound(times, from) >= least,
     scan({ times }, from, to, hit) {
       let start = from < to ? lowerBound(times, times[from]! - timespanMs) : 0;
       for (let at = from; at < to; at++) {

@@ -19,6 +19,11 @@ export interface SlidingKind<X, G extends Group<X> = Group<X>> {
   merged(group: G): void;
   /** The first `count` entries are about to be removed. */
   dropping(group: G, count: number): void;
+  /**
+   * False when no window that starts at `from` or later can satisfy a condition with lower bounds alone: a shortcut
+   * that spares a scan, which may always answer true.
+   */
+  possible(group: G, from: EpochMs): boolean;
   /** Calls `hit` with the time of each satisfied anchor among entries [from, to), in order. */
   scan(group: G, from: number, to: number, hit: (time: EpochMs) => void): void;
 }

@@ -94,9 +94,23 @@ function merge<X, G extends Group<X>>(state: SlidingState<X, G>, group: G): void
     const from = times[at]!;
     let end = from + setup.timespanMs;
     for (at++; at < times.length && times[at]! <= end; at++) end = times[at]! + setup.timespanMs;
-    kind.scan(group, lowerBound(group.times, from), upperBound(group.times, end), found);
+    if (!kind.possible(group, from - setup.timespanMs)) continue;
+    kind.scan(group, firstUnknown(group, lowerBound(group.times, from), setup.suppressMs), upperBound(group.times, end), found);
   }
   for (const time of times) touchAround(state, group, time);
+}
+
+/** The first entry from `at` on that is not between satisfied anchors of its bucket: those need no scan again. */
+function firstUnknown<X>(group: Group<X>, at: number, suppressMs: EpochMs): number {
+  const { times, buckets } = group;
+  for (let index = at; index < times.length;) {
+    const time = times[index]!;
+    const start = alignDown(time, suppressMs);
+    const bucket = buckets[firstBucket(group, start)];
+    if (bucket === undefined || bucket.start !== start || time < bucket.min || time > bucket.max) return index;
+    index = upperBound(times, bucket.max);
+  }
+  return times.length;
 }
 
 /** The count of an alert grows with any event between its first and last. */

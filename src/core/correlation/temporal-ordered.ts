@@ -1,12 +1,17 @@
+import type { EpochMs } from "../event.ts";
 import { emptyGroup, lowerBound } from "./group.ts";
 import type { Group } from "./group.ts";
 import { chain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
+import { note } from "./temporal.ts";
 
 /** A group with the progress of its sequences. */
 interface OrderedGroup extends Group<number> {
-  progress: Chain;
+  /** Undefined when it has to be replayed. */
+  progress: Chain | undefined;
+  /** Latest time of each rule. */
+  readonly latest: EpochMs[];
 }
 
 /**
@@ -24,17 +29,26 @@ export function temporalOrdered(timespanMs: number, rules: number): SlidingKind<
   return {
     keepsExtra: true,
     least: rules,
-    open: (values) => ({ ...emptyGroup<number>(values), progress: chain(rules) }),
-    appended({ progress, times, extras }) {
-      const time = times[times.length - 1]!;
-      progress.take(time, extras[extras.length - 1]!);
-      return progress.latestStart() >= time - timespanMs;
+    open(values) {
+      const latest = Array.from({ length: rules }, () => Number.NEGATIVE_INFINITY);
+      return { ...emptyGroup<number>(values), progress: chain(rules), latest };
     },
-    inserting() {},
+    appended(group) {
+      const { times, extras, latest } = group;
+      const time = times[times.length - 1]!;
+      const set = extras[extras.length - 1]!;
+      note(latest, set, time);
+      if (group.progress !== undefined) group.progress.take(time, set);
+      // A replay can wait as long as some rule is missing.
+      else if (all(latest, time - timespanMs)) group.progress = replay(group, times.length);
+      return group.progress !== undefined && group.progress.latestStart() >= time - timespanMs;
+    },
+    inserting: ({ latest }, time, set) => note(latest, set, time),
     merged(group) {
-      group.progress = replay(group, group.times.length);
+      group.progress = undefined;
     },
     dropping() {},
+    possible: ({ latest }, from) => all(latest, from),
     scan({ times, extras }, from, to, hit) {
       if (from >= to) return;
       const progress = chain(rules);
@@ -45,4 +59,9 @@ export function temporalOrdered(timespanMs: number, rules: number): SlidingKind<
       }
     },
   };
+}
+
+function all(latest: readonly EpochMs[], from: EpochMs): boolean {
+  for (const seen of latest) if (seen < from) return false;
+  return true;
 }

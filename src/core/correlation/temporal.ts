@@ -21,9 +21,10 @@ export function temporal(threshold: Threshold, timespanMs: number, rules: number
     for (const seen of latest) if (seen >= time - timespanMs) present++;
     return meets(threshold, present);
   };
+  const least = leastCount(threshold);
   return {
     keepsExtra: true,
-    least: leastCount(threshold),
+    least,
     open: (values) => ({ ...emptyGroup<number>(values), latest: never() }),
     appended({ latest, times, extras }) {
       const time = times[times.length - 1]!;
@@ -33,6 +34,11 @@ export function temporal(threshold: Threshold, timespanMs: number, rules: number
     inserting: ({ latest }, time, set) => note(latest, set, time),
     merged() {},
     dropping() {},
+    possible({ latest }, from) {
+      let present = 0;
+      for (const seen of latest) if (seen >= from) present++;
+      return present >= least;
+    },
     scan({ times, extras }, from, to, hit) {
       if (from >= to) return;
       const latest = never();
@@ -45,7 +51,8 @@ export function temporal(threshold: Threshold, timespanMs: number, rules: number
   };
 }
 
-function note(latest: EpochMs[], set: number, time: EpochMs): void {
+/** Notes that the rules of a set were seen. */
+export function note(latest: EpochMs[], set: number, time: EpochMs): void {
   for (let bits = set; bits !== 0; bits &= bits - 1) {
     const rule = 31 - Math.clz32(bits & -bits);
     if (latest[rule]! < time) latest[rule] = time;

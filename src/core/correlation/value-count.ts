@@ -13,6 +13,7 @@ interface ValueGroup extends Group<string> {
 
 /** value_count with a lower bound: how many distinct values are in the window. An extra is the value's text. */
 export function valueCount(threshold: Threshold, timespanMs: number): SlidingKind<string, ValueGroup> {
+  const least = leastCount(threshold);
   function expire(group: ValueGroup): void {
     const { times, extras, occurrences } = group;
     const start = times[times.length - 1]! - timespanMs;
@@ -20,7 +21,7 @@ export function valueCount(threshold: Threshold, timespanMs: number): SlidingKin
   }
   return {
     keepsExtra: true,
-    least: leastCount(threshold),
+    least,
     open: (values) => ({ ...emptyGroup<string>(values), occurrences: new Map(), head: 0 }),
     appended(group) {
       add(group.occurrences, group.extras[group.extras.length - 1]!);
@@ -37,6 +38,18 @@ export function valueCount(threshold: Threshold, timespanMs: number): SlidingKin
     dropping(group, count) {
       for (let at = group.head; at < count; at++) remove(group.occurrences, group.extras[at]!);
       group.head = Math.max(0, group.head - count);
+    },
+    possible({ times, extras, occurrences, head }, from) {
+      // The values of the newest window, and those before it that are not among them.
+      let bound = occurrences.size;
+      const counted = new Set<string>();
+      for (let at = lowerBound(times, from); at < head && bound < least; at++) {
+        const value = extras[at]!;
+        if (occurrences.has(value) || counted.has(value)) continue;
+        counted.add(value);
+        bound++;
+      }
+      return bound >= least;
     },
     scan({ times, extras }, from, to, hit) {
       if (from >= to) return;

@@ -37,6 +37,11 @@ export function valueSum(threshold: Threshold, timespanMs: number): SlidingKind<
       for (let at = group.head; at < count; at++) addExactly(group.sum, -group.extras[at]!);
       group.head = Math.max(0, group.head - count);
     },
+    possible({ times, extras, sum, head }, from) {
+      const all = { ...sum };
+      for (let at = lowerBound(times, from); at < head; at++) addExactly(all, extras[at]!);
+      return holds(all);
+    },
     scan({ times, extras }, from, to, hit) {
       if (from >= to) return;
       const sum = exactSum();
