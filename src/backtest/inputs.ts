@@ -6,6 +6,7 @@ import { engine } from "../core/correlation/engine.ts";
 import type { Event } from "../core/event.ts";
 import { attribute } from "../core/identity/attribute.ts";
 import { directory } from "../core/identity/directory.ts";
+import { eventFromOcsf } from "../core/ocsf/read.ts";
 import { resolver } from "../core/identity/resolver.ts";
 import { eventReader } from "../core/sigma/event-reader.ts";
 import { plainEvent, plainReader, type PlainEvent } from "../core/sigma/plain-reader.ts";
@@ -13,7 +14,7 @@ import type { RuleSet } from "../core/sigma/rules.ts";
 import { sha256, uuid5 } from "../adapters/system/system.ts";
 import { parseRegistry } from "../config/registry.ts";
 import { analysis } from "../pipeline/analysis.ts";
-import type { Connector, Normalize } from "../ports/connector.ts";
+import type { Connector, Normalize, NormalizeContext } from "../ports/connector.ts";
 import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
 import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
@@ -34,10 +35,11 @@ export function parseInputs(given: readonly string[], fallback: string | undefin
       throw new CommandError(`--in ${argument}: name the connector, as in --in kong=${path}, or give --connector`, EXIT.usage);
     if (!existsSync(path)) throw new CommandError(`--in ${argument}: ${path} does not exist`, EXIT.usage);
     const files = statSync(path).isDirectory() ? filesBelow(path) : [path];
+    if (name === "ocsf") return files.map((file) => ({ connector: name, path: file, format: jsonLines, categories: undefined }));
     if (name === "plain") return files.map((file) => ({ connector: name, path: file, format: jsonLines, categories: undefined }));
     const connector = readable.find((one) => one.id === name);
     if (connector?.format === undefined) {
-      const names = [...readable.map((one) => one.id), "plain"];
+      const names = [...readable.map((one) => one.id), "ocsf", "plain"];
       const close = nearest(name, names);
       throw new CommandError(
         `there is no source connector "${name}"; ${close === undefined ? `known: ${names.join(", ")}` : `did you mean "${close}"?`}`,
@@ -73,21 +75,23 @@ export function eventRunner(
   connectors: readonly Connector[],
 ): Runner<Event> {
   const registry = directory(agents);
-  const normalizers = new Map<string, Normalize>();
-  for (const connector of connectors) {
-    const normalize = connector.normalize?.();
-    if (normalize !== undefined) normalizers.set(connector.id, normalize);
-  }
-  const contexts = new Map([...normalizers.keys()].map((id) => [id, { source: `${id}/backtest`, received: RECEIVED_MS, sha256 }]));
+  const readers = new Map<string, { readonly normalize: Normalize; readonly context: NormalizeContext }>();
+  // Made when first needed: a connector may be unable to normalize without its configuration.
+  const readerOf = (id: string) => {
+    let reader = readers.get(id);
+    if (reader === undefined) {
+      const normalize = id === "ocsf" ? eventFromOcsf : connectors.find((one) => one.id === id)?.normalize?.();
+      if (normalize === undefined) throw new Error(`no normalizer is called ${id}`);
+      readers.set(id, (reader = { normalize, context: { source: `${id}/backtest`, received: RECEIVED_MS, sha256 } }));
+    }
+    return reader;
+  };
   return {
     uid: (event) => event.uid,
     time: (event) => event.time,
     category: (event) => event.category,
     convert(record, path) {
-      const id = connectorOf(path);
-      const normalize = normalizers.get(id);
-      const context = contexts.get(id);
-      if (normalize === undefined || context === undefined) return [];
+      const { normalize, context } = readerOf(connectorOf(path));
       const events = normalize(record, context);
       for (const event of events) attribute(event, registry);
       return events;

@@ -26,12 +26,16 @@ export function decodeEvent(text: string): Event {
   if (typeof uid !== "string" || typeof time !== "number" || !isCategory(category)) throw incomplete();
   if (typeof classUid !== "number" || typeof activityId !== "number") throw incomplete();
   const event = newEvent(uid, time, category, classUid, activityId);
-  const fields = event as unknown as Record<string, unknown>;
-  for (const key in stored) {
-    const kind = KINDS.get(key);
-    if (kind !== undefined && fits(kind, stored[key])) fields[key] = stored[key];
-  }
+  for (const key in stored) setField(event, key, stored[key]);
   return event;
+}
+
+/** Sets a field if it is one and the value is of its type; says whether it did. */
+export function setField(event: Event, key: string, value: unknown): boolean {
+  const kind = KINDS.get(key);
+  if (kind === undefined || !fits(kind, value)) return false;
+  (event as unknown as Record<string, unknown>)[key] = value;
+  return true;
 }
 
 function parse(text: string): unknown {

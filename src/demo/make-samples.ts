@@ -11,7 +11,7 @@ import { istioRecord, kongRecord, kubernetesRecord, oktaRecord, turnRecord, type
 
 const SEED = 20_260_915;
 /** Start of the bundled samples' day, epoch milliseconds. */
-const SAMPLES_DAY = Date.UTC(2026, 8, 15);
+export const SAMPLES_DAY = Date.UTC(2026, 8, 15);
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const THIEF = "203.0.113.77";
