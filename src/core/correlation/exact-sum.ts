@@ -59,7 +59,7 @@ export function meanOf(sum: ExactSum, count: number): number {
 }
 
 /** The sum in units. */
-export function totalUnits(sum: ExactSum): bigint {
+function totalUnits(sum: ExactSum): bigint {
   return sum.units + toUnits(sum.whole);
 }
 

@@ -28,7 +28,7 @@ export const testReader: Reader<TestEvent> = {
 /** The namespace of alert ids, `semantics.md` section 8. */
 export const uuid5 = (name: string): string => v5(name, "6f0d4e2a-5c1b-5e0e-9a55-c05705e5a1e7");
 
-export function info(id: string): RuleInfo {
+function info(id: string): RuleInfo {
   return {
     id,
     title: `rule ${id}`,
