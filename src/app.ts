@@ -18,6 +18,7 @@ import { analysis } from "./pipeline/analysis.ts";
 import { correlator } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
+import { fieldsRead, fieldWatch, type FieldGap, type FieldWatch } from "./pipeline/gaps.ts";
 import { health, type Health } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { puller } from "./pipeline/pull.ts";
@@ -45,6 +46,8 @@ export interface Service {
   readonly store: Store;
   readonly queue: Queue;
   health(): Promise<Health>;
+  /** Fields that rules read and the source has not supplied since the start. */
+  fieldGaps(source: string): readonly FieldGap[];
   /** Stops schedules and the receiver, lets what is under way end, closes the store. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -93,7 +96,8 @@ async function build(
   const registry = directory(config.agents);
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
-  const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256 };
+  const watch = fieldWatch(fieldsRead(pack.rules));
+  const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
   const startTime = now();
   const delivery = deliverer({ store, now, meter, context, rule: pack.rule });
   const correlation = correlator({
@@ -139,12 +143,12 @@ async function build(
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now),
+    infos: infoRoutes(checkHealth, meter, store, config, now, watch),
     log,
   });
   closers.push(() => receiver.close());
   log.info({ url: receiver.url, sources: sources.length, destinations: destinations.length, rules: pack.alerting }, "custodes is running");
-  return { url: receiver.url, store, queue, health: checkHealth };
+  return { url: receiver.url, store, queue, health: checkHealth, fieldGaps: (source) => watch.gaps(source) };
 }
 
 function runSource(source: SourceConfig): RunningSource & { readonly every: string } {
@@ -190,7 +194,14 @@ function pushRoutes(
   }));
 }
 
-function infoRoutes(checkHealth: () => Promise<Health>, meter: Metrics, store: Store, config: Config, now: () => number): InfoRoute[] {
+function infoRoutes(
+  checkHealth: () => Promise<Health>,
+  meter: Metrics,
+  store: Store,
+  config: Config,
+  now: () => number,
+  watch: FieldWatch,
+): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
   const open = { method: "GET", token: undefined } as const;
   return [
@@ -221,7 +232,8 @@ function infoRoutes(checkHealth: () => Promise<Health>, meter: Metrics, store: S
       method: query === "deadletters-replay" ? "POST" : "GET",
       path: `/state/${query}`,
       token: config.receiver.token,
-      answer: async (parameters) => json(200, await queryState(store, query, Object.fromEntries(parameters), now())),
+      answer: async (parameters) =>
+        json(200, await queryState(store, query, Object.fromEntries(parameters), now(), { fieldGaps: (source) => watch.gaps(source) })),
     })),
   ];
 }

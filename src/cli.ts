@@ -27,7 +27,11 @@ async function main(arguments_: readonly string[]): Promise<number> {
     async (...given: A): Promise<void> => {
       exitCode = await action(...given);
     };
-  const program = new Command("custodes").description("SIEM integration and correlation for AI agents").version(VERSION).exitOverride();
+  const program = new Command("custodes")
+    .description("SIEM integration and correlation for AI agents")
+    .version(VERSION)
+    .enablePositionalOptions()
+    .exitOverride();
   const withConfig = (command: Command) => command.option("-c, --config <file>", "configuration file", DEFAULT_CONFIG);
   const withExit = (command: Command) => command.exitOverride();
   const add = (parent: Command, name: string, about: string) => withExit(parent.command(name).description(about));
@@ -48,7 +52,9 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
     .option("--connector <name>", "connector of files without one; or plain")
     .option("--agents <file>", "agent registry")
-    .option("--lateness <duration>", "how late an event may arrive in its file", parseDuration, parseDuration("5m"))
+    .addOption(
+      new Option("--lateness <duration>", "how late an event may arrive in its file").argParser(parseDuration).default(300_000, "5m"),
+    )
     .option("--time-field <path>", "time of plain events", "timestamp")
     .option("--out <file>", "output; default standard output")
     .action(act((options) => backtestCommand(options, connectors)));

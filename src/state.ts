@@ -1,4 +1,5 @@
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import type { FieldGap } from "./pipeline/gaps.ts";
 import type { DeliveryStatus, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
@@ -23,13 +24,29 @@ export type StateParameters = Readonly<Record<string, string>>;
 const LIMIT = 100;
 const LIMIT_MAX = 10_000;
 
+/** What only a running service knows. */
+export interface LiveState {
+  /** Fields that rules read and the source has not supplied since the service started. */
+  fieldGaps(source: string): readonly FieldGap[];
+}
+
 /** Answers a question from the store; the result is plain JSON. */
-export async function queryState(store: Store, query: StateQuery, parameters: StateParameters, now: number): Promise<unknown> {
+export async function queryState(
+  store: Store,
+  query: StateQuery,
+  parameters: StateParameters,
+  now: number,
+  live?: LiveState,
+): Promise<unknown> {
   const limit = Math.min(LIMIT_MAX, Math.max(1, Number.parseInt(parameters["limit"] ?? "", 10) || LIMIT));
   const id = parameters["id"] ?? "";
   switch (query) {
     case "sources":
-      return (await store.sources()).map((state) => ({ ...state, lagMs: state.watermark === null ? null : now - state.watermark }));
+      return (await store.sources()).map((state) => ({
+        ...state,
+        lagMs: state.watermark === null ? null : now - state.watermark,
+        neverSupplied: live?.fieldGaps(state.source) ?? null,
+      }));
     case "incidents":
       return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
     case "incident":

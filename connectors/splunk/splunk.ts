@@ -114,7 +114,7 @@ function tokenCheck(answer: Answer | string): Check {
 const INDEX_CHECK: Check = {
   name: "index",
   ok: true,
-  message: "not checked: HEC tells whether a token may write to an index only when something is written; `custodes drill` does",
+  message: "not checked: HEC tells whether a token may write to an index only when something is written",
 };
 
 function messageOf(error: unknown): string {

@@ -5,6 +5,8 @@ import { EXIT } from "./output.ts";
 
 /** A drain that takes longer is cut: orchestrators kill after 30 s by default. */
 const DRAIN_MAX_MS = 25_000;
+/** Everything is closed by then; whatever still holds the process is given up. */
+const LINGER_MS = 1000;
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. */
 export async function runCommand(path: string): Promise<number> {
@@ -22,6 +24,8 @@ export async function runCommand(path: string): Promise<number> {
   await service.stop();
   clearTimeout(late);
   log.info({}, "stopped");
+  // A connection that a driver keeps trying to open must not keep a stopped service alive.
+  setTimeout(() => process.exit(EXIT.good), LINGER_MS).unref();
   return EXIT.good;
 }
 

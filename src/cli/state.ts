@@ -5,6 +5,7 @@ import { safeText } from "../core/safe-text.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import type { Config } from "../config/config.ts";
 import { isSecret } from "../config/secrets.ts";
+import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
 import { CommandError, EXIT, table } from "./output.ts";
@@ -58,6 +59,7 @@ export function printState(query: StateQuery, answer: unknown): void {
           ...(answer as SourceRow[]).map(sourceRow),
         ]),
       );
+      for (const line of (answer as SourceRow[]).flatMap(gapLines)) console.log(line);
       return;
     case "incidents":
       console.log(
@@ -82,7 +84,16 @@ export function printState(query: StateQuery, answer: unknown): void {
   }
 }
 
-type SourceRow = SourceState & { readonly lagMs: number | null };
+type SourceRow = SourceState & { readonly lagMs: number | null; readonly neverSupplied: readonly FieldGap[] | null };
+
+/** What rules read and a source never says: a rule about it stays silent for that source. */
+function gapLines(row: SourceRow): string[] {
+  const byCategory = Map.groupBy(row.neverSupplied ?? [], (gap) => gap.category);
+  return [...byCategory].map(
+    ([category, gaps]) =>
+      `coverage gap: ${row.source} has not supplied ${gaps.map((gap) => gap.field).join(", ")} in ${gaps[0]?.events ?? 0} ${category} events`,
+  );
+}
 
 function sourceRow(row: SourceRow): string[] {
   const lag = row.lagMs === null ? "-" : `${Math.round(row.lagMs / 1000)} s`;

@@ -49,13 +49,13 @@ export const configSchema = z.strictObject({
     .array(z.string())
     .default(["builtin"])
     .describe("Rule files and directories, relative to this file; `builtin` is the shipped pack"),
-  ocsf: z.enum(["1.8.0", "1.9.0"]).default("1.8.0").describe("OCSF version of everything that is rendered as OCSF"),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
   receiver: z
     .strictObject({
       listen: z
         .string()
         .regex(/^.+:\d{1,5}$/, "write host:port, e.g. 127.0.0.1:8480")
+        .refine((text) => !(Number(text.slice(text.lastIndexOf(":") + 1)) > 65_535), "the port must be below 65536")
         .default("127.0.0.1:8480"),
       token: secret.optional().describe("Bearer token for pushes; required unless `listen` is a loopback address"),
       bodyBytesMax: z.number().int().min(1024).max(67_108_864).default(8_388_608).describe("Largest pushed body after decompression"),

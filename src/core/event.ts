@@ -201,7 +201,7 @@ export interface Event {
   dnsRcodeId: number | undefined;
   dnsAnswers: readonly string[] | undefined;
   // --- infrastructure
-  /** Canonical action: `aws:<service>:<EventName>`, `k8s:<verb>:<resource>[/<subresource>]`. */
+  /** Canonical action: `aws:<service>:<EventName>`, `k8s:<verb>:<resource>`, `okta:<event type>`. */
   infraAction: string | undefined;
   /** The record changed something, or tried to. */
   isChange: boolean | undefined;

@@ -37,6 +37,8 @@ export async function summarize(service: Service, world: DemoWorld, rule: (id: s
   const incidents = [...(await store.incidents({ limit: 1000 }))].sort((a, b) => a.firstTime - b.firstTime);
   const deliveries = await store.deliveries({ limit: 100_000 });
   const lines = ["", "PULLED", table([["source", "records", "events", "duplicates", "quarantined"], ...states.map(sourceRow)])];
+  const gaps = states.flatMap((state) => gapRows(service, state.source));
+  if (gaps.length > 0) lines.push("", "COVERAGE GAPS (fields that rules read and a source never supplied)", table(gaps));
   lines.push("", "EVENTS PER AGENT", table(await agentRows(service)));
   const byRule = Map.groupBy(alerts, (alert) => alert.ruleId);
   const ruleRows = [...byRule].map(([id, list]) => [rule(id)?.level ?? "", codes(rule(id)), String(list.length), list[0]?.ruleTitle ?? id]);
@@ -65,6 +67,11 @@ function sourceRow(state: { source: string; events: number; duplicates: number; 
     String(state.duplicates),
     String(state.quarantined),
   ];
+}
+
+function gapRows(service: Service, source: string): string[][] {
+  const byCategory = Map.groupBy(service.fieldGaps(source), (gap) => gap.category);
+  return [...byCategory].map(([category, gaps]) => [source, category, gaps.map((gap) => gap.field).join(", ")]);
 }
 
 async function agentRows(service: Service): Promise<string[][]> {

@@ -7,6 +7,7 @@ import type { Directory } from "../core/identity/directory.ts";
 import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { SourceState, Store } from "../ports/store.ts";
+import type { FieldWatch } from "./gaps.ts";
 import { normalizeRecords } from "./normalize.ts";
 
 /** A source at work: its connector made ready. */
@@ -27,6 +28,8 @@ export interface IngestDeps {
   readonly meter: Meter;
   readonly now: () => EpochMs;
   readonly sha256: (text: string) => string;
+  /** Told of every stored batch: which fields do sources supply? */
+  readonly watch?: FieldWatch;
 }
 
 /** One batch on its way into the log. */
@@ -71,6 +74,7 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
     });
     return { ...appended, quarantined: allRejects.length };
   });
+  deps.watch?.note(source.id, events);
   const labels = { source: source.id };
   deps.meter.count("source_records_total", labels, batch.records.length + batch.rejects.length);
   deps.meter.count("source_events_total", labels, result.stored);

@@ -1,4 +1,4 @@
-import cron, { type ScheduledTask } from "node-cron";
+import cron, { setLogger, type ScheduledTask } from "node-cron";
 import type { Log } from "../../ports/context.ts";
 
 /** Runs functions on cron schedules until closed. */
@@ -10,6 +10,13 @@ export interface Scheduler {
 
 /** A scheduler on node-cron. */
 export function scheduler(log: Log): Scheduler {
+  // The library's own lines are coloured text, and say what a busy process does anyway: a tick was skipped.
+  setLogger({
+    info: () => undefined,
+    debug: () => undefined,
+    warn: (message) => log.debug({ schedule: "cron" }, message),
+    error: (message) => log.warn({ schedule: "cron", error: String(message) }, "a schedule failed"),
+  });
   const tasks: ScheduledTask[] = [];
   return {
     add(name, expression, tick, timezone = "UTC") {
