@@ -30,10 +30,14 @@ const ANYTHING = { paths: ["*"], packages: ["*"] } as const;
 const LAYERS: readonly Layer[] = [
   { path: "src/core/", paths: ["src/core/"], packages: [] },
   { path: "src/ports/", paths: ["src/core/", "src/ports/"], packages: [], types: ["axios", "zod"] },
-  { path: "src/archetypes/", paths: ["src/core/", "src/ports/", "src/archetypes/"], packages: [], types: ["axios"] },
+  { path: "src/archetypes/", paths: ["src/core/", "src/ports/", "src/archetypes/"], packages: ["zod"], types: ["axios"] },
   { path: "src/pipeline/", paths: ["src/core/", "src/ports/", "src/pipeline/"], packages: [] },
   { path: "src/adapters/", paths: ["src/core/", "src/ports/"], packages: ["*"], folders: true },
-  { path: "src/config/", paths: ["src/core/", "src/ports/", "src/config/"], packages: ["zod", "yaml", "node-cron", "node:"] },
+  {
+    path: "src/config/",
+    paths: ["src/core/", "src/ports/", "src/archetypes/", "src/config/"],
+    packages: ["zod", "yaml", "node-cron", "node:"],
+  },
   { path: "src/simulators/", paths: ["src/core/", "src/simulators/"], packages: ["node:"] },
   { path: "connectors/", paths: ["src/core/", "src/ports/", "src/archetypes/"], packages: ["zod"], folders: true },
   // The wiring: it knows everything, and nothing above imports it.

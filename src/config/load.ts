@@ -4,6 +4,7 @@ import cron from "node-cron";
 import { z } from "zod";
 import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
+import { asObject } from "../core/record.ts";
 import type { Connector } from "../ports/connector.ts";
 import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
@@ -58,14 +59,14 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const sources = instances(reader, root["sources"], "sources").flatMap((one) => readSource(reader, one));
   const destinations = instances(reader, root["destinations"], "destinations").flatMap((one) => readDestination(reader, one));
   const directory = dirname(file);
-  const agents = readAgents(reader, directory, root["agents"]);
   // Section by section: what is wrong in one must not hide what is wrong in another.
-  const { rules: rulesSchema, receiver: receiverSchema, correlation: correlationSchema } = configSchema.shape;
+  const { agents: agentsSchema, rules: rulesSchema, receiver: receiverSchema } = configSchema.shape;
+  const agents = readAgents(reader, directory, parseRevealing(agentsSchema, root["agents"]).data);
   const rules = readRules(reader, directory, parseRevealing(rulesSchema, root["rules"]).data ?? []);
   const receiver = parseRevealing(receiverSchema, root["receiver"]).data;
-  const correlation = parseRevealing(correlationSchema, root["correlation"]).data;
+  const { every } = (asObject(root["correlation"]) ?? {}) as { every?: unknown };
   if (receiver !== undefined) problems.push(...receiverProblems(reader, receiver));
-  if (correlation !== undefined) problems.push(...cronProblems(reader, correlation.every, ["correlation", "every"]));
+  if (every !== undefined) problems.push(...cronProblems(reader, parseRevealing(z.string(), every).data, ["correlation", "every"]));
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;
   return {
@@ -152,10 +153,12 @@ function readInstance<T extends z.ZodObject>(
 }
 
 function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
+  // Checked by itself, so that another problem of the instance does not hide it.
+  const schedule = parseRevealing(sourceCommon.shape.every, one.given["every"]).data ?? EVERY;
+  reader.problems.push(...cronProblems(reader, schedule, [...one.path, "every"]));
   const read = readInstance(reader, one, sourceCommon);
   if (read === undefined) return [];
   const { every = EVERY, lateness, stall, token } = read.common;
-  reader.problems.push(...cronProblems(reader, every, [...one.path, "every"]));
   const latenessMs = lateness ?? one.connector.lateness ?? -1;
   return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token }];
 }
@@ -168,14 +171,22 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
   return [{ id: one.id, connector: one.connector, options: read.options, when: filter, maxAttempts: maxAttempts ?? ATTEMPTS_MAX }];
 }
 
-function readAgents(reader: InstanceReader, directory: string, path: unknown): readonly AgentProfile[] {
-  if (typeof path !== "string") return [];
+function readAgents(reader: InstanceReader, directory: string, path: string | undefined): readonly AgentProfile[] {
+  if (path === undefined) return [];
   const file = resolve(directory, path);
   if (!existsSync(file)) {
     complain(reader, ["agents"], `the agent registry ${file} does not exist`);
     return [];
   }
-  const registry = parseRegistry(file, readFileSync(file, "utf8"));
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+    complain(reader, ["agents"], `the agent registry ${file} cannot be read (${reason})`);
+    return [];
+  }
+  const registry = parseRegistry(file, text);
   reader.problems.push(...registry.problems);
   return registry.agents;
 }
@@ -195,8 +206,9 @@ function receiverProblems(reader: InstanceReader, receiver: z.output<typeof conf
   return [{ file: reader.file, line: reader.yaml.lineOf(["receiver"]), key: "receiver.token", message }];
 }
 
-function cronProblems(reader: InstanceReader, expression: string, path: readonly PropertyKey[]): Problem[] {
-  if (cron.validate(expression)) return [];
+function cronProblems(reader: InstanceReader, expression: string | undefined, path: readonly PropertyKey[]): Problem[] {
+  // What is no text at all is the schema's to complain about.
+  if (expression === undefined || cron.validate(expression)) return [];
   const message = `"${expression}" is not a cron expression; write 5 fields (minute first) or 6 (second first), e.g. */10 * * * * *`;
   return [{ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message }];
 }
@@ -213,24 +225,36 @@ function withSecrets(value: unknown, environment: LoadOptions["environment"]): u
 function parseRevealing<T extends z.ZodType>(schema: T, value: unknown): z.ZodSafeParseResult<z.output<T>> {
   const first = schema.safeParse(value);
   if (first.success) return first;
+  const unreadable = new Map<string, string>();
   let revealed = value;
-  for (const issue of first.error.issues) revealed = revealAt(revealed, issue.path);
-  return revealed === value ? first : schema.safeParse(revealed);
+  for (const { path } of first.error.issues) {
+    revealed = revealAt(revealed, path, (reason) => unreadable.set(pathText(path), reason));
+  }
+  if (revealed === value && unreadable.size === 0) return first;
+  const second = schema.safeParse(revealed);
+  if (second.success) return second;
+  // That the reference leads nowhere says more than that a reference is no text.
+  const issues = second.error.issues.map((issue) => ({ ...issue, message: unreadable.get(pathText(issue.path)) ?? issue.message }));
+  return { success: false, error: new z.ZodError(issues) as z.ZodError<z.output<T>> };
 }
 
-function revealAt(value: unknown, path: readonly PropertyKey[]): unknown {
+function pathText(path: readonly PropertyKey[]): string {
+  return path.map(String).join("\n");
+}
+
+function revealAt(value: unknown, path: readonly PropertyKey[], failed: (reason: string) => void): unknown {
   const [key, ...rest] = path;
   if (isSecret(value) && key === undefined) {
     try {
       return value.reveal();
-    } catch {
-      // Left as it is: the schema's own complaint about this place is the one that the operator sees.
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error));
       return value;
     }
   }
   if (key === undefined || typeof value !== "object" || value === null || isSecret(value)) return value;
   const child = (value as Record<PropertyKey, unknown>)[key];
-  const changed = revealAt(child, rest);
+  const changed = revealAt(child, rest, failed);
   if (changed === child) return value;
   return Array.isArray(value) ? value.map((item, index) => (index === key ? changed : item)) : { ...value, [key]: changed };
 }

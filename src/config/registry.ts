@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { parseTime } from "../core/record.ts";
+import { asObject, parseTime } from "../core/record.ts";
 import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
 import { schemaProblems } from "./issues.ts";
-import { parseYamlFile, type Problem } from "./yaml.ts";
+import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
+const DAY_MS = 86_400_000;
 const time = z
   .union([z.string(), z.number()])
   .nullable()
@@ -12,6 +13,17 @@ const time = z
     const parsed = parseTime(value) ?? (typeof value === "string" ? parseTime(`${value}T00:00:00Z`) : undefined);
     if (parsed === undefined) context.addIssue({ code: "custom", message: `"${value}" is not a time; write it as 2026-03-31T00:00:00Z` });
     return parsed;
+  });
+const ONE_DAY = /^\d{4}-\d\d-\d\d$/;
+/** A day given as the end of an interval includes that day; a moment given as the end does not. */
+const end = z
+  .union([z.string(), z.number()])
+  .nullable()
+  .transform((value, context) => {
+    const parsed = time.safeParse(value);
+    if (parsed.success) return typeof value === "string" && ONE_DAY.test(value) ? (parsed.data ?? 0) + DAY_MS : parsed.data;
+    for (const issue of parsed.error.issues) context.addIssue({ code: "custom", message: issue.message });
+    return z.NEVER;
   });
 const texts = z.array(z.string());
 const interval = { from: time.optional(), to: time.optional() };
@@ -70,7 +82,7 @@ const agentSchema = z.strictObject({
       per_day: z.number().optional(),
       per_minute_max: z.number().positive().optional(),
       bulk_mb_per_10m: z.number().positive().optional(),
-      calendar: z.array(z.strictObject({ from: time, to: time, per_minute_max: z.number().positive() })).optional(),
+      calendar: z.array(z.strictObject({ from: time, to: end, per_minute_max: z.number().positive() })).optional(),
     })
     .nullish(),
   lifecycle: z.looseObject({ created_at: time.optional(), retired_at: time.optional() }).nullish(),
@@ -80,9 +92,6 @@ const agentSchema = z.strictObject({
 /** Schema of the agent registry file (`agents.yaml`). */
 export const registrySchema = z.strictObject({ version: z.literal(1), agents: z.array(agentSchema) });
 
-/** A day given as the end of a calendar entry includes that day. */
-const DAY_MS = 86_400_000;
-
 /** Reads an agent registry; all problems at once, and no agents when there is one. */
 export function parseRegistry(
   file: string,
@@ -91,19 +100,28 @@ export function parseRegistry(
   const yaml = parseYamlFile(file, source);
   if (yaml.problems.length > 0) return { agents: [], problems: yaml.problems };
   const parsed = registrySchema.safeParse(yaml.value);
+  const problems = duplicateIds(file, yaml);
   if (!parsed.success) {
     const known = [...Object.keys(agentSchema.shape), ...Object.keys(IDENTITY_KINDS)];
-    return { agents: [], problems: schemaProblems(file, yaml, parsed.error.issues, [], known) };
+    problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], known));
   }
+  return { agents: problems.length > 0 || !parsed.success ? [] : parsed.data.agents.map(toProfile), problems };
+}
+
+/** Looks at the raw ids, so that another problem does not hide a duplicate. */
+function duplicateIds(file: string, yaml: YamlFile): Problem[] {
+  const agents = asObject(yaml.value)?.["agents"];
   const problems: Problem[] = [];
-  const seen = new Set<string>();
-  parsed.data.agents.forEach((agent, index) => {
-    const at = (key: string, message: string) =>
-      problems.push({ file, line: yaml.lineOf(["agents", index, key]), key: `agents.${index}.${key}`, message });
-    if (seen.has(agent.id)) at("id", `the agent id "${agent.id}" is used twice; give each agent its own`);
-    seen.add(agent.id);
-  });
-  return { agents: problems.length > 0 ? [] : parsed.data.agents.map(toProfile), problems };
+  const seen = new Set<unknown>();
+  for (const [index, agent] of (Array.isArray(agents) ? agents : []).entries()) {
+    const id = asObject(agent)?.["id"];
+    if (typeof id !== "string") continue;
+    const path = ["agents", index, "id"];
+    const message = `the agent id "${id}" is used twice; give each agent its own`;
+    if (seen.has(id)) problems.push({ file, line: yaml.lineOf(path), key: path.join("."), message });
+    seen.add(id);
+  }
+  return problems;
 }
 
 function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
@@ -126,7 +144,7 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
     perMinuteMax: volume?.per_minute_max,
     volumeExceptions: (volume?.calendar ?? []).map((entry) => ({
       from: entry.from ?? -Infinity,
-      to: entry.to === undefined ? Infinity : entry.to + (entry.to % DAY_MS === 0 ? DAY_MS : 0),
+      to: entry.to ?? Infinity,
       perMinuteMax: entry.per_minute_max,
     })),
     bulkMbMax: volume?.bulk_mb_per_10m,

@@ -43,7 +43,10 @@ export function secretReference(text: string, environment: Readonly<Record<strin
   const match = REFERENCE.exec(text);
   if (match === null) return undefined;
   const [, kind, name = ""] = match;
-  return new ReferencedSecret(text, kind === "env" ? () => environment[name] : () => readSecretFile(name));
+  return new ReferencedSecret(
+    text,
+    kind === "env" ? () => (Object.hasOwn(environment, name) ? environment[name] : undefined) : () => readSecretFile(name),
+  );
 }
 
 /** A secret with a fixed value, for code that makes its own credentials (demo, tests). */

@@ -1,4 +1,4 @@
-import { LineCounter, parseAllDocuments, isNode, type Document } from "yaml";
+import { LineCounter, parseAllDocuments, isAlias, isMap, isNode, isPair, isScalar, isSeq, type Document } from "yaml";
 
 /** One thing that is wrong in a file that an operator wrote, and how to fix it. */
 export interface Problem {
@@ -28,8 +28,9 @@ export function parseYamlFile(file: string, source: string): YamlFile {
   const document = Array.isArray(documents) ? documents[0] : undefined;
   if (document === undefined) return { value: undefined, problems: [problem(file, 1, "the file is empty")], lineOf: () => 1 };
   const problems = document.errors.map((error) => problem(file, lines.linePos(error.pos[0]).line, error.message));
-  if (Array.isArray(documents) && documents.length > 1)
-    problems.push(problem(file, 1, "the file holds more than one YAML document; keep one"));
+  const second = Array.isArray(documents) ? documents[1] : undefined;
+  if (second !== undefined)
+    problems.push(problem(file, lines.linePos(second.range[0]).line, "the file holds more than one YAML document; keep one"));
   let value: unknown;
   if (problems.length === 0) {
     try {
@@ -41,12 +42,27 @@ export function parseYamlFile(file: string, source: string): YamlFile {
   return { value, problems, lineOf: (path) => lineOf(document, lines, path) };
 }
 
+/** Follows a path through maps and lists as far as it goes; where a key stands counts, not where its value begins. */
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
-  for (let length = path.length; length > 0; length--) {
-    const node: unknown = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  let node: unknown = document.contents;
+  let line = 1;
+  for (const step of path) {
+    if (isAlias(node)) node = node.resolve(document);
+    const place = isMap(node)
+      ? node.items.find((pair) => keyOf(pair.key) === String(step))
+      : isSeq(node)
+        ? node.items[Number(step)]
+        : undefined;
+    const named = isPair(place) ? place.key : place;
+    if (!isNode(named) || !named.range) return line;
+    line = lines.linePos(named.range[0]).line;
+    node = isPair(place) ? place.value : place;
   }
-  return 1;
+  return line;
+}
+
+function keyOf(key: unknown): string {
+  return String(isScalar(key) ? key.value : key);
 }
 
 function problem(file: string, line: number, message: string): Problem {

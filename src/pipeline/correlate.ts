@@ -222,7 +222,7 @@ async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonl
 
 async function loadEvidence(
   store: Store,
-  { decide }: Analysis,
+  analysis: Analysis,
   alerts: readonly Alert[],
   recent: readonly Event[],
 ): Promise<Map<string, Event>> {
@@ -232,7 +232,7 @@ async function loadEvidence(
   const rest = [...wanted].filter((uid) => !found.has(uid));
   if (rest.length === 0) return found;
   for (const event of await store.events(rest)) {
-    decide(event);
+    analysis.decide(event);
     found.set(event.uid, event);
   }
   return found;
