@@ -220,8 +220,10 @@ function infoRoutes(
       ...open,
       path: "/metrics",
       answer: async () => {
-        for (const { destination, due } of await store.dueDestinations(Number.MAX_SAFE_INTEGER))
-          meter.gauge("outbox_pending", { destination }, due);
+        // A destination with nothing pending is not among them, and must not keep its last number.
+        const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
+        for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
+          meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
         for (const state of await store.sources()) {
           if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
         }

@@ -64,7 +64,7 @@ export async function queryState(
         ({ raw: _raw, ...row }) => row,
       );
     case "quarantine-record":
-      return (await store.quarantine({ id: Number(id) }))[0] ?? null;
+      return /^\d{1,15}$/.test(id) ? ((await store.quarantine({ id: Number(id) }))[0] ?? null) : null;
     case "progress":
       return progress(store);
   }
