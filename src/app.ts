@@ -108,7 +108,7 @@ async function build(
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
-      return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, latenessMs: config.correlation.lateness }));
+      return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, latenessMs: config.correlation.lateness, distinct: true }));
     },
     coverage: async () => coverage(sources, await store.sources(), now(), startTime),
     rule: pack.rule,

@@ -96,7 +96,7 @@ export function eventRunner(
       for (const event of events) attribute(event, registry);
       return events;
     },
-    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs })),
+    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs, distinct: true })),
   };
 }
 
@@ -108,6 +108,6 @@ export function plainRunner(rules: RuleSet<PlainEvent>, timeField: string): Runn
     time: (event) => event.time,
     category: () => undefined,
     convert: (record) => [plainEvent(record, timeField, (value) => contentUid("plain", value, sha256))],
-    begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs }),
+    begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs, distinct: true }),
   };
 }

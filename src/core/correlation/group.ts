@@ -45,10 +45,10 @@ export interface Group<X> {
   readonly values: readonly string[];
   /** Canonical JSON; "" until it is needed. */
   text: string;
-  readonly times: EpochMs[];
-  readonly marks: Mark[];
+  times: EpochMs[];
+  marks: Mark[];
   /** What the kind of correlation needs of each event; left empty by kinds that need nothing. */
-  readonly extras: X[];
+  extras: X[];
   late: LateEntries<X> | undefined;
   /** Sorted by start; few. */
   buckets: Bucket[];

@@ -54,10 +54,17 @@ function add<X, G extends Group<X>>(state: SlidingState<X, G>, group: G, time: E
     addLate(group, time, mark, extra);
     return;
   }
-  if (times.length >= group.pruneAt) drop(state, group);
-  times.push(time);
-  group.marks.push(mark);
-  if (kind.keepsExtra) group.extras.push(extra);
+  if (times.length === 0) {
+    // A first push would reserve room for seventeen entries, and most groups of many never get a second.
+    group.times = [time];
+    group.marks = [mark];
+    if (kind.keepsExtra) group.extras = [extra];
+  } else {
+    if (times.length >= group.pruneAt) drop(state, group);
+    times.push(time);
+    group.marks.push(mark);
+    if (kind.keepsExtra) group.extras.push(extra);
+  }
   if (!grows) touch(state, group, bucketAt(group, alignDown(time, state.setup.suppressMs)));
   else if (kind.appended(group)) hit(state, group, time);
 }
