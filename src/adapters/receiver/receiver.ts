@@ -60,13 +60,14 @@ export async function startReceiver(options: ReceiverOptions): Promise<HttpRecei
     if (status === 500) options.log.error({ error: error.message }, "the receiver failed on a request");
     return reply.code(status).send({ error: status === 500 ? "internal error" : error.message });
   });
+  const drained = answering(server);
   for (const info of options.infos) addInfo(server, info);
   for (const route of options.pushes) addPush(server, route, options);
   const colon = options.listen.lastIndexOf(":");
   const host = options.listen.slice(0, colon).replace(/^\[|\]$/g, "");
   try {
     const url = await server.listen({ host, port: Number(options.listen.slice(colon + 1)) });
-    return { url, close: () => server.close() };
+    return { url, close: () => close(server, drained) };
   } catch (error) {
     await server.close();
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
@@ -74,12 +75,45 @@ export async function startReceiver(options: ReceiverOptions): Promise<HttpRecei
   }
 }
 
+/** Ends with the answers under way. Who has not even sent a whole request by then is cut off: Node would wait for ever. */
+async function close(server: FastifyInstance, drained: () => Promise<void>): Promise<void> {
+  const closed = server.close();
+  await drained();
+  server.server.closeAllConnections();
+  await closed;
+}
+
+/** Follows the requests that arrived whole; the result resolves once none of them is without its answer. */
+function answering(server: FastifyInstance): () => Promise<void> {
+  const open = new Set<Promise<void>>();
+  server.addHook("preHandler", async (_request, reply) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    open.add(promise);
+    reply.raw.once("close", () => {
+      open.delete(promise);
+      resolve();
+    });
+  });
+  return async () => {
+    while (open.size > 0) await Promise.all(open);
+  };
+}
+
+/** Before the body is read: who has no token shall not fill our memory. */
+function guard(token: Secret | undefined): {
+  onRequest: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
+} {
+  return {
+    onRequest: async (request, reply) => (authorized(token, request.headers.authorization) ? undefined : unauthorized(reply)),
+  };
+}
+
 function addInfo(server: FastifyInstance, info: InfoRoute): void {
   server.route({
     method: info.method,
     url: info.path,
+    ...guard(info.token),
     handler: async (request, reply) => {
-      if (!authorized(info.token, request.headers.authorization)) return unauthorized(reply);
       const answer = await info.answer(new URL(request.url, "http://receiver").searchParams);
       return reply.code(answer.status).type(answer.contentType).send(answer.body);
     },
@@ -91,8 +125,7 @@ function unauthorized(reply: FastifyReply): FastifyReply {
 }
 
 function addPush(server: FastifyInstance, route: PushRoute, options: ReceiverOptions): void {
-  server.post(route.path, async (request: FastifyRequest, reply: FastifyReply) => {
-    if (!authorized(route.token, request.headers.authorization)) return unauthorized(reply);
+  server.post(route.path, guard(route.token), async (request: FastifyRequest, reply: FastifyReply) => {
     const body = decompress(request.body, request.headers["content-encoding"], options.bodyBytesMax);
     if (body === undefined)
       return reply.code(415).send({ error: "the body's content-encoding is not supported or its content does not fit it" });
@@ -132,11 +165,13 @@ function digest(text: string): Buffer {
 }
 
 /** The plain body; undefined for an unknown or broken encoding. The limit also bounds what a bomb may unfold to. */
-function decompress(body: unknown, encoding: string | undefined, bytesMax: number): Uint8Array | "too large" | undefined {
+function decompress(body: unknown, given: string | undefined, bytesMax: number): Uint8Array | "too large" | undefined {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  if (encoding === undefined || encoding === "identity") return bytes;
+  // RFC 9110 section 8.4.1: names of codings have no case, and x-gzip is gzip.
+  const encoding = given?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity") return bytes;
   try {
-    if (encoding === "gzip") return gunzipSync(bytes, { maxOutputLength: bytesMax });
+    if (encoding === "gzip" || encoding === "x-gzip") return gunzipSync(bytes, { maxOutputLength: bytesMax });
     if (encoding === "deflate") return inflateSync(bytes, { maxOutputLength: bytesMax });
     return undefined;
   } catch (error) {
@@ -146,6 +181,9 @@ function decompress(body: unknown, encoding: string | undefined, bytesMax: numbe
 
 function flatHeaders(request: FastifyRequest): Record<string, string | undefined> {
   const flat: Record<string, string | undefined> = Object.create(null);
-  for (const [name, value] of Object.entries(request.headers)) flat[name] = Array.isArray(value) ? value.join(", ") : value;
+  for (const [name, value] of Object.entries(request.headers)) {
+    // The sender's credential is for this server alone.
+    if (name !== "authorization") flat[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
   return flat;
 }
