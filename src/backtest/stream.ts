@@ -62,6 +62,8 @@ export function openStream<E>(
         stream.done = true;
         return undefined;
       }
+      // A document is one batch; its end is read at once, so that hundreds of small archives are not open together.
+      if (input.format.framing === "document") stream.done = (await batches.next()).done === true;
       const { path, records, lines, rejects } = step.value;
       for (const reject of rejects) rejected(fromLine(path, reject));
       const events: E[] = [];

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { generate, runWorkload, workloadFiles } from "../workload/run.ts";
+import { generate, prepareWorkload, workloadFiles } from "../workload/run.ts";
 import { score, scoreTable } from "../workload/truth.ts";
 
 /** Rows of the rule inventory that the shipped pack implements and the truth knows. */
@@ -72,18 +72,18 @@ function parseLines(data: Buffer, total: { lines: number; bytes: number }): void
   }
 }
 
+// The backtest first: the memory that it needs is then not hidden by what the baseline left behind.
+const prepared = await cpu(() => prepareWorkload(directory));
+const run = await cpu(() => prepared.value.run());
+const peakMegabytes = process.resourceUsage().maxRSS / 1000;
 const parse = await cpu(parseOnly);
-globalThis.gc?.();
-let peak = 0;
-const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 50);
-const run = await cpu(() => runWorkload(directory));
-clearInterval(watch);
 const { result, found } = run.value;
 console.log(`input: ${parse.value.lines} lines, ${(parse.value.bytes / 1e6).toFixed(0)} MB`);
+console.log(`rules and registry: ${(prepared.cpuMs / 1000).toFixed(2)} s CPU, once`);
 console.log(`JSON.parse alone: ${(parse.cpuMs / 1000).toFixed(2)} s CPU = 1.00`);
 console.log(
   `backtest: ${(run.cpuMs / 1000).toFixed(2)} s CPU = ${(run.cpuMs / parse.cpuMs).toFixed(2)}; ${(run.wallMs / 1000).toFixed(2)} s wall, ` +
-    `${Math.round(result.events / (run.wallMs / 1000))} events/s, peak ${(peak / 1e6).toFixed(0)} MB`,
+    `${Math.round(result.events / (run.wallMs / 1000))} events/s, peak ${peakMegabytes.toFixed(0)} MB`,
 );
 console.log(
   `events ${result.events}, duplicates ${result.duplicates}, quarantined ${result.rejected}, late ${result.late}, alerts ${result.alerts.length}, passes ${result.passes}`,

@@ -50,18 +50,34 @@ export function workloadFiles(directory: string): string[] {
   );
 }
 
-/** Runs the shipped rules over a workload. */
-export async function runWorkload(directory: string): Promise<{ readonly result: BacktestResult; readonly found: readonly Found[] }> {
+/** A backtest made ready: rules compiled, registry read. */
+export interface PreparedWorkload {
+  run(): Promise<{ readonly result: BacktestResult; readonly found: readonly Found[] }>;
+}
+
+/** Loads the shipped rules and the workload's registry. */
+export function prepareWorkload(directory: string): PreparedWorkload {
   const inputs = parseInputs(workloadInputs(directory), undefined, connectors);
   const pack = loadPack([BUILTIN_RULES]);
   const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
   const runner = eventRunner(pack.rules, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
-  const result = await backtest(inputs, runner, 120_000, () => undefined);
-  const found = result.alerts.flatMap((alert) => {
-    const codes = (pack.rule(alert.ruleId)?.tags ?? [])
-      .filter((tag) => tag.startsWith("custodes."))
-      .map((tag) => tag.slice(9).toUpperCase());
-    return codes.flatMap((code) => alert.agents.map((agent) => ({ agent, code, firstTime: alert.firstTime, lastTime: alert.lastTime })));
-  });
-  return { result, found };
+  return {
+    async run() {
+      const result = await backtest(inputs, runner, 120_000, () => undefined);
+      const found = result.alerts.flatMap((alert) => {
+        const codes = (pack.rule(alert.ruleId)?.tags ?? [])
+          .filter((tag) => tag.startsWith("custodes."))
+          .map((tag) => tag.slice(9).toUpperCase());
+        return codes.flatMap((code) =>
+          alert.agents.map((agent) => ({ agent, code, firstTime: alert.firstTime, lastTime: alert.lastTime })),
+        );
+      });
+      return { result, found };
+    },
+  };
+}
+
+/** Runs the shipped rules over a workload. */
+export async function runWorkload(directory: string): Promise<{ readonly result: BacktestResult; readonly found: readonly Found[] }> {
+  return prepareWorkload(directory).run();
 }
