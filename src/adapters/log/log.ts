@@ -1,8 +1,6 @@
 import { pino, destination, type DestinationStream } from "pino";
 import type { Log } from "../../ports/context.ts";
-
-/** Keys whose values never reach a log line, wherever they stand, should a connector hand them over. */
-const REDACTED = ["token", "apiKey", "api_key", "secret", "password", "authorization", "routingKey", "clientSecret"];
+import { loggable } from "./fields.ts";
 
 /** Structured log lines (JSON) on standard error, or on a given stream. Synchronous, so that none is lost in a crash. */
 export function log(level: "debug" | "info" | "warn" | "error", stream?: DestinationStream): Log {
@@ -11,7 +9,7 @@ export function log(level: "debug" | "info" | "warn" | "error", stream?: Destina
       level,
       base: { service: "custodes" },
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: REDACTED.flatMap((key) => [key, `*.${key}`]), censor: "[secret]" },
+      formatters: { log: loggable },
     },
     stream ?? destination({ dest: 2, sync: true }),
   );
