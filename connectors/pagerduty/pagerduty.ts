@@ -1,10 +1,14 @@
-import { connectorFailure, exchange } from "../../src/archetypes/http-exchange.ts";
+import { exchangeWithin } from "../../src/archetypes/deadline.ts";
+import { connectorFailure } from "../../src/archetypes/http-exchange.ts";
 import { Failure } from "../../src/core/errors.ts";
 import { defineConnector, type Check, type Destination, type Rendered } from "../../src/ports/connector.ts";
 import type { Context, Secret } from "../../src/ports/context.ts";
 import { config, HOSTS, type Config } from "./config.ts";
 import { ITEM_BYTES_MAX, render } from "./render.ts";
 import { failureOf, PEER } from "./responses.ts";
+
+/** The whole answer must be there by then: a server that sends a byte now and then would hold the queue. */
+const ANSWER_MS = 30_000;
 
 /** PagerDuty: incidents as pages that open, are acknowledged and close (Events API v2). */
 export default defineConnector<Config>({
@@ -47,7 +51,7 @@ async function enqueue(one: Rendered, secret: Secret, options: Config, context: 
       "DESTINATION_CONFIG",
       "the routing key must have 32 letters and digits; check what the secret holds",
     );
-  const answer = await exchange(
+  const answer = await exchangeWithin(
     {
       peer: PEER,
       url: `${options.endpoint ?? HOSTS[options.region]}/v2/enqueue`,
@@ -55,6 +59,7 @@ async function enqueue(one: Rendered, secret: Secret, options: Config, context: 
       body: `{"routing_key":"${key}",${one.body.slice(1)}`,
     },
     context,
+    ANSWER_MS,
   );
   const failure = failureOf(answer, dedupKeyOf(one), context.clock.now());
   if (failure !== undefined) throw failure;

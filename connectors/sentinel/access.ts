@@ -2,10 +2,14 @@
  * Access tokens of Microsoft Entra ID by client credentials. The token is the only thing a destination keeps
  * between two sends: asking for one per batch would be throttled, and a token says itself when it ends.
  */
-import { answerObject, connectorFailure, exchange, retryAfterMs, type Answer } from "../../src/archetypes/http-exchange.ts";
+import { exchangeWithin } from "../../src/archetypes/deadline.ts";
+import { answerObject, connectorFailure, retryAfterMs, type Answer } from "../../src/archetypes/http-exchange.ts";
 import type { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import type { Context, Secret } from "../../src/ports/context.ts";
+
+/** The whole answer must be there by then: a server that sends a byte now and then would hold the queue. */
+const ANSWER_MS = 30_000;
 
 /** A token is renewed this long before it ends, so that none ends on the way. */
 const RENEW_EARLY_MS = 300_000;
@@ -50,7 +54,7 @@ export function entraAccess(credentials: Credentials): Access {
 
 async function requestToken(credentials: Credentials, context: Context): Promise<{ readonly token: string; readonly renewTime: EpochMs }> {
   const asked = context.clock.now();
-  const answer = await exchange(
+  const answer = await exchangeWithin(
     {
       peer: PEER,
       url: `${credentials.authority}/${encodeURIComponent(credentials.tenantId)}/oauth2/v2.0/token`,
@@ -63,6 +67,7 @@ async function requestToken(credentials: Credentials, context: Context): Promise
       }).toString(),
     },
     context,
+    ANSWER_MS,
   );
   if (answer.status !== 200) throw tokenFailure(answer, asked);
   const body = answerObject(answer);

@@ -1,4 +1,5 @@
-import { connectorFailure, exchange, type Answer } from "../../src/archetypes/http-exchange.ts";
+import { exchangeWithin } from "../../src/archetypes/deadline.ts";
+import { connectorFailure, type Answer } from "../../src/archetypes/http-exchange.ts";
 import type { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
@@ -8,6 +9,9 @@ import { check } from "./check.ts";
 import { CLOUDS, config, type Config } from "./config.ts";
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX, ITEM_BYTES_MAX, render } from "./render.ts";
 import { errorCode, ingestionFailure, PEER } from "./responses.ts";
+
+/** The whole answer must be there by then: a server that sends a byte now and then would hold the queue. */
+const ANSWER_MS = 30_000;
 
 /** While a role may still be on its way, access is tried this often. */
 const DENIED_PROBE_MS = 300_000;
@@ -66,7 +70,7 @@ interface Sent {
 
 async function post(options: Config, token: string | undefined, body: string, context: Context): Promise<Sent> {
   const requestId = uuid(context);
-  const answer = await exchange(
+  const answer = await exchangeWithin(
     {
       peer: PEER,
       url: `${options.endpoint}/dataCollectionRules/${options.dcrImmutableId}/streams/${options.stream}?api-version=2023-01-01`,
@@ -78,6 +82,7 @@ async function post(options: Config, token: string | undefined, body: string, co
       body,
     },
     context,
+    ANSWER_MS,
   );
   return { answer, requestId };
 }
