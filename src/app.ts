@@ -19,18 +19,21 @@ import { correlator } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
 import { fieldsRead, fieldWatch, type FieldGap, type FieldWatch } from "./pipeline/gaps.ts";
-import { health, type Health } from "./pipeline/health.ts";
+import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
-import { supervise } from "./pipeline/supervise.ts";
+import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { VERSION } from "./package.ts";
 import { loadPack } from "./rules.ts";
 import { queryState, STATE_QUERIES } from "./state.ts";
+
+/** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
+const QUEUE_ANSWER_MS = 2000;
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -137,7 +140,7 @@ async function build(
     aborter.abort();
     await supervisor.stop();
   });
-  const checkHealth = () => health(store, sources, destinations, delivery, now());
+  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue)]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const receiver = await startReceiver({
     listen: config.receiver.listen,
@@ -149,6 +152,21 @@ async function build(
   closers.push(() => receiver.close());
   log.info({ url: receiver.url, sources: sources.length, destinations: destinations.length, rules: pack.alerting }, "custodes is running");
   return { url: receiver.url, store, queue, health: checkHealth, fieldGaps: (source) => watch.gaps(source) };
+}
+
+/** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */
+async function queueHealth(queue: Queue): Promise<PartHealth> {
+  const late = new Promise<PartHealth>((resolve) => {
+    setTimeout(
+      () => resolve({ name: "queue", ok: false, message: `does not answer within ${QUEUE_ANSWER_MS} ms` }),
+      QUEUE_ANSWER_MS,
+    ).unref();
+  });
+  const asked = queue.depth(PULL_QUEUE).then(
+    (): PartHealth => ({ name: "queue", ok: true, message: "answers" }),
+    (error: unknown): PartHealth => ({ name: "queue", ok: false, message: error instanceof Error ? error.message : String(error) }),
+  );
+  return Promise.race([asked, late]);
 }
 
 function runSource(source: SourceConfig): RunningSource & { readonly every: string } {

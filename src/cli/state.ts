@@ -8,6 +8,7 @@ import { isSecret } from "../config/secrets.ts";
 import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
+import { timelineLines } from "./timeline.ts";
 import { CommandError, EXIT, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */
@@ -118,6 +119,9 @@ function statusName(status: number): string {
   return ["unknown", "new", "in progress", "on hold", "resolved", "closed"][status] ?? String(status);
 }
 
+/** More lines than a screen shows help nobody; `--json` has all. */
+const TIMELINE_LINES = 30;
+
 /** An incident for a terminal. */
 function incidentText(incident: Incident): string {
   const list = (label: string, values: readonly string[]) =>
@@ -141,7 +145,7 @@ function incidentText(incident: Incident): string {
     ...list("actions", incident.actions),
     ...list("runbooks", incident.runbooks),
     "  timeline",
-    ...incident.timeline.map((entry) => `    ${iso(entry.time)}  ${safeText(entry.source, 30).padEnd(24)}  ${safeText(entry.text, 160)}`),
+    ...timelineLines(incident.timeline, TIMELINE_LINES).map((line) => `    ${line}`),
   ].join("\n");
 }
 

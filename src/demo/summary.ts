@@ -3,11 +3,12 @@ import { safeText } from "../core/safe-text.ts";
 import { CONTINUOUS_JOB } from "../pipeline/correlate.ts";
 import type { Service } from "../app.ts";
 import { table } from "../cli/output.ts";
+import { timelineLines } from "../cli/timeline.ts";
 import type { RuleInfo } from "../core/alert.ts";
 import type { DemoWorld } from "./world.ts";
 
 /** Rows of evidence that the summary prints per incident. */
-const EVIDENCE_SHOWN = 6;
+const EVIDENCE_SHOWN = 10;
 
 /** A source that is read to its end proves itself complete up to now less its settle lag, which is below an hour for every connector. */
 const READ_WITHIN_MS = 3_600_000;
@@ -92,15 +93,12 @@ function codes(rule: RuleInfo | undefined): string {
 }
 
 function incidentLines(incident: Incident): string[] {
-  const shown = incident.timeline.slice(0, EVIDENCE_SHOWN);
-  const more = incident.timeline.length - shown.length;
+  const alerts = `${incident.alerts.length} ${incident.alerts.length === 1 ? "alert" : "alerts"}`;
+  const who = `${safeText(incident.agentName ?? incident.entity, 40)} (owner ${safeText(incident.agentOwner ?? "unknown", 40)})`;
   return [
-    `  ${incident.level.toUpperCase().padEnd(8)} ${safeText(incident.agentName ?? incident.entity, 40)} (owner ${safeText(incident.agentOwner ?? "unknown", 40)}), risk ${incident.risk}, ${incident.alerts.length} alerts`,
+    `  ${incident.level.toUpperCase().padEnd(8)} ${who}, risk ${incident.risk}, ${alerts}`,
     `           ${safeText(incident.story, 300)}`,
-    ...shown.map(
-      (entry) => `           ${new Date(entry.time).toISOString().slice(11, 19)} ${entry.source.padEnd(22)} ${safeText(entry.text, 110)}`,
-    ),
-    ...(more > 0 ? [`           … and ${more} more`] : []),
+    ...timelineLines(incident.timeline, EVIDENCE_SHOWN).map((line) => `           ${line}`),
   ];
 }
 

@@ -23,6 +23,7 @@ export async function health(
   destinations: readonly RunningDestination[],
   deliverer: Deliverer,
   now: EpochMs,
+  others: readonly PartHealth[] = [],
 ): Promise<Health> {
   let states: readonly SourceState[];
   try {
@@ -31,6 +32,7 @@ export async function health(
     return { status: "red", parts: [{ name: "store", ok: false, message: error instanceof Error ? error.message : String(error) }] };
   }
   const parts: (PartHealth & { readonly red: boolean })[] = [{ name: "store", ok: true, message: "answers", red: false }];
+  for (const part of others) parts.push({ ...part, red: false });
   for (const source of sources) {
     const state = states.find((one) => one.source === source.id);
     const paused = state?.pausedReason ?? null;

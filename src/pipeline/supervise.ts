@@ -11,7 +11,7 @@ import { deliverQueue, relay } from "./relay.ts";
 import type { RunningDestination } from "./route.ts";
 
 /** Queue of pull jobs. */
-const PULL_QUEUE = "pull";
+export const PULL_QUEUE = "pull";
 /** Queue of correlation jobs. */
 const CORRELATE_QUEUE = "correlate";
 /** Sources pulled at once: pulls wait for the network most of the time. */
