@@ -1,7 +1,7 @@
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { LEVELS, type RuleInfo } from "../core/alert.ts";
+import { LEVELS, unknownRule, type RuleInfo } from "../core/alert.ts";
 import { Failure } from "../core/errors.ts";
 import type { Connector, Delivery, Destination, Subject } from "../ports/connector.ts";
 import { fixedSecret } from "../config/secrets.ts";
@@ -132,7 +132,7 @@ function toDelivery(text: string, destination: string, rule: (id: string) => Rul
 }
 
 function toSubject(line: z.output<typeof alertLine>, rule: (id: string) => RuleInfo | undefined, to: Destination): Subject {
-  const info: RuleInfo = rule(line.rule_id) ?? { ...NO_RULE, id: line.rule_id, title: line.rule_title, level: line.severity };
+  const info: RuleInfo = rule(line.rule_id) ?? unknownRule(line.rule_id, line.rule_title, line.severity);
   const alert = {
     id: line.id,
     ruleId: line.rule_id,
@@ -185,24 +185,3 @@ function toSubject(line: z.output<typeof alertLine>, rule: (id: string) => RuleI
     },
   };
 }
-
-const NO_RULE: RuleInfo = {
-  id: "",
-  title: "",
-  level: "medium",
-  description: "",
-  path: "",
-  line: 0,
-  tags: [],
-  status: "unknown",
-  schedule: undefined,
-  entity: undefined,
-  threat: undefined,
-  risk: undefined,
-  runbook: undefined,
-  response: undefined,
-  destinations: undefined,
-  maps: [],
-  falsePositives: [],
-  references: [],
-};

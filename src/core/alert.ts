@@ -71,6 +71,30 @@ export interface RuleInfo {
   readonly references: readonly string[];
 }
 
+/** Stands for a rule that is no longer loaded: its alerts still name it. */
+export function unknownRule(id: string, title: string, level: Level): RuleInfo {
+  return {
+    id,
+    title,
+    level,
+    description: "",
+    path: "",
+    line: 0,
+    tags: [],
+    status: "removed",
+    schedule: undefined,
+    entity: undefined,
+    threat: undefined,
+    risk: undefined,
+    runbook: undefined,
+    response: undefined,
+    destinations: undefined,
+    maps: [],
+    falsePositives: [],
+    references: [],
+  };
+}
+
 /** A document that was not understood in full; the rest of its pack is loaded. */
 export interface RejectedRule {
   /** Id, name or title as far as it could be read. */

@@ -1,4 +1,4 @@
-import type { RuleInfo } from "../core/alert.ts";
+import { unknownRule, type RuleInfo } from "../core/alert.ts";
 import type { Subject } from "../ports/connector.ts";
 import type { OutboxRow, Store } from "../ports/store.ts";
 
@@ -26,28 +26,4 @@ export async function loadSubject(deps: SubjectDeps, row: OutboxRow): Promise<Su
   );
   const uids = [...new Set(incident.alerts.flatMap((alert) => alert.evidence))].slice(0, EVIDENCE_MAX);
   return { kind: "incident", incident, rules: [...rules.values()], evidence: await deps.store.events(uids) };
-}
-
-/** A rule that was removed after it had raised an alert still names the alert. */
-function unknownRule(id: string, title: string, level: RuleInfo["level"]): RuleInfo {
-  return {
-    id,
-    title,
-    level,
-    description: "",
-    path: "",
-    line: 0,
-    tags: [],
-    status: "removed",
-    schedule: undefined,
-    entity: undefined,
-    threat: undefined,
-    risk: undefined,
-    runbook: undefined,
-    response: undefined,
-    destinations: undefined,
-    maps: [],
-    falsePositives: [],
-    references: [],
-  };
 }
