@@ -40,10 +40,13 @@ export function suppliedText(object: Json, key: string): string | undefined {
   return text(value);
 }
 
+// One way only to read any text: two ways for a run of digits would cost the square of its length.
+const NUMERIC = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
+
 /** A finite number, also from a numeric text; anything else is undefined. */
 export function numeric(value: unknown): number | undefined {
   if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
-  if (typeof value !== "string" || !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value)) return undefined;
+  if (typeof value !== "string" || !NUMERIC.test(value)) return undefined;
   const result = Number(value);
   return Number.isFinite(result) ? result : undefined;
 }
@@ -82,8 +85,10 @@ function parseRfc3339(value: string): EpochMs | undefined {
   const [, year, month, day, hour, minute, second, fraction, , sign, offsetHour, offsetMinute] = match;
   // 60 is a leap second; the clock that we compare with has none, so it is the next second.
   if (Number(second) > 60 || Number(minute) > 59 || Number(hour) > 23) return undefined;
-  const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
-  if (new Date(date).getUTCDate() !== Number(day) || Number(month) < 1 || Number(month) > 12) return undefined;
+  if (Number(offsetHour ?? 0) > 23 || Number(offsetMinute ?? 0) > 59) return undefined;
+  const [y, m, d] = [Number(year), Number(month), Number(day)];
+  if (m < 1 || m > 12 || d < 1 || d > daysOf(y, m)) return undefined;
+  const date = daysSinceEpoch(y, m, d) * 86_400_000;
   const clock = (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
   const milliseconds = fraction === undefined ? 0 : Number(`${fraction}000`.slice(0, 3));
   const offset = sign === undefined ? 0 : (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000 * (sign === "-" ? -1 : 1);
@@ -119,7 +124,19 @@ function fastIso(value: string): EpochMs | undefined {
   const second = digits(value, 17, 2);
   const fraction = length === 24 ? digits(value, 20, 3) : 0;
   // A digit that is none makes its number, and with it every comparison below, NaN.
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month) && hour < 24 && minute < 60 && second < 60 && fraction >= 0))
+  if (
+    !(
+      year >= 0 &&
+      month >= 1 &&
+      month <= 12 &&
+      day >= 1 &&
+      day <= daysOf(year, month) &&
+      hour < 24 &&
+      minute < 60 &&
+      second < 60 &&
+      fraction >= 0
+    )
+  )
     return undefined;
   return daysSinceEpoch(year, month, day) * 86_400_000 + ((hour * 60 + minute) * 60 + second) * 1000 + fraction;
 }
@@ -172,7 +189,7 @@ export function hostName(value: unknown): string | undefined {
   return host === "" ? undefined : host.toLowerCase().slice(0, 255);
 }
 
-const SECRET_PARAMETER = /([?&](?:[^=&]*(?:token|secret|passw|api_?key|sig|auth|credential|session|code)[^=&]*)=)[^&#]*/gi;
+const SECRET_PARAMETER = /([?&#](?:[^=&#]*(?:token|secret|passw|api_?key|sig|auth|credential|session|code)[^=&#]*)=)[^&#]*/gi;
 
 /** A URL's path and query with the values of secret-looking parameters replaced; scheme and host are cut off. */
 export function redactUrl(value: unknown): string | undefined {
@@ -184,7 +201,7 @@ export function redactUrl(value: unknown): string | undefined {
     path = slash === -1 ? "/" : value.slice(slash);
   }
   if (path.length > TEXT_MAX) path = path.slice(0, TEXT_MAX);
-  return path.includes("?") ? path.replace(SECRET_PARAMETER, "$1REDACTED") : path;
+  return /[?#]/.test(path) ? path.replace(SECRET_PARAMETER, "$1REDACTED") : path;
 }
 
 /** The path of a URL that `redactUrl` gave. */
