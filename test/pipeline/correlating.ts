@@ -18,7 +18,7 @@ import { agent, key } from "../core/identity/agents.ts";
 import { fakeConnector, logged, START, testLog, testMeter, uuid5 } from "./world.ts";
 
 export const MINUTE = 60_000;
-export const LATENESS_MS = MINUTE;
+export const LATENESS_MS = 60_000;
 export const QUIET_MS = 60 * MINUTE;
 
 const RULES = `
@@ -81,7 +81,7 @@ export function storyEvent({ minute, who, what }: Story, index: number): Event {
 }
 
 /** A destination that routing can use and nothing is sent to. */
-export const sink: RunningDestination = {
+const sink: RunningDestination = {
   id: "d/1",
   connector: fakeConnector,
   when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },

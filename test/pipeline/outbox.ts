@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 beforeEach(() => empty());
 
-export const never = new AbortController().signal;
+const never = new AbortController().signal;
 export const DELIVERED: Outcome = { status: "delivered", receipt: "ok" };
 export type Send = (batch: readonly Rendered[], signal: AbortSignal) => readonly Outcome[] | Promise<readonly Outcome[]>;
 export const all = (batch: readonly Rendered[]): Outcome[] => batch.map(() => DELIVERED);
