@@ -23,6 +23,8 @@ export interface PullResult {
 interface Hold {
   readonly until: EpochMs;
   readonly failures: number;
+  /** A human must act. */
+  readonly paused: boolean;
 }
 
 /** Pulls sources; remembers per source how long to leave it alone after a failure. */
@@ -45,7 +47,7 @@ export function puller(deps: IngestDeps, context: Context): (source: RunningSour
         more = page.more && !signal.aborted;
         if (more && deps.now() >= end) return { pages, again: true };
       }
-      holds.delete(running.id);
+      if (holds.delete(running.id)) context.log.info({ source: running.id }, "source works again");
       deps.meter.count("source_pulls_total", { source: running.id, result: "ok" });
       deps.meter.gauge("source_paused", { source: running.id }, 0);
       return { pages, again: false };
@@ -68,16 +70,17 @@ async function refused(
   const code = failure?.code ?? "RECORD_BUG";
   // Another worker pulled the same page and won; its result is ours.
   if (code === "CURSOR_MOVED") return { pages, again: false };
-  const failures = (holds.get(running.id)?.failures ?? 0) + 1;
+  const before = holds.get(running.id);
+  const failures = (before?.failures ?? 0) + 1;
   const paused = failure !== undefined && failure.kind !== "retryable";
   const ownMs = Math.round(backoff(BACKOFF_MS, failures, PROBE_MS) * (0.5 + context.random() / 2));
   const delayMs = paused ? PROBE_MS : Math.max(askedWait(failure), ownMs);
-  holds.set(running.id, { until: deps.now() + delayMs, failures });
+  holds.set(running.id, { until: deps.now() + delayMs, failures, paused });
   const message = `${code}: ${failure?.message ?? "the connector failed unexpectedly"}`;
   await deps.store.noteSource(running.id, { error: message, pausedReason: paused ? message : null, now: deps.now() });
   deps.meter.count("source_pulls_total", { source: running.id, result: paused ? "paused" : "failed" });
   deps.meter.gauge("source_paused", { source: running.id }, paused ? 1 : 0);
-  if (failures === 1 || paused)
+  if (before?.paused !== paused)
     context.log.warn(
       { source: running.id, code, failures, delayMs, error: failure?.message ?? String(error) },
       paused ? "source paused" : "pull failed",
