@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 /** Root of the repository. */
-export const ROOT = resolve(import.meta.dirname, "../..");
+const ROOT = resolve(import.meta.dirname, "../..");
 /** The Node that the repository pins. */
 export const NODE = resolve(ROOT, "node_modules/.bin/node");
 /** The command line's entry. */
