@@ -5,8 +5,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dice, type Dice } from "../../src/demo/random.ts";
 import { runService, until, untilDone, type Service } from "./service.ts";
+import { deliveredRows, expectDelivered, pushDurably, undisturbed } from "./runs.ts";
 import { snapshotOf, type Snapshot } from "./snapshot.ts";
-import { makeDay, push, SECRETS, startWorld, type World } from "./world.ts";
+import { makeDay, SECRETS, startWorld, type World } from "./world.ts";
 
 const SEEDS = [1, 20, 300];
 const KILLS_PER_ROUND = 7;
@@ -71,27 +72,12 @@ async function disarm(url: string): Promise<void> {
   );
 }
 
-/** Pushes until a reply says that the records are stored. */
-async function pushDurably(world: World, service: () => Service | undefined): Promise<void> {
-  await until("a durable push", async () => {
-    const url = await service()?.url.catch(() => undefined);
-    return url !== undefined && (await push(url, "agent-findings/pushed", world.pushed)) === 202;
-  });
-}
-
-async function undisturbed(world: World): Promise<Snapshot> {
-  const service = runService(world.config, SECRETS);
-  await pushDurably(world, () => service);
-  await untilDone(service, world.sources);
-  expect(await service.stop()).toEqual({ code: 0, signal: null });
-  return snapshotOf(world.directory);
-}
-
 let reference: Snapshot;
 let referenceWorld: World;
 beforeAll(async () => {
   referenceWorld = await startWorld(day);
-  reference = await undisturbed(referenceWorld);
+  await undisturbed(referenceWorld);
+  reference = await snapshotOf(referenceWorld.directory);
 });
 afterAll(() => referenceWorld.close());
 
@@ -101,9 +87,9 @@ test("an undisturbed run finds the story and delivers it", () => {
   expect(reference.incidents.length).toBeGreaterThan(4);
   expect(new Set(reference.deliveries.map((row) => row.status))).toEqual(new Set(["delivered", "skipped"]));
   expect(reference.quarantine).toHaveLength(4);
-  delivered(reference, referenceWorld);
-  expect(referenceWorld.splunk.accepted().length, "nothing is delivered twice").toBe(countOf(reference, "splunk/soc"));
-  expect(referenceWorld.sentinel.received().length).toBe(countOf(reference, "sentinel/soc"));
+  expectDelivered(reference, referenceWorld);
+  expect(referenceWorld.splunk.accepted().length, "nothing is delivered twice").toBe(deliveredRows(reference, "splunk/soc").length);
+  expect(referenceWorld.sentinel.received().length).toBe(deliveredRows(reference, "sentinel/soc").length);
 });
 
 describe.concurrent.each(SEEDS)("killed at random moments, seed %i", (seed) => {
@@ -143,43 +129,9 @@ describe.concurrent.each(SEEDS)("killed at random moments, seed %i", (seed) => {
         else see(duplicates % events).toBe(0);
       }
       see(new Set(result.deliveries.map((row) => row.status))).toEqual(new Set(["delivered", "skipped"]));
-      delivered(result, world);
+      expectDelivered(result, world);
     } finally {
       await world.close();
     }
   }, 240_000);
 });
-
-const deliveredRows = (snapshot: Snapshot, destination: string) =>
-  snapshot.deliveries.filter((row) => row.destination === destination && row.status === "delivered");
-const countOf = (snapshot: Snapshot, destination: string): number => deliveredRows(snapshot, destination).length;
-
-/** Every destination holds what the store says was delivered to it: no more, and under the same keys. */
-function delivered(snapshot: Snapshot, world: World): void {
-  const { alertRevisions, newestIncidents } = snapshot;
-  const documents = world.elastic.documents().map(({ index, id, version }) => `${index} ${id} ${version}`);
-  const newest = [
-    ...[...alertRevisions].map(([id, revision]) => `custodes-alerts ${id} ${revision}`),
-    ...newestIncidents.map(({ id, revision }) => `custodes-incidents ${id} ${revision}`),
-  ];
-  expect([...documents].sort()).toEqual(newest.sort());
-
-  const keys = (destination: string): string[] =>
-    deliveredRows(snapshot, destination)
-      .map((row) => row.key)
-      .sort();
-  const envelopes = world.splunk
-    .accepted()
-    .map((event) => ({ key: String(event.fields?.["custodes_dedup"]), body: JSON.stringify(event) }));
-  expect([...new Set(envelopes.map(({ key }) => key))].sort()).toEqual(keys("splunk/soc"));
-  expect(new Set(envelopes.map(({ body }) => body)).size, "what came twice is the same").toBe(keys("splunk/soc").length);
-  const rows = world.sentinel.received().map((row) => (row["AdditionalFields"] as { readonly DedupKey: string }).DedupKey);
-  expect([...new Set(rows)].sort()).toEqual(keys("sentinel/soc"));
-  expect(world.sentinel.losses()).toEqual([]);
-
-  const paged = new Set(deliveredRows(snapshot, "pagerduty/oncall").map((row) => row.subjectId));
-  const pages = world.pagerduty.received();
-  expect(pages.map((page) => page.dedupKey).sort(), "one page per incident").toEqual([...paged].sort());
-  expect(paged.size).toBe(newestIncidents.filter(({ level }) => level === "high" || level === "critical").length);
-  expect(new Set(pages.map((page) => page.status))).toEqual(new Set(["resolved"]));
-}
