@@ -55,7 +55,8 @@ export function score(directory: string, alerts: readonly Found[], codes: readon
           alert.firstTime <= Date.parse(episode.end) + SLACK_MS,
       );
     const episodes = truth.episodes.filter((episode) => episode.pattern === code);
-    const attacks = episodes.filter((episode) => !episode.decoy);
+    // What an episode of another pattern holds as well must be found as its own is, in a decoy too.
+    const attacks = truth.episodes.filter((episode) => (episode.pattern === code && !episode.decoy) || episode.also.includes(code));
     const decoys = episodes.filter((episode) => episode.decoy);
     const missed = attacks.filter((episode) => !inside(episode)).map((episode) => episode.id);
     const fired = decoys.filter((episode) => inside(episode) && !episode.also.includes(code)).map((episode) => episode.id);
