@@ -32,6 +32,23 @@ describe("custodes backtest on vendors' records", () => {
     expect(other.stdout).toBe(one.stdout);
   });
 
+  test("what normalize prints can be read instead of the records, with the same alerts", async () => {
+    const paths = await Promise.all(
+      inputs.map(async (one) => {
+        const [connector = "", path = ""] = one.split("=");
+        const out = join(directory, `${connector}.ocsf.ndjson`);
+        expect(await custodes(["normalize", "--connector", connector, "--in", path, "--out", out])).toMatchObject({ code: 0 });
+        return out;
+      }),
+    );
+    const [records, events] = await Promise.all([
+      custodes(arguments_),
+      custodes(["backtest", "--connector", "ocsf", "--in", ...paths, "--agents", `${SAMPLES}/agents.yaml`]),
+    ]);
+    expect(jsonLines(records.stdout).length).toBeGreaterThan(5);
+    expect(events.stdout).toBe(records.stdout);
+  });
+
   test("without the registry no agent is known, and rules that need one stay silent", async () => {
     const ran = await custodes(["backtest", "--in", inputs[0]!]);
     expect(ran.code).toBe(0);
