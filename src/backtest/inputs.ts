@@ -27,7 +27,7 @@ const RECEIVED_MS = 8_640_000_000_000;
 /** Reads `[CONNECTOR=]PATH` arguments; a directory is one input per file. @throws {CommandError} usage */
 export function parseInputs(given: readonly string[], fallback: string | undefined, connectors: readonly Connector[]): Input[] {
   const readable = connectors.filter((one) => one.normalize !== undefined && one.format !== undefined);
-  return given.flatMap((argument) => {
+  const inputs = given.flatMap((argument) => {
     const match = /^([a-z][a-z0-9-]*)=(.+)$/s.exec(argument);
     const name = match?.[1] ?? fallback;
     const path = match?.[2] ?? argument;
@@ -49,6 +49,8 @@ export function parseInputs(given: readonly string[], fallback: string | undefin
     const format = connector.format();
     return files.map((file) => ({ connector: name, path: file, format, categories: connector.categories }));
   });
+  // The order of the arguments means nothing: of two events with one uid, the one in the first path wins.
+  return inputs.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
 function filesBelow(path: string): string[] {

@@ -6,6 +6,7 @@
 import type { Alert } from "../core/alert.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
+import { canonicalJson } from "../core/record.ts";
 import { openStream, type Converter, type Input, type InputReject, type Stream } from "./stream.ts";
 
 /** The watermark is moved after this many events: often enough for memory, seldom enough for speed. */
@@ -128,7 +129,7 @@ function watermarks<E>(streams: readonly Stream<E>[], latenessMs: number): Water
 }
 
 function sorted(alerts: Alert[]): Alert[] {
-  const key = (alert: Alert) => JSON.stringify(Object.fromEntries(Object.entries(alert.group).sort(([a], [b]) => (a < b ? -1 : 1))));
+  const key = (alert: Alert) => canonicalJson(alert.group);
   return alerts
     .map((alert) => ({ alert, group: key(alert) }))
     .sort((a, b) => a.alert.bucket - b.alert.bucket || compare(a.alert.ruleId, b.alert.ruleId) || compare(a.group, b.group))

@@ -5,6 +5,7 @@ import { backtest, type BacktestResult } from "../backtest/run.ts";
 import type { InputReject } from "../backtest/stream.ts";
 import type { Alert, RejectedRule } from "../core/alert.ts";
 import { unsupported } from "../core/correlation/unsupported.ts";
+import { canonicalJson } from "../core/record.ts";
 import { compileRules } from "../core/sigma/compile.ts";
 import { plainReader } from "../core/sigma/plain-reader.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
@@ -61,10 +62,8 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
 
 /** One alert as the command line prints it; the keys and their order are a contract. */
 function alertLine(alert: Alert): string {
-  return JSON.stringify({
-    rule_id: alert.ruleId,
-    rule_title: alert.ruleTitle,
-    group: alert.group,
+  const head = JSON.stringify({ rule_id: alert.ruleId, rule_title: alert.ruleTitle }).slice(0, -1);
+  const tail = JSON.stringify({
     bucket: alert.bucket,
     first_time: alert.firstTime,
     last_time: alert.lastTime,
@@ -73,12 +72,15 @@ function alertLine(alert: Alert): string {
     severity: alert.level,
     agents: alert.agents,
     id: alert.id,
-  });
+  }).slice(1);
+  // An object would print keys that look like numbers first, whatever their order.
+  return `${head},"group":${canonicalJson(alert.group)},${tail}`;
 }
 
 function reportRules<E>(rules: RuleSet<E>, rejected: readonly RejectedRule[]): void {
   for (const one of rejected) note(JSON.stringify({ rule: one.rule ?? null, file: one.file, line: one.line, reason: one.reason }));
-  for (const one of rules.warnings) note(JSON.stringify({ warning: one.message, rule: one.rule ?? null, file: one.file, line: one.line }));
+  for (const one of rules.warnings)
+    note(JSON.stringify({ warning: one.message, document: one.rule ?? null, file: one.file, line: one.line }));
   if (rules.detections.length + rules.correlations.length - (rejected.length - rules.rejected.length) <= 0) {
     throw new CommandError("no rule could be loaded", EXIT.config);
   }

@@ -106,7 +106,24 @@ export function parseTime(value: unknown): EpochMs | undefined {
   }
   const number = numeric(value);
   if (number === undefined) return undefined;
-  return Math.floor(Math.abs(number) < 1e11 ? number * 1000 : number);
+  return Math.abs(number) < 1e11 ? secondsToMs(number) : Math.floor(number);
+}
+
+/** An RFC 3339 time as the standard writes it, or a number: what `parseTime` takes beside is refused. */
+export function parseStrictTime(value: unknown): EpochMs | undefined {
+  if (typeof value === "string" && value.includes("-", 1) && !STRICT.test(value) && numeric(value) === undefined) return undefined;
+  return parseTime(value);
+}
+
+const STRICT = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** Seconds as whole milliseconds, floored as decimals: 1.001 s is 1001 ms, although 1.001 * 1000 is a little less. */
+function secondsToMs(seconds: number): EpochMs {
+  const product = seconds * 1000;
+  const floor = Math.floor(product);
+  if (product - floor < 0.999) return floor;
+  const decimals = /^-?\d+\.(\d+)$/.exec(String(seconds))?.[1];
+  return decimals === undefined || decimals.length > 3 ? floor : Math.round(product);
 }
 
 /** `YYYY-MM-DDTHH:MM:SS[.fff]Z`, the form that almost every record has, read digit by digit. */

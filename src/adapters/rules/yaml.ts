@@ -68,6 +68,12 @@ function valueOf(document: Document.Parsed): { readonly value: unknown; readonly
   // Also the walk may end in an error: it recurses as deep as the text says.
   try {
     visit(document, {
+      Map: (_, map) => {
+        // Keys become texts: 1 and "1" are two keys in YAML and one in the rule.
+        const texts = map.items.map(({ key }) => (isScalar(key) ? String(key.value) : undefined));
+        const twice = texts.find((text, index) => text !== undefined && texts.indexOf(text) !== index);
+        if (twice !== undefined) problem ??= `the key ${twice} stands twice`;
+      },
       Pair: (_, pair) => {
         if (!isScalar(pair.key)) problem ??= "a key must be a plain text";
         else if (pair.key.value === null || pair.key.value === "<<") problem ??= `the key ${String(pair.key.value)} is not supported`;

@@ -1,7 +1,7 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Threshold } from "../sigma/rules.ts";
-import { addExactly, addSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
+import { addExactly, addSum, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
 import type { ExactSum } from "./exact-sum.ts";
 import type { Group } from "./group.ts";
 import { meets } from "./threshold.ts";
@@ -85,7 +85,11 @@ export function baselineRatio<X>(
       if (to - from < minCount) return false;
       const count = seasonal(start);
       if (count === 0) return false;
-      if (total.whole === 0 && total.units === 0n) addExactly(total, 1);
+      // Zero may be written as parts that cancel, so it is compared and not looked at.
+      if (compareSum(total, 0) === 0) {
+        total.whole = 1;
+        total.units = 0n;
+      }
       if (!meets(threshold, ratioOf(measured, total, count))) return false;
       const found: AlertBaseline = { numerator: meanOf(measured, 1), baseline: meanOf(total, count), windows: count };
       return found;

@@ -95,6 +95,6 @@ export function connect<E, X>(
 }
 
 /** Whether every group field has one place in events of all these rules. */
-export function sameFields<E>({ groupBy, rules }: Correlation<E>, positions: readonly number[]): boolean {
+export function sameFields<E>({ groupBy, rules }: Pick<Correlation<E>, "groupBy" | "rules">, positions: readonly number[]): boolean {
   return groupBy.every((field) => new Set(positions.map((position) => field.path(rules[position]!))).size <= 1);
 }

@@ -11,7 +11,7 @@ import { TEMPORAL_RULES_MAX } from "./temporal.ts";
 export function unsupported<E>(ruleSet: RuleSet<E>): readonly RejectedRule[] {
   const reasons = new Map<string, string>();
   for (const correlation of ruleSet.correlations) {
-    const reason = whyNot(correlation);
+    const reason = whyUnsupported(correlation);
     if (reason !== undefined) reasons.set(correlation.info.id, reason);
   }
   // Each round finds at least one more rule, or is the last.
@@ -29,7 +29,8 @@ export function unsupported<E>(ruleSet: RuleSet<E>): readonly RejectedRule[] {
     .map(({ info }) => ({ rule: info.id, file: info.path, line: info.line, reason: reasons.get(info.id)! }));
 }
 
-function whyNot<E>(correlation: Correlation<E>): string | undefined {
+/** Why the engine would not evaluate a correlation, if it would not. */
+export function whyUnsupported<E>(correlation: Omit<Correlation<E>, "alerts">): string | undefined {
   const { type, rules, expression } = correlation;
   if (type === "new_value" && correlation.newValue === undefined) return "new_value without its settings";
   if (type === "baseline_ratio" && correlation.baseline === undefined) return "baseline_ratio without its settings";

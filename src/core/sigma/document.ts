@@ -20,6 +20,11 @@ export function mapAt(value: unknown, keys: KeyPath): YamlMap {
   return isYamlMap(value) ? value : reject(keys, `${show(keys.at(-1))} must be a map, not ${show(value)}`);
 }
 
+/** As `textAt`, for prose that may be empty. @throws {Rejection} */
+export function remarkAt(map: YamlMap, key: string, keys: KeyPath, lengthMax = Number.POSITIVE_INFINITY): string | undefined {
+  return own(map, key) === "" ? "" : textAt(map, key, keys, lengthMax);
+}
+
 /** A non-empty text, or undefined without the key. @throws {Rejection} for anything else */
 export function textAt(map: YamlMap, key: string, keys: KeyPath, lengthMax = Number.POSITIVE_INFINITY): string | undefined {
   const value = own(map, key);

@@ -1,3 +1,4 @@
+import { whyUnsupported } from "../correlation/unsupported.ts";
 import type { RuleDraft } from "./draft.ts";
 import type { References } from "./filters.ts";
 import { linkCorrelation, resolveTargets, type CorrelationNode, type LinkedCorrelation } from "./link.ts";
@@ -33,7 +34,10 @@ export function linkAll<E>(
   for (const node of insideOut(nodes)) {
     const result = problems.attempt(node.draft.document, () => {
       refuseLost(node, nodes, linked);
-      return linkCorrelation(scope, node, references, linked, (keys, message) => problems.warn(node.draft.document, keys, message));
+      const made = linkCorrelation(scope, node, references, linked, (keys, message) => problems.warn(node.draft.document, keys, message));
+      // Decided here, so that a rule that cannot be evaluated silences nothing and takes what refers to it along.
+      const reason = whyUnsupported(made);
+      return reason === undefined ? made : reject(["correlation"], reason);
     });
     if (result !== undefined) linked.set(result.info.id, result);
   }

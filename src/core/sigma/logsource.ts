@@ -1,5 +1,5 @@
 import { CATEGORIES, type Category } from "../event.ts";
-import { mapAt, own, textAt, type YamlMap } from "./document.ts";
+import { mapAt, own, remarkAt, textAt, type YamlMap } from "./document.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 
@@ -18,7 +18,7 @@ export function parseLogsource(document: YamlMap): Logsource {
   const value = own(document, "logsource");
   if (value === undefined) reject([], "the logsource is missing");
   const map = mapAt(value, keys);
-  textAt(map, "definition", keys);
+  remarkAt(map, "definition", keys);
   const result = new Map<string, string>();
   for (const part of PARTS) {
     const text = textAt(map, part, keys);

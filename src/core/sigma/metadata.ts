@@ -1,6 +1,6 @@
 import { LEVELS, type RuleInfo } from "../alert.ts";
 import { parseCustodes, type CustodesKeys } from "./custodes-keys.ts";
-import { isYamlMap, own, textAt, textsAt, wordAt, type YamlMap } from "./document.ts";
+import { isYamlMap, own, remarkAt, textAt, textsAt, wordAt, type YamlMap } from "./document.ts";
 import { didYouMean, nearestName } from "./did-you-mean.ts";
 import { reject, show, type Warn } from "./rejection.ts";
 import type { RuleDocument } from "./reader.ts";
@@ -83,7 +83,7 @@ export function parseHead(map: YamlMap, document: RuleDocument, warn: Warn): Hea
     id: id ?? name ?? title,
     name,
     title,
-    description: textAt(map, "description", [], DESCRIPTION_MAX) ?? "",
+    description: remarkAt(map, "description", [], DESCRIPTION_MAX) ?? "",
     path: document.path,
     line: document.line,
     level: wordAt(map, "level", [], LEVELS) ?? "medium",
@@ -143,7 +143,7 @@ function falsePositivesOf(map: YamlMap, kind: RuleKind): readonly string[] {
 }
 
 function checkRest(map: YamlMap, warn: Warn): void {
-  for (const key of ["license", "author", "taxonomy"]) textAt(map, key, [], key === "taxonomy" ? NAME_MAX : DESCRIPTION_MAX);
+  for (const key of ["license", "author", "taxonomy"]) remarkAt(map, key, [], key === "taxonomy" ? NAME_MAX : DESCRIPTION_MAX);
   for (const key of ["fields", "scope"]) textsAt(map, key, []);
   for (const key of ["date", "modified"]) {
     const date = textAt(map, key, []);

@@ -1,6 +1,6 @@
 import { poison } from "../errors.ts";
 import type { EpochMs } from "../event.ts";
-import { asObject, DEPTH_MAX, parseTime, recordObject, type Json } from "../record.ts";
+import { asObject, DEPTH_MAX, parseStrictTime, recordObject, type Json } from "../record.ts";
 import type { Reader } from "./reader.ts";
 
 /** A JSON object with its identity and time: what plain backtests run rules over. */
@@ -21,7 +21,7 @@ const TIME_MAX_MS = 8.64e15;
 export function plainEvent(record: unknown, timeField: string, hash: (record: Json) => string): PlainEvent {
   const value = recordObject(record);
   refuseDeep(value, 0);
-  const time = parseTime(lookUp(value, timeField, 0));
+  const time = parseStrictTime(lookUp(value, timeField, 0));
   if (time === undefined || !(Math.abs(time) <= TIME_MAX_MS)) throw poison("RECORD_NO_TIME", "the record has no usable time");
   return { uid: idText(value, "uid") ?? idText(value, "id") ?? hash(value), time, value };
 }
