@@ -81,7 +81,9 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         await sendRows(deps, claim);
         await deps.store.settleDeliveries(claim.settlements, deps.now());
         countSettled(deps, to, claim.settlements);
-        updateHold(deps, holds, claim);
+        // What waits out the back-off of an outage that is over goes now, not in two hours.
+        const hastened = updateHold(deps, holds, claim) ? await deps.store.hastenDeliveries(to.id, deps.now()) : 0;
+        if (hastened > 0) continue;
         if (rows.length < CLAIM_MAX) return false;
         if (deps.now() >= end) return true;
       }
@@ -194,14 +196,16 @@ function asFailure(error: unknown): Failure {
   });
 }
 
-function updateHold(deps: DeliverDeps, holds: Map<string, Hold>, { to, failure, answered }: Claim): void {
+/** True when the destination works again after it had been held. */
+function updateHold(deps: DeliverDeps, holds: Map<string, Hold>, { to, failure, answered }: Claim): boolean {
   const { log } = deps.context;
   if (failure === undefined) {
     // Rows that were skipped, dead before they were sent, or given back say nothing about the destination.
-    if (!answered) return;
-    if (holds.delete(to.id)) log.info({ destination: to.id }, "destination works again");
+    if (!answered) return false;
+    const ended = holds.delete(to.id);
+    if (ended) log.info({ destination: to.id }, "destination works again");
     deps.meter.gauge("destination_held", { destination: to.id }, 0);
-    return;
+    return ended;
   }
   const failures = (holds.get(to.id)?.failures ?? 0) + 1;
   const paused = failure.kind !== "retryable";
@@ -213,6 +217,7 @@ function updateHold(deps: DeliverDeps, holds: Map<string, Hold>, { to, failure, 
   }
   holds.set(to.id, { until: deps.now() + wait, failures, reason, paused });
   deps.meter.gauge("destination_held", { destination: to.id }, 1);
+  return false;
 }
 
 function countSettled(deps: DeliverDeps, to: RunningDestination, settlements: readonly Settlement[]): void {

@@ -155,6 +155,8 @@ export interface Store {
    */
   claimDeliveries(destination: string, limit: number, now: EpochMs, leaseUntil: EpochMs): Promise<readonly OutboxRow[]>;
   settleDeliveries(settlements: readonly Settlement[], now: EpochMs): Promise<void>;
+  /** Makes every pending delivery of a destination that is not leased due at once; returns how many waited. */
+  hastenDeliveries(destination: string, now: EpochMs): Promise<number>;
   deliveries(filter?: {
     readonly destination?: string;
     readonly status?: DeliveryStatus;

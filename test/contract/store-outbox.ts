@@ -220,6 +220,24 @@ export function outboxPromises(store: TheStore): void {
     });
   });
 
+  describe("hastenDeliveries", () => {
+    test("makes what waits for one destination due, and leaves leases, other destinations and settled ones alone", async () => {
+      await add(
+        delivery("waits", 1, { dueTime: 900 }),
+        delivery("due", 1),
+        delivery("leased", 1, { dueTime: 5 }),
+        delivery("settled", 1, { dueTime: 900 }),
+        delivery("other", 1, { dueTime: 900, destination: "splunk" }),
+      );
+      await store().settleDeliveries([settle("elastic:alert:settled:1"), settle("elastic:alert:due:1")], 5);
+      expect(await claim(5, 100)).toEqual(["elastic:alert:leased:1"]);
+      expect(await store().hastenDeliveries("elastic", 10)).toBe(1);
+      expect(await store().hastenDeliveries("elastic", 10)).toBe(0);
+      expect(await claim(10)).toEqual(["elastic:alert:waits:1"]);
+      expect(await claim(10, 100, 100, "splunk")).toEqual([]);
+    });
+  });
+
   describe("replayDeadLetters", () => {
     test("makes dead letters pending again, attempts kept, and counts them", async () => {
       await add(delivery("a", 1), delivery("b", 1), delivery("c", 1));

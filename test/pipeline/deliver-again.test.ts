@@ -98,6 +98,27 @@ test("a held destination is left alone, probed with doubling waits up to five mi
   expect(Object.values(await rows()).every((row) => row.status === "delivered")).toBe(true);
 });
 
+test("when an outage is over, nothing waits out its own back-off", async () => {
+  await put(ids(4));
+  let down = true;
+  const { run, clock } = setUp({
+    send: (batch) => (down ? Promise.reject(failure("retryable", "connector", { code: "HTTP_UNREACHABLE" })) : all(batch)),
+  });
+  await run();
+  const late = ids(3).map((id) => ({
+    key: `d/1:alert:${id}:1`,
+    status: "pending" as const,
+    attempts: 9,
+    dueTime: START + 7_200_000,
+    note: "",
+  }));
+  await store.settleDeliveries(late, START);
+  down = false;
+  clock.move(10_000);
+  await run();
+  expect(Object.values(await rows()).map((row) => row.status)).toEqual(Array(4).fill("delivered"));
+});
+
 test("a paused destination is probed after five minutes with one batch; its deliveries lose no attempt", async () => {
   await put(ids(4));
   const { run, clock, sent } = setUp({

@@ -119,6 +119,16 @@ export async function releaseLeases(session: Session): Promise<void> {
   await session.query("update custodes.outbox set lease_until = null where status = 'pending' and lease_until is not null");
 }
 
+/** See Store.hastenDeliveries. */
+export async function hastenDeliveries(session: Session, destination: string, now: EpochMs): Promise<number> {
+  const { count } = await session.query(
+    `update custodes.outbox set due_time = $2
+     where destination = $1 and status = 'pending' and due_time > $2 and (lease_until is null or lease_until <= $2)`,
+    [storable(destination), now],
+  );
+  return count;
+}
+
 /** See Store.deliveries; newest first. */
 export async function deliveries(session: Session, filter: Parameters<Store["deliveries"]>[0] = {}): Promise<readonly OutboxRow[]> {
   const { rows } = await session.query<OutboxRow>(

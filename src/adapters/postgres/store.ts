@@ -8,6 +8,7 @@ import {
   deadLetterBody,
   deliveries,
   dueDestinations,
+  hastenDeliveries,
   replayDeadLetters,
   settleDeliveries,
 } from "./outbox.ts";
@@ -41,6 +42,7 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     settleDeliveries: (settlements, now) => withOne((session) => settleDeliveries(session, settlements, now)),
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
+    hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
     replayDeadLetters: (keys, now) => withOne((session) => replayDeadLetters(session, keys, now)),
     quarantine: (filter) => withOne((session) => quarantine(session, filter)),
     close,
