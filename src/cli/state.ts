@@ -145,7 +145,7 @@ function incidentText(incident: Incident): string {
     ...list("actions", incident.actions),
     ...list("runbooks", incident.runbooks),
     "  timeline",
-    ...timelineLines(incident.timeline, TIMELINE_LINES).map((line) => `    ${line}`),
+    ...timelineLines(incident.timeline, TIMELINE_LINES, iso).map((line) => `    ${line}`),
   ].join("\n");
 }
 

@@ -1,3 +1,4 @@
+import type { EpochMs } from "../core/event.ts";
 import type { TimelineEntry } from "../core/incident.ts";
 import { safeText } from "../core/safe-text.ts";
 
@@ -5,8 +6,11 @@ import { safeText } from "../core/safe-text.ts";
 const SOURCE_WIDTH = 24;
 const TEXT_MAX = 160;
 
-/** A timeline for a terminal: entries that differ only in the object of a call become one line with their number. */
-export function timelineLines(timeline: readonly TimelineEntry[], linesMax: number): string[] {
+/**
+ * A timeline for a terminal: entries that differ only in the object of a call become one line with their number.
+ * `show` writes a time; the default is the time of day.
+ */
+export function timelineLines(timeline: readonly TimelineEntry[], linesMax: number, show: (time: EpochMs) => string = clock): string[] {
   const groups: { readonly key: string; readonly first: TimelineEntry; count: number; last: number }[] = [];
   for (const entry of timeline) {
     const key = `${entry.source} ${kindOf(entry.text)}`;
@@ -17,8 +21,8 @@ export function timelineLines(timeline: readonly TimelineEntry[], linesMax: numb
     } else groups.push({ key, first: entry, count: 1, last: entry.time });
   }
   const lines = groups.slice(0, linesMax).map(({ first, count, last }) => {
-    const more = count === 1 ? "" : `  (and ${count - 1} more like it until ${clock(last)})`;
-    return `${clock(first.time)} ${safeText(first.source, 40).padEnd(SOURCE_WIDTH)} ${safeText(first.text, TEXT_MAX)}${more}`;
+    const more = count === 1 ? "" : `  (and ${count - 1} more like it until ${show(last)})`;
+    return `${show(first.time)} ${safeText(first.source, 40).padEnd(SOURCE_WIDTH)} ${safeText(first.text, TEXT_MAX)}${more}`;
   });
   return groups.length > linesMax ? [...lines, `… and ${groups.length - linesMax} more`] : lines;
 }
@@ -28,6 +32,6 @@ function kindOf(text: string): string {
   return text.replace(/([/=])\d+/g, "$1#").replace(/: .*$/, "");
 }
 
-function clock(time: number): string {
+function clock(time: EpochMs): string {
   return new Date(time).toISOString().slice(11, 19);
 }
