@@ -164,7 +164,10 @@ export interface Store {
   }): Promise<readonly OutboxRow[]>;
   /** The bytes kept with a dead letter. */
   deadLetterBody(key: string): Promise<string | undefined>;
-  /** Makes dead letters pending again, attempts kept; returns how many. */
+  /**
+   * Makes dead letters pending again, attempts kept; returns how many. One that a newer revision of its subject has
+   * overtaken at the same destination is settled as skipped instead.
+   */
   replayDeadLetters(keys: readonly string[], now: EpochMs): Promise<number>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;
   close(): Promise<void>;

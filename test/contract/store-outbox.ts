@@ -88,14 +88,14 @@ export function outboxPromises(store: TheStore): void {
       expect(await claim(72)).toEqual(["elastic:alert:a:3"]);
     });
 
-    test("does not send a replayed dead letter beside the later revision that is being sent", async () => {
+    test("does not send a replayed dead letter beside or after the later revision that is being sent", async () => {
       await add(delivery("a", 1), delivery("a", 2));
       await store().settleDeliveries([settle("elastic:alert:a:1", { status: "dead" })], 1);
       expect(await claim(2, 50)).toEqual(["elastic:alert:a:2"]);
-      await store().replayDeadLetters(["elastic:alert:a:1"], 3);
+      expect(await store().replayDeadLetters(["elastic:alert:a:1"], 3)).toBe(0);
       expect(await claim(4, 50)).toEqual([]);
       await store().settleDeliveries([settle("elastic:alert:a:2")], 5);
-      expect(await claim(6, 50)).toEqual(["elastic:alert:a:1"]);
+      expect(await claim(6, 50)).toEqual([]);
     });
 
     test("keeps every subject's revisions in order, whatever the senders do", async () => {
@@ -251,6 +251,27 @@ export function outboxPromises(store: TheStore): void {
       expect((await store().deliveries()).at(-1)).toMatchObject({ status: "pending", attempts: 7, dueTime: 20, settledTime: null });
       expect(await claim(19)).toEqual(["elastic:alert:c:1"]);
       expect(await claim(20)).toEqual(["elastic:alert:a:1"]);
+    });
+
+    test("skips what a newer revision has overtaken at its destination, and only that", async () => {
+      await add(delivery("a", 1), delivery("a", 2), delivery("b", 1), delivery("b", 2), delivery("a", 1, { destination: "splunk" }));
+      const dead = { status: "dead", body: "x" } as const;
+      await store().settleDeliveries(
+        [
+          settle("elastic:alert:a:1", dead),
+          settle("elastic:alert:a:2"),
+          settle("elastic:alert:b:1", dead),
+          settle("elastic:alert:b:2", dead),
+          settle("splunk:alert:a:1", dead),
+        ],
+        5,
+      );
+      const keys = ["elastic:alert:a:1", "elastic:alert:b:1", "elastic:alert:b:2", "splunk:alert:a:1"];
+      expect(await store().replayDeadLetters(keys, 20)).toBe(3);
+      const overtaken = (await store().deliveries({ status: "skipped" })).map(({ key, note, settledTime }) => [key, note, settledTime]);
+      expect(overtaken).toEqual([["elastic:alert:a:1", "overtaken by revision 2", 20]]);
+      expect(await claim(20)).toEqual(["elastic:alert:b:1"]);
+      expect(await claim(20, 100, 100, "splunk")).toEqual(["splunk:alert:a:1"]);
     });
   });
 }

@@ -149,12 +149,28 @@ export async function deadLetterBody(session: Session, key: string): Promise<str
   return rows[0]?.body ?? undefined;
 }
 
-/** See Store.replayDeadLetters. */
+/**
+ * See Store.replayDeadLetters. A revision that a newer one has overtaken at its destination is settled as skipped:
+ * sent now, it would undo what the newer one said, and open pages again that were resolved.
+ */
 export async function replayDeadLetters(session: Session, keys: readonly string[], now: EpochMs): Promise<number> {
-  const { count } = await session.query(
-    `update custodes.outbox set status = 'pending', due_time = $2, settled_time = null, lease_until = null, body = null
-     where status = 'dead' and key in (select json_array_elements_text($1::json))`,
+  const { rows } = await session.query<{ status: DeliveryStatus }>(
+    `with chosen as (
+       select key, subject, revision from custodes.outbox
+       where status = 'dead' and key in (select json_array_elements_text($1::json))
+     ), newest as (
+       select subject, max(revision) as revision from custodes.outbox
+       where subject in (select subject from chosen) and status <> 'dead' group by subject
+     )
+     update custodes.outbox as one set
+       status = case when newest.revision > chosen.revision then 'skipped' else 'pending' end,
+       note = case when newest.revision > chosen.revision then 'overtaken by revision ' || newest.revision else one.note end,
+       due_time = $2, lease_until = null, body = null,
+       settled_time = case when newest.revision > chosen.revision then $2::bigint end
+     from chosen left join newest on newest.subject = chosen.subject
+     where one.key = chosen.key
+     returning one.status`,
     [JSON.stringify(keys.map(storable)), now],
   );
-  return count;
+  return rows.filter((row) => row.status === "pending").length;
 }
