@@ -143,7 +143,7 @@ describe("a service over a fleet's day", () => {
     const [incident] = whileRunning["incidents"] as Incident[];
     const shown = await ask("incidents", "show", incident?.id ?? "");
     expect(shown.stdout).toContain(incident?.story.slice(0, 60));
-    expect(shown.stdout).toMatch(/timeline\n +20\S+Z +\S+/);
+    expect(shown.stdout).toMatch(/timeline\n +20\S+Z\b.* +\S+/);
   });
 
   test("what does not exist is said, and the answer is no", async () => {
