@@ -99,6 +99,11 @@ interface StateOptions {
   readonly destination?: string;
 }
 
+/** A replay that made nothing pending did not do what was asked. */
+function isNothingReplayed(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "replayed" in answer && answer.replayed === 0;
+}
+
 function addState(program: Command, act: Act, add: Add, withConfig: (command: Command) => Command): void {
   const ask = async (query: StateQuery, options: StateOptions, parameters: StateParameters): Promise<number> => {
     const given = {
@@ -111,7 +116,7 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
     const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });
     if (options.json === true) console.log(JSON.stringify(answer, null, 2));
     else printState(query, answer);
-    return answer === null ? EXIT.no : EXIT.good;
+    return answer === null || isNothingReplayed(answer) ? EXIT.no : EXIT.good;
   };
   const state = (parent: Command, name: string, about: string) =>
     withConfig(add(parent, name, about))

@@ -1,6 +1,6 @@
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
-import type { DeliveryStatus, Store } from "./ports/store.ts";
+import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
 export const STATE_QUERIES = [
@@ -24,10 +24,12 @@ export type StateParameters = Readonly<Record<string, string>>;
 const LIMIT = 100;
 const LIMIT_MAX = 10_000;
 
-/** What only a running service knows. */
+/** What the store does not know. */
 export interface LiveState {
-  /** Fields that rules read and the source has not supplied since the service started. */
-  fieldGaps(source: string): readonly FieldGap[];
+  /** Configured sources: those that were never heard of are listed too. */
+  readonly configured?: readonly string[];
+  /** Fields that rules read and the source has not supplied since the service started; only a running service knows. */
+  readonly fieldGaps?: (source: string) => readonly FieldGap[];
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -42,11 +44,7 @@ export async function queryState(
   const id = parameters["id"] ?? "";
   switch (query) {
     case "sources":
-      return (await store.sources()).map((state) => ({
-        ...state,
-        lagMs: state.watermark === null ? null : now - state.watermark,
-        neverSupplied: live?.fieldGaps(state.source) ?? null,
-      }));
+      return sourceRows(await store.sources(), now, live);
     case "incidents":
       return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
     case "incident":
@@ -68,6 +66,33 @@ export async function queryState(
     case "progress":
       return progress(store);
   }
+}
+
+function sourceRows(states: readonly SourceState[], now: number, live: LiveState | undefined): readonly object[] {
+  const unheard = (live?.configured ?? []).filter((source) => !states.some((state) => state.source === source)).map(neverHeard);
+  return [...states, ...unheard]
+    .map((state) => ({
+      ...state,
+      lagMs: state.watermark === null ? null : now - state.watermark,
+      neverSupplied: live?.fieldGaps?.(state.source) ?? null,
+    }))
+    .sort((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+function neverHeard(source: string): SourceState {
+  return {
+    source,
+    cursor: null,
+    watermark: null,
+    newestTime: null,
+    lastSuccessTime: null,
+    lastError: "not heard of yet",
+    pausedReason: null,
+    events: 0,
+    duplicates: 0,
+    quarantined: 0,
+    lateEvents: 0,
+  };
 }
 
 /** How far correlation has come in the log and in event time, and how many deliveries are not settled (counted up to LIMIT_MAX). */

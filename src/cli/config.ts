@@ -6,8 +6,13 @@ import { httpClient } from "../adapters/http/client.ts";
 import { localFiles } from "../adapters/files/local-files.ts";
 import { silentLog } from "../adapters/log/log.ts";
 import { systemClock } from "../adapters/system/system.ts";
-import { isSecret } from "../config/secrets.ts";
+import { bullmqQueue } from "../adapters/bullmq/queue.ts";
+import { openStore } from "../adapters/postgres/open.ts";
+import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
+import type { Event } from "../core/event.ts";
+import { nearest } from "../core/nearest.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Problem } from "../config/yaml.ts";
 import type { Context } from "../ports/context.ts";
 import { VERSION } from "../package.ts";
@@ -15,33 +20,34 @@ import { EXIT, failWithProblems, note } from "./output.ts";
 import { formatProblem } from "../config/yaml.ts";
 
 /** Loads the configuration for a command. @throws {CommandError} config, after all problems were printed */
-export function commandConfig(path: string): Config {
-  const loaded = load(path);
+export function commandConfig(path: string, requireSecrets = false): Config {
+  const loaded = load(path, requireSecrets);
   if (loaded.config === undefined) failWithProblems(loaded.problems);
   return loaded.config;
 }
 
-function load(path: string): Loaded {
-  return loadConfig(path, { connectors, environment: process.env, builtinRules: BUILTIN_RULES });
+function load(path: string, requireSecrets: boolean): Loaded {
+  return loadConfig(path, { connectors, environment: process.env, builtinRules: BUILTIN_RULES, requireSecrets });
 }
 
 /** Checks configuration, rules, routes and secrets, and with `connect` each credential; prints all problems. */
 export async function checkCommand(path: string, connect: boolean): Promise<number> {
-  const loaded = load(path);
-  const problems: Problem[] = [...loaded.problems];
-  const { config } = loaded;
+  const problems: Problem[] = [...load(path, true).problems];
+  const configProblems = problems.length;
+  // A missing secret must not hide what else is wrong.
+  const { config } = load(path, false);
   let ok = true;
   if (config !== undefined) {
     const pack = loadPack(config.rules);
     for (const one of pack.rejected) problems.push({ file: one.file, line: one.line, key: one.rule ?? "", message: one.reason });
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
-    problems.push(...secretProblems(config), ...routeProblems(config, pack.rules));
+    problems.push(...routeProblems(config, pack.rules));
     if (connect && problems.length === 0) ok = await checkConnections(config);
   }
   for (const problem of problems) note(formatProblem(problem));
   if (problems.length > 0) {
     note(`${problems.length} ${problems.length === 1 ? "problem" : "problems"}`);
-    return loaded.config === undefined ? EXIT.config : EXIT.no;
+    return configProblems > 0 ? EXIT.config : EXIT.no;
   }
   if (config !== undefined && ok) {
     console.log(
@@ -51,41 +57,30 @@ export async function checkCommand(path: string, connect: boolean): Promise<numb
   return ok ? EXIT.good : EXIT.no;
 }
 
-function secretProblems(config: Config): Problem[] {
+/** Destinations that rules name, and rules that destinations name, must exist: else something silently goes nowhere. */
+export function routeProblems(config: Config, rules: RuleSet<Event>): Problem[] {
+  const destinations = new Set(config.destinations.map((destination) => destination.id));
+  const infos = [...rules.detections, ...rules.correlations].map((one) => one.info);
   const problems: Problem[] = [];
-  const look = (value: unknown, key: string): void => {
-    if (isSecret(value)) {
-      try {
-        value.reveal();
-      } catch (error) {
-        problems.push({ file: config.file, line: 0, key, message: error instanceof Failure ? error.message : String(error) });
-      }
-      return;
-    }
-    if (Array.isArray(value)) value.forEach((item, index) => look(item, `${key}.${index}`));
-    else if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-      for (const [name, item] of Object.entries(value)) look(item, `${key}.${name}`);
-    }
-  };
-  look(config.store, "store");
-  look(config.queue, "queue");
-  look(config.receiver, "receiver");
-  for (const source of config.sources) {
-    look(source.options, `sources.${source.id}`);
-    look(source.token, `sources.${source.id}.token`);
-  }
-  for (const destination of config.destinations) look(destination.options, `destinations.${destination.id}`);
-  return problems;
-}
-
-/** Destinations that rules name must exist. */
-function routeProblems(config: Config, rules: ReturnType<typeof loadPack>["rules"]): Problem[] {
-  const known = new Set(config.destinations.map((destination) => destination.id));
-  const problems: Problem[] = [];
-  for (const { info } of [...rules.detections, ...rules.correlations]) {
+  for (const info of infos) {
     for (const name of info.destinations ?? []) {
-      if (!known.has(name))
+      if (!destinations.has(name))
         problems.push({ file: info.path, line: info.line, key: "custodes.destinations", message: `there is no destination "${name}"` });
+    }
+  }
+  const known = new Set(infos.flatMap((info) => [info.id, ...info.tags]));
+  for (const destination of config.destinations) {
+    for (const name of destination.when.rules ?? []) {
+      if (known.has(name)) continue;
+      const close = nearest(name, [...known]);
+      const hint = close === undefined ? "`rules list --json` shows ids and tags" : `did you mean "${close}"?`;
+      const key = `destinations.${destination.id}.when.rules`;
+      problems.push({
+        file: config.file,
+        line: config.lineOf(["destinations", destination.id, "when", "rules"]),
+        key,
+        message: `no loaded rule has the id or tag "${name}"; ${hint}`,
+      });
     }
   }
   return problems;
@@ -100,7 +95,7 @@ async function checkConnections(config: Config): Promise<boolean> {
     random: Math.random,
     signal: AbortSignal.timeout(60_000),
   };
-  let good = true;
+  let good = await checkBackends(config);
   for (const one of [...config.sources, ...config.destinations]) {
     const checks = await one.connector
       .check(one.options, context)
@@ -115,4 +110,31 @@ async function checkConnections(config: Config): Promise<boolean> {
     }
   }
   return good;
+}
+
+/** The store and the queue are opened and closed again; a store that a running service holds is as good as open. */
+async function checkBackends(config: Config): Promise<boolean> {
+  const print = (ok: boolean, name: string, message: string): boolean => {
+    console.log(`${ok ? "ok  " : "FAIL"} ${name}: ${message}`);
+    return ok;
+  };
+  try {
+    const { store, pool } = await openStore(storeLocation(config));
+    try {
+      print(true, "store", "opens, and its tables are up to date");
+      const queue = await bullmqQueue(queueLocation(config, pool), { log: silentLog });
+      try {
+        await queue.depth("pull");
+      } finally {
+        await queue.close();
+      }
+      return print(true, "queue", "answers");
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    const failure = error instanceof Failure ? error : undefined;
+    if (failure?.code === "STORE_LOCKED") return print(true, "store", "a running service has it; ask its /readyz");
+    return print(false, failure?.code === "QUEUE_UNAVAILABLE" ? "queue" : "store", failure?.message ?? String(error));
+  }
 }

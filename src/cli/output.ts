@@ -31,7 +31,11 @@ export function lineWriter(path: string | undefined): LineWriter {
   let waiting: string[] = [];
   let size = 0;
   let failure: Error | undefined;
-  stream.on("error", (error: Error) => (failure = error));
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // The reader has seen enough, as in `| head`.
+    if (error.code === "EPIPE") process.exit(EXIT.good);
+    failure = error;
+  });
   const flush = async (): Promise<void> => {
     if (failure !== undefined) throw new CommandError(`cannot write the output: ${failure.message}`, EXIT.no);
     if (waiting.length === 0) return;

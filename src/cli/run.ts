@@ -1,7 +1,8 @@
 import { log as pinoLog } from "../adapters/log/log.ts";
 import { start } from "../app.ts";
-import { commandConfig } from "./config.ts";
-import { EXIT } from "./output.ts";
+import { loadPack } from "../rules.ts";
+import { commandConfig, routeProblems } from "./config.ts";
+import { EXIT, failWithProblems } from "./output.ts";
 
 /** A drain that takes longer is cut: orchestrators kill after 30 s by default. */
 const DRAIN_MAX_MS = 25_000;
@@ -10,7 +11,9 @@ const LINGER_MS = 1000;
 
 /** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. */
 export async function runCommand(path: string): Promise<number> {
-  const config = commandConfig(path);
+  const config = commandConfig(path, true);
+  const problems = routeProblems(config, loadPack(config.rules).rules);
+  if (problems.length > 0) failWithProblems(problems);
   const log = pinoLog(config.log.level);
   // Listened for before anything starts: a signal during the start must not end the process in the middle of it.
   const stop = stopSignal();

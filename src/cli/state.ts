@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import axios from "axios";
 import { Failure } from "../core/errors.ts";
 import type { Incident } from "../core/incident.ts";
 import { safeText } from "../core/safe-text.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import type { Config } from "../config/config.ts";
-import { isSecret } from "../config/secrets.ts";
+import { storeLocation } from "../config/places.ts";
 import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
@@ -16,13 +17,15 @@ const ANSWER_MS = 10_000;
 
 /** Asks the running service, or, when none has the embedded store, the store itself. */
 export async function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
-  const reveal = (value: unknown): string => (isSecret(value) ? value.reveal() : String(value));
+  // Looking must not make an empty store where a mistyped path points to.
+  if (config.store === "embedded" && !existsSync(config.data)) {
+    throw new CommandError(`there is no store in ${config.data}: has the service run with this configuration?`, EXIT.no);
+  }
+  const configured = config.sources.map((source) => source.id);
   try {
-    const { store } = await openStore(
-      config.store === "embedded" ? { kind: "pglite", dataDir: config.data } : { kind: "postgres", url: reveal(config.store) },
-    );
+    const { store } = await openStore(storeLocation(config));
     try {
-      return await queryState(store, query, parameters, Date.now());
+      return await queryState(store, query, parameters, Date.now(), { configured });
     } finally {
       await store.close();
     }

@@ -26,7 +26,13 @@ export function schemaProblems(
       }
       continue;
     }
-    problems.push({ file, line: yaml.lineOf(path), key: path.map(String).join("."), message: issue.message });
+    problems.push({ file, line: yaml.lineOf(path), key: path.map(String).join("."), message: inWords(issue.message) });
   }
   return problems;
+}
+
+/** The schema library's words for a missing key speak of its inner workings. */
+function inWords(message: string): string {
+  const missing = /^Invalid input: expected (\w+), received undefined$/.exec(message);
+  return missing === null ? message : `is required and missing (${missing[1]})`;
 }

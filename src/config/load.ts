@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import cron from "node-cron";
 import { z } from "zod";
+import { Failure } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import { asObject } from "../core/record.ts";
@@ -25,6 +26,8 @@ export interface LoadOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Directory of the shipped rules. */
   readonly builtinRules: string;
+  /** A secret that does not exist is a problem: for whoever is about to use them. Default false. */
+  readonly requireSecrets?: boolean;
 }
 
 /** The configuration, or all that is wrong with it. */
@@ -49,8 +52,8 @@ export function loadConfig(path: string, options: LoadOptions): Loaded {
 /** As `loadConfig`, from text. Relative paths are relative to `file`. */
 export function parseConfig(file: string, source: string, options: LoadOptions): Loaded {
   const yaml = parseYamlFile(file, source);
-  if (yaml.problems.length > 0) return { config: undefined, problems: yaml.problems };
-  const problems: Problem[] = [];
+  if (yaml.problems.length > 0 && yaml.value === undefined) return { config: undefined, problems: yaml.problems };
+  const problems: Problem[] = [...yaml.problems];
   const value = withSecrets(yaml.value ?? {}, options.environment);
   const parsed = parseRevealing(configSchema, value);
   if (!parsed.success) problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], Object.keys(configSchema.shape)));
@@ -67,6 +70,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const { every } = (asObject(root["correlation"]) ?? {}) as { every?: unknown };
   if (receiver !== undefined) problems.push(...receiverProblems(reader, receiver));
   if (every !== undefined) problems.push(...cronProblems(reader, parseRevealing(z.string(), every).data, ["correlation", "every"]));
+  if (options.requireSecrets === true) missingSecrets(reader, value, []);
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;
   return {
@@ -74,6 +78,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
     config: {
       ...parsed.data,
       file,
+      lineOf: yaml.lineOf,
       data: resolve(directory, parsed.data.data),
       agents,
       rules,
@@ -211,6 +216,23 @@ function cronProblems(reader: InstanceReader, expression: string | undefined, pa
   if (expression === undefined || cron.validate(expression)) return [];
   const message = `"${expression}" is not a cron expression; write 5 fields (minute first) or 6 (second first), e.g. */10 * * * * *`;
   return [{ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message }];
+}
+
+/** Complains about every secret that cannot be read, where its reference stands. */
+function missingSecrets(reader: InstanceReader, value: unknown, path: readonly PropertyKey[]): void {
+  if (isSecret(value)) {
+    try {
+      value.reveal();
+    } catch (error) {
+      const message = error instanceof Failure ? error.message : "the secret cannot be read";
+      if (!reader.problems.some((one) => one.key === path.map(String).join("."))) complain(reader, path, message);
+    }
+    return;
+  }
+  if (Array.isArray(value)) value.forEach((item, index) => missingSecrets(reader, item, [...path, index]));
+  else if (typeof value === "object" && value !== null) {
+    for (const [key, item] of Object.entries(value)) missingSecrets(reader, item, [...path, key]);
+  }
 }
 
 /** Replaces every text that is a secret reference by its Secret. */

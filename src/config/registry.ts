@@ -92,11 +92,18 @@ const agentSchema = z.strictObject({
 /** Schema of the agent registry file (`agents.yaml`). */
 export const registrySchema = z.strictObject({ version: z.literal(1), agents: z.array(agentSchema) });
 
+/** A fleet of ten thousand agents is about 15 MB; what is larger is some other file. */
+const REGISTRY_BYTES_MAX = 16_777_216;
+
 /** Reads an agent registry; all problems at once, and no agents when there is one. */
 export function parseRegistry(
   file: string,
   source: string,
 ): { readonly agents: readonly AgentProfile[]; readonly problems: readonly Problem[] } {
+  if (source.length > REGISTRY_BYTES_MAX) {
+    const message = `is larger than ${REGISTRY_BYTES_MAX} bytes: is it an agent registry?`;
+    return { agents: [], problems: [{ file, line: 0, key: "", message }] };
+  }
   const yaml = parseYamlFile(file, source);
   if (yaml.problems.length > 0) return { agents: [], problems: yaml.problems };
   const parsed = registrySchema.safeParse(yaml.value);

@@ -15,7 +15,7 @@ export interface YamlFile {
   readonly value: unknown;
   readonly problems: readonly Problem[];
   /** Line of a key path, or of its nearest ancestor. */
-  lineOf(path: readonly PropertyKey[]): number;
+  readonly lineOf: (path: readonly PropertyKey[]) => number;
 }
 
 /** Aliases may be expanded this many times: more is a bomb (the YAML specification sets no limit). */
@@ -32,7 +32,8 @@ export function parseYamlFile(file: string, source: string): YamlFile {
   if (second !== undefined)
     problems.push(problem(file, lines.linePos(second.range[0]).line, "the file holds more than one YAML document; keep one"));
   let value: unknown;
-  if (problems.length === 0) {
+  // A key that stands twice is a problem, but the rest can still be read, and its problems told at once.
+  if (problems.length === 0 || (second === undefined && document.errors.every((error) => error.code === "DUPLICATE_KEY"))) {
     try {
       value = document.toJS({ maxAliasCount: ALIASES_MAX });
     } catch (error) {

@@ -112,7 +112,7 @@ title: Half
     );
     const path = config("more.yaml", `${good()}rules: [${rule}]\n`);
     const ran = await custodes(["check", "-c", path], { env: { CHECK_OKTA: "check-token" } });
-    expect(ran.code).toBe(1);
+    expect(ran.code).toBe(78);
     expect(ran.stderr).toMatch(/CHECK_ELASTIC/);
     expect(ran.stderr).toMatch(/rule\.yml:\d+: .*splunk\/none/);
     expect(ran.stderr).toMatch(/rule\.yml:\d+: /);
@@ -154,7 +154,7 @@ test("a secret file that cannot be read is told without its content", async () =
   writeFileSync(secret, "file-secret");
   const path = config("file.yaml", good().replace("${env:CHECK_OKTA}", `\${file:${secret}.none}`));
   const ran = await custodes(["check", "-c", path], { env: secrets });
-  expect(ran.code).toBe(1);
+  expect(ran.code).toBe(78);
   expect(ran.stderr).toContain("secret.none");
   chmodSync(secret, 0o600);
   const fine = await custodes(["check", "-c", config("file.yaml", good().replace("${env:CHECK_OKTA}", `\${file:${secret}}`))], {
