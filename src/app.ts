@@ -9,7 +9,7 @@ import { startReceiver, type InfoRoute, type PushRoute } from "./adapters/receiv
 import { scheduler } from "./adapters/schedule/schedule.ts";
 import { sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
-import { isSecret } from "./config/secrets.ts";
+import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory } from "./core/identity/directory.ts";
 import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
@@ -29,7 +29,7 @@ import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { VERSION } from "./package.ts";
-import { loadPack } from "./rules.ts";
+import { loadPack, type Pack } from "./rules.ts";
 import { queryState, STATE_QUERIES } from "./state.ts";
 
 /** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
@@ -80,13 +80,9 @@ async function build(
   const now = () => clock.now();
   const pack = loadPack(config.rules);
   for (const one of pack.rejected) log.warn({ ...one }, "rule rejected");
-  const { store, pool } = await openStore(
-    config.store === "embedded" ? { kind: "pglite", dataDir: config.data } : { kind: "postgres", url: reveal(config.store) },
-  );
+  const { store, pool } = await openStore(storeLocation(config));
   closers.push(() => store.close());
-  const queue = await bullmqQueue(config.queue === "store" ? { kind: "postgres", pool } : { kind: "redis", url: reveal(config.queue) }, {
-    log,
-  });
+  const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());
   // Nobody else works on an embedded store: a job that seems to run there is that of a process that was killed, and would
   // hold up the next one until its lock ends. The schedules and the relay fill the queue again.
@@ -140,7 +136,7 @@ async function build(
     aborter.abort();
     await supervisor.stop();
   });
-  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue)]);
+  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), ...rulesHealth(pack)]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const receiver = await startReceiver({
     listen: config.receiver.listen,
@@ -152,6 +148,12 @@ async function build(
   closers.push(() => receiver.close());
   log.info({ url: receiver.url, sources: sources.length, destinations: destinations.length, rules: pack.alerting }, "custodes is running");
   return { url: receiver.url, store, queue, health: checkHealth, fieldGaps: (source) => watch.gaps(source) };
+}
+
+/** A rule that was not understood leaves the service blind for what it looks for: that shows until it is mended. */
+function rulesHealth(pack: Pack): PartHealth[] {
+  const count = pack.rejected.length;
+  return count === 0 ? [] : [{ name: "rules", ok: false, message: `${count} rejected; the check command says why` }];
 }
 
 /** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */
@@ -252,8 +254,15 @@ function infoRoutes(
       method: query === "deadletters-replay" ? "POST" : "GET",
       path: `/state/${query}`,
       token: config.receiver.token,
+      local: true,
       answer: async (parameters) =>
-        json(200, await queryState(store, query, Object.fromEntries(parameters), now(), { fieldGaps: (source) => watch.gaps(source) })),
+        json(
+          200,
+          await queryState(store, query, Object.fromEntries(parameters), now(), {
+            configured: config.sources.map((source) => source.id),
+            fieldGaps: (source) => watch.gaps(source),
+          }),
+        ),
     })),
   ];
 }
@@ -267,8 +276,4 @@ async function closeAll(closers: readonly (() => Promise<void>)[], log: Log): Pr
       log.error({ error: String(error) }, "a part did not close cleanly");
     }
   }
-}
-
-function reveal(value: unknown): string {
-  return isSecret(value) ? value.reveal() : String(value);
 }

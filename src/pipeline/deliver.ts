@@ -223,6 +223,9 @@ function updateHold(deps: DeliverDeps, holds: Map<string, Hold>, { to, failure, 
 function countSettled(deps: DeliverDeps, to: RunningDestination, settlements: readonly Settlement[]): void {
   for (const one of settlements) {
     deps.meter.count("deliveries_total", { destination: to.id, result: one.status === "pending" ? "retried" : one.status });
-    if (one.status === "dead") deps.meter.count("dead_letters_total", { destination: to.id, code: one.note.split(":")[0] ?? "" });
+    if (one.status !== "dead") continue;
+    const code = one.note.split(":")[0] ?? "";
+    deps.meter.count("dead_letters_total", { destination: to.id, code });
+    deps.context.log.error({ destination: to.id, key: one.key, code, attempts: one.attempts }, "dead letter");
   }
 }

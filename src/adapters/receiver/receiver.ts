@@ -10,6 +10,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Open connections; beyond, new ones are refused. */
 const CONNECTIONS_MAX = 1000;
 
+const LOCAL_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
 /** One path that takes pushes. */
 export interface PushRoute {
   readonly path: string;
@@ -24,6 +26,8 @@ export interface InfoRoute {
   readonly path: string;
   /** Undefined: answers anybody who can reach it. */
   readonly token: Secret | undefined;
+  /** Without a token: only programs on this machine may ask, and no page that a browser there shows. */
+  readonly local?: boolean;
   /** `query` holds the parameters of the URL. */
   readonly answer: (query: URLSearchParams) => Promise<{ readonly status: number; readonly contentType: string; readonly body: string }>;
 }
@@ -114,10 +118,17 @@ function addInfo(server: FastifyInstance, info: InfoRoute): void {
     url: info.path,
     ...guard(info.token),
     handler: async (request, reply) => {
+      if (info.local === true && info.token === undefined && !isLocal(request)) return unauthorized(reply);
       const answer = await info.answer(new URL(request.url, "http://receiver").searchParams);
       return reply.code(answer.status).type(answer.contentType).send(answer.body);
     },
   });
+}
+
+/** A page of a browser brings its origin, or, after its name was bound to this address, its own host name. */
+function isLocal(request: FastifyRequest): boolean {
+  const host = (request.headers.host ?? "").replace(/:\d+$/, "").toLowerCase();
+  return request.headers.origin === undefined && LOCAL_NAMES.has(host);
 }
 
 function unauthorized(reply: FastifyReply): FastifyReply {

@@ -1,7 +1,7 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Threshold } from "../sigma/rules.ts";
-import { addExactly, addSum, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
+import { addSum, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
 import type { ExactSum } from "./exact-sum.ts";
 import type { Group } from "./group.ts";
 import { meets } from "./threshold.ts";
