@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -120,6 +120,33 @@ title: Half
   });
 });
 
+test("a destination that names a rule in vain, a key that stands twice, and all else are told at once", async () => {
+  const text = good().replace("apiKey:", "when: { rules: [custodes.c1, custodes.c99] }, apiKey:");
+  const vain = await custodes(["check", "-c", config("vain.yaml", text)], { env: secrets });
+  expect(vain.code).toBe(1);
+  expect(vain.stderr).toMatch(/vain\.yaml:7: destinations\.elastic\/soc\.when\.rules: .*"custodes\.c99"/);
+  expect(vain.stderr).toContain("1 problem");
+  const twice = await custodes(["check", "-c", config("twice.yaml", `${good()}data: ./other\nnosuch: 1\n`)], { env: secrets });
+  expect(twice.code).toBe(78);
+  expect(twice.stderr).toMatch(/twice\.yaml:8: .*unique/);
+  expect(twice.stderr).toMatch(/twice\.yaml:9: nosuch: unknown key/);
+});
+
+test("a required key that is missing is called that", async () => {
+  const ran = await custodes(["check", "-c", config("missing.yaml", "sources:\n  okta/corp: { apiToken: '${env:CHECK_OKTA}' }\n")], {
+    env: secrets,
+  });
+  expect(ran.stderr).toMatch(/missing\.yaml:2: sources\.okta\/corp\.url: is required and missing/);
+});
+
+test("looking at the state of a store that does not exist makes none", async () => {
+  const data = join(directory, "mistyped");
+  const ran = await custodes(["sources", "-c", config("state.yaml", good().replace("./data", data))], { env: secrets });
+  expect([ran.code, ran.stdout]).toEqual([1, ""]);
+  expect(ran.stderr).toContain(`there is no store in ${data}`);
+  expect(existsSync(data)).toBe(false);
+});
+
 describe("custodes check --connect", () => {
   const kong = join(directory, "kong.log");
 
@@ -127,7 +154,8 @@ describe("custodes check --connect", () => {
     writeFileSync(kong, "{}\n");
     const ran = await custodes(["check", "-c", config("connect.yaml", good()), "--connect"], { env: secrets });
     expect([ran.code, ran.stderr]).toEqual([0, ""]);
-    for (const instance of ["okta/corp", "kong/main", "elastic/soc"]) expect(ran.stdout).toMatch(new RegExp(`^ok +${instance}: `, "m"));
+    for (const instance of ["store", "queue", "okta/corp", "kong/main", "elastic/soc"])
+      expect(ran.stdout).toMatch(new RegExp(`^ok +${instance}: `, "m"));
     expect(ran.stdout).not.toContain("FAIL");
   });
 

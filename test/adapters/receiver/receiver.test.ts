@@ -1,6 +1,7 @@
 import { deflateSync, gzipSync } from "node:zlib";
 import { request as httpRequest } from "node:http";
 import { expect, test } from "vitest";
+import { fixedSecret } from "../../../src/config/secrets.ts";
 import { Failure, poison } from "../../../src/core/errors.ts";
 import { TOKEN, LIMIT, bodyOf, setUp } from "./serve.ts";
 
@@ -159,4 +160,25 @@ test("an empty body without a content type is handed over as nothing", async () 
   expect(answer.status).toBe(202);
   expect(seen[0]).toMatchObject({ contentType: "" });
   expect(seen[0]?.body.length).toBe(0);
+});
+
+test("without a token the state answers programs on this machine only, not pages that a browser shows there", async () => {
+  const answer = async () => ({ status: 200, contentType: "text/plain", body: "state" });
+  const route = { method: "POST" as const, path: "/state/x", local: true, answer };
+  const { receiver } = await setUp({
+    infos: [
+      { ...route, token: undefined },
+      { ...route, path: "/state/y", token: fixedSecret(TOKEN) },
+    ],
+  });
+  const ask = (path: string, headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const asked = httpRequest(`${receiver.url}${path}`, { method: "POST", headers }, (got) => resolve(got.resume().statusCode));
+      asked.once("error", reject).end();
+    });
+  expect(await ask("/state/x", {})).toBe(200);
+  expect(await ask("/state/x", { host: "localhost:8480" })).toBe(200);
+  expect(await ask("/state/x", { host: "evil.example" })).toBe(401);
+  expect(await ask("/state/x", { origin: "http://evil.example" })).toBe(401);
+  expect(await ask("/state/y", { host: "custodes.example", authorization: `Bearer ${TOKEN}` })).toBe(200);
 });
