@@ -29,8 +29,10 @@ export interface Alert {
   readonly firstTime: EpochMs;
   readonly lastTime: EpochMs;
   readonly count: number;
-  /** Uids of at most 25 events, by (time, uid). */
+  /** Uids of at most 25 events, by (time, uid); an inner alert is an event, and its uid is its id. */
   readonly evidence: readonly string[];
+  /** Uids of events behind inner alerts among the evidence, at most 25 by (time, uid); absent when there are none. */
+  readonly behind?: readonly string[];
   /** Distinct agents of the group and of the evidence, sorted. */
   readonly agents: readonly string[];
   /**

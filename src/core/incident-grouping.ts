@@ -23,7 +23,7 @@ const RISK: Readonly<Record<Level, number>> = { informational: 5, low: 20, mediu
 export interface GroupingContext {
   readonly rule: (id: string) => RuleInfo | undefined;
   readonly agent: (id: string) => AgentProfile | undefined;
-  /** Evidence events by uid, as far as they could be loaded. */
+  /** Evidence events and those behind inner alerts by uid, as far as they could be loaded. */
   readonly evidence: ReadonlyMap<string, Event>;
   readonly uuid5: (name: string) => string;
   readonly openAt: Level;
@@ -142,7 +142,7 @@ function build(base: Incident, given: readonly Alert[], context: GroupingContext
   const alerts = listed(given);
   const rules = [...new Set(alerts.map((alert) => alert.ruleId))].map(context.rule).filter((rule) => rule !== undefined);
   const worst = [...alerts].sort((a, b) => rank(b.level) - rank(a.level) || a.firstTime - b.firstTime)[0];
-  const uids = new Set(alerts.flatMap((alert) => alert.evidence));
+  const uids = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
   const known = [...uids].map((uid) => context.evidence.get(uid)).filter((event) => event !== undefined);
   const evidence = known.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
   const entries = evidence.slice(0, TIMELINE_MAX).map(timelineEntry);

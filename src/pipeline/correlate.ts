@@ -226,7 +226,7 @@ async function loadEvidence(
   alerts: readonly Alert[],
   recent: readonly Event[],
 ): Promise<Map<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => alert.evidence));
+  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));

@@ -1,6 +1,6 @@
 import type { Alert } from "../core/alert.ts";
 
-/** Evidence that an alert lists (`semantics.md` section 5). */
+/** Evidence that an alert lists (`semantics.md` section 5), and events behind it. */
 const EVIDENCE_MAX = 25;
 
 /**
@@ -21,8 +21,14 @@ export function grow(before: Alert, after: Alert): Alert {
     lastTime: Math.max(before.lastTime, after.lastTime),
     count: Math.max(counted, after.count),
     evidence: [...before.evidence, ...fresh].slice(0, EVIDENCE_MAX),
+    ...behindOf(before, after),
     agents: [...new Set([...before.agents, ...after.agents])].sort(),
   };
+}
+
+function behindOf(before: Alert, after: Alert): Pick<Alert, "behind"> {
+  const behind = [...new Set([...(before.behind ?? []), ...(after.behind ?? [])])].slice(0, EVIDENCE_MAX);
+  return behind.length === 0 ? {} : { behind };
 }
 
 /** Whether a revision says anything that the one before did not. */

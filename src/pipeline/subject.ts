@@ -1,4 +1,4 @@
-import { unknownRule, type RuleInfo } from "../core/alert.ts";
+import { unknownRule, type Alert, type RuleInfo } from "../core/alert.ts";
 import type { Subject } from "../ports/connector.ts";
 import type { OutboxRow, Store } from "../ports/store.ts";
 
@@ -17,13 +17,18 @@ export async function loadSubject(deps: SubjectDeps, row: OutboxRow): Promise<Su
     const alert = await deps.store.alertRevision(row.subjectId, row.revision);
     const rule = alert === undefined ? undefined : (deps.rule(alert.ruleId) ?? unknownRule(alert.ruleId, alert.ruleTitle, alert.level));
     if (alert === undefined || rule === undefined) return undefined;
-    return { kind: "alert", alert, rule, evidence: await deps.store.events(alert.evidence) };
+    return { kind: "alert", alert, rule, evidence: await deps.store.events(eventsOf([alert])) };
   }
   const incident = await deps.store.incidentRevision(row.subjectId, row.revision);
   if (incident === undefined) return undefined;
   const rules = new Map(
     incident.alerts.map((alert) => [alert.ruleId, deps.rule(alert.ruleId) ?? unknownRule(alert.ruleId, alert.ruleTitle, alert.level)]),
   );
-  const uids = [...new Set(incident.alerts.flatMap((alert) => alert.evidence))].slice(0, EVIDENCE_MAX);
+  const uids = eventsOf(incident.alerts).slice(0, EVIDENCE_MAX);
   return { kind: "incident", incident, rules: [...rules.values()], evidence: await deps.store.events(uids) };
+}
+
+/** Each once; those behind inner alerts last, so that a limit leaves them out first. */
+function eventsOf(alerts: readonly Alert[]): readonly string[] {
+  return [...new Set([...alerts.flatMap((alert) => alert.evidence), ...alerts.flatMap((alert) => alert.behind ?? [])])];
 }

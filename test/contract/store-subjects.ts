@@ -37,6 +37,13 @@ export function subjectPromises(store: TheStore): void {
       expect(await store().alerts()).toStrictEqual([odd]);
     });
 
+    test("gives back the events behind an alert, or that there are none", async () => {
+      const chained = alert("a", 1, { behind: ["p", "q"] });
+      await saveAlerts(chained, alert("b", 1));
+      expect(await store().alertRevision("a", 1)).toStrictEqual(chained);
+      expect(await store().alertRevision("b", 1)).toStrictEqual(alert("b", 1));
+    });
+
     test("lists the newest first, no more than the limit, or those that are asked for", async () => {
       await saveAlerts(alert("a", 1, { lastTime: 5 }), alert("b", 1, { lastTime: 9 }), alert("c", 1, { lastTime: 7 }));
       await saveAlerts(alert("a", 2, { lastTime: 8 }));

@@ -171,6 +171,16 @@ test("evidence of every step stays in the lists and the timeline, in the order i
   });
 });
 
+test("events behind inner alerts are told as evidence is, and stay when they cannot be loaded any more", () => {
+  const failed = event("authentication", T - MINUTE, { srcIp: "192.0.2.66", statusId: 2 });
+  const call = event("agent_api", T, { srcIp: "10.0.0.1" });
+  const chained = { evidence: ["inner alert", call.uid], behind: [failed.uid, call.uid] };
+  const first = groupAlerts([], [alert("1", 0, chained)], context({ events: [call, failed] }));
+  const incident = only(groupAlerts(first, [alert("1", 0, { ...chained, count: 2 })], context()));
+  expect(incident.timeline.map((line) => line.uid)).toEqual([failed.uid, call.uid]);
+  expect(incident.ips).toEqual(["10.0.0.1", "192.0.2.66"]);
+});
+
 test("lists and timeline are bounded", () => {
   const events = Array.from({ length: 60 }, (_, index) =>
     event("agent_api", T + index, { srcIp: `10.0.0.${index}`, userName: `u${index}` }),

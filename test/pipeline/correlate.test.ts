@@ -236,7 +236,7 @@ test("after a reset the same is found and nothing is told again", async () => {
 const story: fc.Arbitrary<Story> = fc.record({
   minute: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 200 })),
   who: fc.constantFrom("a", "b"),
-  what: fc.constantFrom("call", "call", "call", "delete", "lookup", "flow"),
+  what: fc.constantFrom("call", "call", "call", "delete", "lookup", "flow", "failure", "failure"),
 });
 
 test("any arrival within lateness, any split into runs and any restart leave the same final alerts as one run", async () => {

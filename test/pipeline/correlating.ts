@@ -3,7 +3,7 @@ import { parseRuleFile } from "../../src/adapters/rules/yaml.ts";
 import { regexEngine } from "../../src/adapters/rules/re2.ts";
 import type { Alert } from "../../src/core/alert.ts";
 import { engine } from "../../src/core/correlation/engine.ts";
-import { CATEGORIES, type EpochMs, type Event } from "../../src/core/event.ts";
+import { CATEGORIES, STATUS, type EpochMs, type Event } from "../../src/core/event.ts";
 import { attribute } from "../../src/core/identity/attribute.ts";
 import { directory } from "../../src/core/identity/directory.ts";
 import { resolver } from "../../src/core/identity/resolver.ts";
@@ -48,6 +48,20 @@ id: egress
 level: critical
 logsource: {product: agent, category: egress}
 detection: {selection: {policy.dst_allowed: false}, condition: selection}
+---
+title: A failed authentication
+id: failure
+logsource: {product: agent, category: authentication}
+detection: {selection: {status_id: 2}, condition: selection}
+---
+title: Three failed authentications
+id: failures
+correlation: {type: event_count, rules: [failure], group-by: [ai_agent.uid], timespan: 10m, condition: {gte: 3}}
+---
+title: Failed authentications, then a call
+id: guessed
+level: critical
+correlation: {type: temporal_ordered, rules: [failures, call], group-by: [ai_agent.uid], timespan: 10m}
 `;
 
 const rules = compileRules(parseRuleFile("rules.yml", RULES), { reader: eventReader, regex: regexEngine, logsource: true });
@@ -62,7 +76,7 @@ const registry = directory([
 export interface Story {
   readonly minute: number;
   readonly who: "a" | "b";
-  readonly what: "call" | "delete" | "lookup" | "flow";
+  readonly what: "call" | "delete" | "lookup" | "flow" | "failure";
 }
 
 /** A fresh event of a story, attributed as ingest does. */
@@ -75,7 +89,9 @@ export function storyEvent({ minute, who, what }: Story, index: number): Event {
       ? logged(uid, time, { category: "dns", dnsQuery: who === "a" ? "good.example" : "bad.example", dnsAnswers: ["192.0.2.1"] })
       : what === "flow"
         ? logged(uid, time, { category: "egress", srcIp: ip, dstIp: "192.0.2.1" })
-        : logged(uid, time, { clientUid: who, srcIp: ip, operation: what });
+        : what === "failure"
+          ? logged(uid, time, { category: "authentication", clientUid: who, srcIp: "192.0.2.66", statusId: STATUS.failure })
+          : logged(uid, time, { clientUid: who, srcIp: ip, operation: what });
   attribute(made, registry);
   return made;
 }

@@ -40,6 +40,17 @@ test("with a full list of evidence the count is never guessed upwards, and the l
   });
 });
 
+test("the events behind inner alerts are kept, each once and no more than 25, and are no news", () => {
+  const before = alert({ behind: ["p", "q"] });
+  const late = { firstTime: 15, lastTime: 15, count: 1, evidence: ["late"] };
+  expect(grow(before, alert({ ...late, behind: ["q", "r"] })).behind).toEqual(["p", "q", "r"]);
+  expect(grow(before, alert(late)).behind).toEqual(["p", "q"]);
+  const many = Array.from({ length: 25 }, (_, index) => `e${index}`);
+  expect(grow(alert({ behind: many }), alert({ ...late, behind: ["r"] })).behind).toEqual(many);
+  expect(Object.keys(grow(alert({}), alert(late)))).not.toContain("behind");
+  expect(isNews(before, alert({ behind: ["p", "q", "r"] }))).toBe(false);
+});
+
 test("final stays final", () => {
   expect(grow(alert({ final: true }), alert({ count: 3 })).final).toBe(true);
 });

@@ -1,5 +1,6 @@
 import type { Alert, RuleInfo } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
+import { eventsBehind } from "./evidence.ts";
 import type { Bucket, Mark } from "./group.ts";
 
 /** The group-by name whose value is an agent. */
@@ -65,9 +66,15 @@ export function alertMaker(
       agents: agents(values, evidence),
       revision: bucket.revision,
       final,
+      ...behindOf(evidence),
       ...(bucket.baseline === undefined ? undefined : { baseline: bucket.baseline }),
     }),
   };
+}
+
+function behindOf(evidence: readonly Mark[]): Pick<Alert, "behind"> {
+  const events = eventsBehind(evidence);
+  return events.length === 0 ? {} : { behind: events.map(({ uid }) => uid) };
 }
 
 /** Whether a group-by name or one of the paths behind it names an agent. */

@@ -7,7 +7,7 @@ import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
 import { addLate, alignDown, bucketAt, dropFirst, emptyGroup, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
 import type { Bucket, Group, Mark } from "./group.ts";
-import { identify } from "./sliding-state.ts";
+import { identify, innerMark } from "./sliding-state.ts";
 
 /** What a boolean condition asks of the events of its rules. */
 export interface Branching {
@@ -139,9 +139,8 @@ function decide(state: BranchingState, group: BranchingGroup, until: EpochMs, ch
     }
     if (setup.deliver === undefined || bucket.delivered) continue;
     bucket.delivered = true;
-    identify(setup, group, bucket);
-    const window = setup.evidence(group, lowerBound(group.times, one.from), upperBound(group.times, one.to));
-    setup.deliver({ time: one.anchor, mark: { uid: bucket.id, agents: setup.maker.agents(group.values, window) }, values: group.values });
+    const mark = innerMark(setup, group, bucket, lowerBound(group.times, one.from), upperBound(group.times, one.to));
+    setup.deliver({ time: one.anchor, mark, values: group.values });
   }
 }
 

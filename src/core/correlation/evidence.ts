@@ -1,8 +1,12 @@
-import { upperBound } from "./group.ts";
-import type { Group, Mark } from "./group.ts";
+import type { EpochMs } from "../event.ts";
+import { lowerBound, upperBound } from "./group.ts";
+import type { Behind, Group, Mark } from "./group.ts";
 
 /** Chooses the events that prove an alert, among entries [from, to) of a group. */
 export type ChooseEvidence<X> = (group: Group<X>, from: number, to: number) => readonly Mark[];
+
+/** Events that stand behind one inner alert, and behind an alert as a whole: as many as an alert lists as evidence. */
+const BEHIND_MAX = 25;
 
 const byUid = (a: Mark, b: Mark): number => (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
@@ -55,4 +59,38 @@ export function sharedEvidence(max: number, rules: number, wanted = -1): ChooseE
 function tieEnd<X>(group: Group<X>, at: number): number {
   const time = group.times[at]!;
   return group.times[at + 1] === time ? upperBound(group.times, time) : at + 1;
+}
+
+/** Times of marks that were chosen, in order of time, among the entries of a group from `from` on. */
+export function timesOf<X>({ times, marks }: Group<X>, from: number, chosen: readonly Mark[]): readonly EpochMs[] {
+  const found: EpochMs[] = [];
+  let at = from;
+  for (const mark of chosen) {
+    const time = times[marks.indexOf(mark, at)]!;
+    found.push(time);
+    // The next one may be of the same time and before this one: ties are chosen by uid, and held as they arrived.
+    at = lowerBound(times, time);
+  }
+  return found;
+}
+
+/** The first events that the evidence of an inner alert comes to, with those behind inner alerts among it. */
+export function eventsOf(evidence: readonly Mark[], times: readonly EpochMs[]): readonly Behind[] {
+  return firstOf(evidence.map(({ uid, behind }, index) => behind ?? [{ time: times[index]!, uid }]));
+}
+
+/** The first events behind the inner alerts among evidence; none when it is events alone. */
+export function eventsBehind(evidence: readonly Mark[]): readonly Behind[] {
+  const lists: (readonly Behind[])[] = [];
+  for (const { behind } of evidence) if (behind !== undefined) lists.push(behind);
+  return firstOf(lists);
+}
+
+/** The first by (time, uid) of all, each once. */
+function firstOf(lists: readonly (readonly Behind[])[]): readonly Behind[] {
+  if (lists.length === 0) return [];
+  const distinct = new Map<string, Behind>();
+  for (const list of lists) for (const event of list) distinct.set(event.uid, event);
+  const sorted = [...distinct.values()].sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
+  return sorted.slice(0, BEHIND_MAX);
 }

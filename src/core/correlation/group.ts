@@ -1,11 +1,19 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 
+/** An event that an inner alert stands for. */
+export interface Behind {
+  readonly time: EpochMs;
+  readonly uid: string;
+}
+
 /** What remains of an event, shared by all windows that hold it. */
 export interface Mark {
   readonly uid: string;
   /** Its agent; several for an inner alert. */
   readonly agents: string | readonly string[] | undefined;
+  /** Set for an inner alert alone: the first events of its earliest satisfied window, by (time, uid). */
+  readonly behind?: readonly Behind[];
 }
 
 /** Entries that arrived behind the newest one and wait for the end of the batch, in order of arrival. */

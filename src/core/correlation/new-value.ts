@@ -3,6 +3,7 @@ import type { EpochMs } from "../event.ts";
 import { closing } from "./closing.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
+import { eventsOf } from "./evidence.ts";
 import { addLate, alignDown, emptyGroup, lowerBound, mergeLate } from "./group.ts";
 import type { Group, Mark } from "./group.ts";
 import { emitTally, newTally, tallyEvent } from "./tally.ts";
@@ -143,7 +144,8 @@ function fire(state: NoveltyState, group: NoveltyGroup, time: EpochMs, fired: re
   bucket.delivered = true;
   bucket.id ||= setup.maker.id(setup.maker.groupText(group.values), start);
   // The first events of the bucket are the window of the earliest anchor.
-  setup.deliver({ time, mark: { uid: bucket.id, agents: setup.maker.agents(group.values, tally.marks) }, values: group.values });
+  const agents = setup.maker.agents(group.values, tally.marks);
+  setup.deliver({ time, mark: { uid: bucket.id, agents, behind: eventsOf(tally.marks, tally.times) }, values: group.values });
 }
 
 /** Forgets values that were last seen too long ago, and buckets that are over. */

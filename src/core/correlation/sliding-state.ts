@@ -3,8 +3,9 @@ import type { EpochMs } from "../event.ts";
 import { revisionOf } from "./alert-maker.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { CorrelatorSetup } from "./correlator.ts";
+import { eventsOf, timesOf } from "./evidence.ts";
 import { alignDown, bucketAt, lowerBound, upperBound } from "./group.ts";
-import type { Bucket, Group } from "./group.ts";
+import type { Bucket, Group, Mark } from "./group.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 
 /** A correlation with sliding windows at work. */
@@ -83,10 +84,9 @@ export function deliver<X, G extends Group<X>>(state: SlidingState<X, G>): void 
       waiting.push(entry);
       continue;
     }
-    identify(setup, group, bucket);
     const from = lowerBound(group.times, bucket.min - setup.timespanMs);
-    const window = setup.evidence(group, from, upperBound(group.times, bucket.min));
-    setup.deliver({ time: bucket.min, mark: { uid: bucket.id, agents: setup.maker.agents(group.values, window) }, values: group.values });
+    const mark = innerMark(setup, group, bucket, from, upperBound(group.times, bucket.min));
+    setup.deliver({ time: bucket.min, mark, values: group.values });
   }
   state.undelivered = waiting;
 }
@@ -94,4 +94,12 @@ export function deliver<X, G extends Group<X>>(state: SlidingState<X, G>): void 
 /** Gives the bucket's alert its id. */
 export function identify<X>({ maker }: CorrelatorSetup<X>, group: Group<X>, bucket: Bucket): void {
   if (bucket.id === "") bucket.id = maker.id((group.text ||= maker.groupText(group.values)), bucket.start);
+}
+
+/** What the bucket's alert is to the rules that refer to its rule; entries [from, to) are its earliest satisfied window. */
+export function innerMark<X>(setup: CorrelatorSetup<X>, group: Group<X>, bucket: Bucket, from: number, to: number): Mark {
+  identify(setup, group, bucket);
+  const window = setup.evidence(group, from, to);
+  const agents = setup.maker.agents(group.values, window);
+  return { uid: bucket.id, agents, behind: eventsOf(window, timesOf(group, from, window)) };
 }

@@ -5,7 +5,7 @@ import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
 import { addLate, alignDown, bucketAt, dropFirst, emptyGroup, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
 import type { Group, Mark } from "./group.ts";
-import { identify } from "./sliding-state.ts";
+import { identify, innerMark } from "./sliding-state.ts";
 
 /** What is special about a kind of correlation whose windows tumble. */
 export interface TumblingKind<X> {
@@ -170,9 +170,7 @@ function evaluate<X>(state: TumblingState<X>, group: TumblingGroup<X>, start: Ep
   due.open(group, bucket);
   if (setup.deliver === undefined || bucket.delivered) return;
   bucket.delivered = true;
-  identify(setup, group, bucket);
-  const agents = setup.maker.agents(group.values, setup.evidence(group, from, to));
-  setup.deliver({ time: start, mark: { uid: bucket.id, agents }, values: group.values });
+  setup.deliver({ time: start, mark: innerMark(setup, group, bucket, from, to), values: group.values });
 }
 
 function close<X>({ setup }: TumblingState<X>, { group, bucket }: Changed<TumblingGroup<X>>, out: Alert[]): void {
