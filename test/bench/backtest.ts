@@ -3,11 +3,12 @@
  * alerts against the ground truth. CPU time, because files are read ahead on other threads.
  * Usage: node test/bench/backtest.ts [--n 1000000] [--agents 500] [--dir DIR]
  */
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
+import { parseFile, parseLines } from "../workload/parse.ts";
 import { generate, prepareWorkload, workloadFiles } from "../workload/run.ts";
 import { score, scoreTable } from "../workload/truth.ts";
 
@@ -37,39 +38,6 @@ function parseOnly(): { lines: number; bytes: number } {
     else parseFile(path, total);
   }
   return total;
-}
-
-/** In pieces of a megabyte, so that neither memory nor one huge text slows the baseline down. */
-function parseFile(path: string, total: { lines: number; bytes: number }): void {
-  const file = openSync(path, "r");
-  let rest = Buffer.alloc(0);
-  const piece = Buffer.alloc(1 << 20);
-  for (let read = readSync(file, piece); read > 0; read = readSync(file, piece)) {
-    const data = Buffer.concat([rest, piece.subarray(0, read)]);
-    const end = data.lastIndexOf(10) + 1;
-    parseLines(data.subarray(0, end), total);
-    rest = Buffer.from(data.subarray(end));
-  }
-  closeSync(file);
-}
-
-function parseLines(data: Buffer, total: { lines: number; bytes: number }): void {
-  total.bytes += data.length;
-  for (let start = 0; start < data.length;) {
-    const limit = Math.min(start + 65_536, data.length);
-    const feed = data.indexOf(10, limit);
-    const end = limit === data.length || feed === -1 ? data.length : feed + 1;
-    for (const line of data.toString("utf8", start, end).split("\n")) {
-      if (line === "") continue;
-      total.lines++;
-      try {
-        JSON.parse(line);
-      } catch {
-        // Broken lines and the text formats are part of the workload.
-      }
-    }
-    start = end;
-  }
 }
 
 // The backtest first: the memory that it needs is then not hidden by what the baseline left behind.

@@ -3,7 +3,7 @@
  * as `custodes run` does it. Prints events/s, the ratio to JSON.parse over the same bytes, and memory over time.
  * Usage: node test/bench/durable.ts [--n 200000] [--agents 160] [--dir DIR] [--store URL] [--queue URL]
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +15,7 @@ import { parseConfig } from "../../src/config/load.ts";
 import { isDone } from "../../src/demo/summary.ts";
 import { CONTINUOUS_JOB } from "../../src/pipeline/correlate.ts";
 import { BUILTIN_RULES } from "../../src/rules.ts";
+import { parseFile } from "../workload/parse.ts";
 import { generate, workloadInputs } from "../workload/run.ts";
 
 /** Longer than any sensible run: a bench that hangs says where. */
@@ -52,18 +53,11 @@ ${sources.join("\n")}
 const loaded = parseConfig(join(data, "custodes.yaml"), text, { connectors, environment: {}, builtinRules: BUILTIN_RULES });
 if (loaded.config === undefined) throw new Error(JSON.stringify(loaded.problems));
 
-function parseLines(): number {
+function parseAll(): number {
   const before = process.cpuUsage();
   for (const input of inputs) {
     const path = input.slice(input.indexOf("=") + 1);
-    if (path.endsWith("cloudtrail")) continue;
-    for (const line of readFileSync(path, "utf8").split("\n")) {
-      try {
-        if (line !== "") JSON.parse(line);
-      } catch {
-        // Broken lines are part of the workload.
-      }
-    }
+    if (!path.endsWith("cloudtrail")) parseFile(path, { lines: 0, bytes: 0 });
   }
   const used = process.cpuUsage(before);
   return (used.user + used.system) / 1e6;
@@ -79,7 +73,7 @@ async function progress(): Promise<string> {
   return `${sources.join("; ")}; correlated ${offset}; ${(await service.health()).status}`;
 }
 
-const parseSeconds = parseLines();
+const parseSeconds = parseAll();
 const memory: number[] = [];
 const watch = setInterval(() => memory.push(process.memoryUsage().rss), 1000);
 const cpuBefore = process.cpuUsage();

@@ -20,6 +20,7 @@ try {
   bench("reading.ts", join(directory, "kong.ndjson"));
   bench("backtest.ts", "--dir", directory);
   bench("store.ts");
+  bench("vendor-rates.ts");
   bench("durable.ts", "--n", String(Math.min(Number(values.n), 300_000)), "--agents", "160");
 } finally {
   rmSync(directory, { recursive: true, force: true });
