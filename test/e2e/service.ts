@@ -1,5 +1,5 @@
 /** `custodes run` as a process of its own, seen from outside: its log, its HTTP routes, its end. */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { CACHED, CLI, NODE } from "../cli/command.ts";
 
@@ -40,11 +40,25 @@ export interface Service {
   ask<T>(query: string, parameters?: Readonly<Record<string, string>>): Promise<T>;
 }
 
+/** Processes that have not ended, by their configuration. */
+const services = new Map<string, Set<ChildProcess>>();
+process.once("exit", () => {
+  for (const living of services.values()) for (const child of living) child.kill("SIGKILL");
+});
+
+/** Ends every process that still runs with this configuration, so that a test that failed leaves none behind. */
+export async function endServices(config: string): Promise<void> {
+  const living = [...(services.get(config) ?? [])];
+  const gone = living.map((child) => new Promise((resolve) => child.once("close", resolve)));
+  for (const child of living) child.kill("SIGKILL");
+  await Promise.all(gone);
+}
+
 /** Starts `custodes run -c FILE`. */
 export function runService(config: string, environment: Readonly<Record<string, string>>): Service {
   const child = spawn(NODE, [CLI, "run", "-c", config], { env: { ...CACHED, ...environment }, stdio: ["ignore", "ignore", "pipe"] });
-  const end = (): void => void child.kill("SIGKILL");
-  process.once("exit", end);
+  const living = services.get(config) ?? new Set<ChildProcess>();
+  services.set(config, living.add(child));
   const lines: LogLine[] = [];
   let said = "";
   let running: ((url: string) => void) | undefined;
@@ -56,7 +70,7 @@ export function runService(config: string, environment: Readonly<Record<string, 
   });
   const ended = new Promise<Ended>((resolve) => {
     child.once("close", (code, signal) => {
-      process.off("exit", end);
+      living.delete(child);
       resolve({ code, signal });
     });
   });

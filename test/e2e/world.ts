@@ -9,7 +9,7 @@ import { oktaSimulator, type OktaLogEvent, type OktaSimulator } from "../../src/
 import { PAGERDUTY_DEMO_KEY, startPagerdutySimulator, type PagerdutySimulator } from "../../src/simulators/pagerduty.ts";
 import { SENTINEL_DEMO, startSentinelSimulator, type SentinelSimulator } from "../../src/simulators/sentinel.ts";
 import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
-import { RECEIVER_TOKEN } from "./service.ts";
+import { endServices, RECEIVER_TOKEN } from "./service.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -53,6 +53,7 @@ export interface World {
   readonly okta: OktaSimulator;
   /** Body of what an agent's monitor pushes, to `/push/agent-findings/pushed`. */
   readonly pushed: string;
+  /** Ends the services of its configuration, too. */
   close(): Promise<void>;
 }
 
@@ -139,6 +140,7 @@ ${options.more ?? ""}
     okta,
     pushed: `${pushed.join("\n")}\n`,
     close: async () => {
+      await endServices(config);
       await Promise.all([elastic, splunk, sentinel, pagerduty, okta].map((one) => one.close()));
       rmSync(directory, { recursive: true, force: true });
     },
