@@ -141,8 +141,12 @@ describe("destinations that fail", () => {
     expect(dead.length).toBeGreaterThan(0);
     for (const row of dead) expect(row).toMatchObject({ attempts: 2, note: expect.stringMatching(/^HTTP_UNAVAILABLE: /) });
     expect(await service.store.deadLetterBody(dead[0]!.key)).toContain("@timestamp");
+    // A revision that a newer one has overtaken is not sent again.
+    const others = (await rows("elastic/hopeless")).filter((row) => row.status !== "dead");
+    const overtaken = dead.filter((row) => others.some((other) => other.subjectId === row.subjectId && other.revision > row.revision));
     const answer = await queryState(service.store, "deadletters-replay", { destination: "elastic/hopeless" }, service.now());
-    expect(answer).toEqual({ replayed: dead.length });
+    expect(answer).toEqual({ replayed: dead.length - overtaken.length });
+    expect((await rows("elastic/hopeless", "skipped")).map((row) => row.key).sort()).toEqual(overtaken.map((row) => row.key).sort());
     await until("the replay", () => settled("elastic/hopeless"));
     expect(await rows("elastic/hopeless", "dead")).toEqual([]);
     expect(documents("elastic/hopeless")).toEqual(documents("elastic/good"));
