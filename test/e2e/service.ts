@@ -134,17 +134,25 @@ interface Progress {
 /** Watermarks lag by what their sources take for late, two minutes at most; with this they are at the present. */
 const PRESENT_MS = 300_000;
 
-/** Waits until all sources are read to the present, all is correlated, final and settled. */
+/** Waits until all sources are read to the present, all is correlated, final and settled, and quiet incidents are closed. */
 export async function untilDone(service: Service, sources: number): Promise<void> {
   await until(
     "the end of all work",
     async () => {
       const states = await service.ask<readonly { readonly source: string; readonly watermark: number | null }[]>("sources");
+      // Before the deliveries: what closes an incident queues them in the same transaction, a step after its last alert.
+      const open = await service.ask<readonly unknown[]>("incidents", { open: "true" });
       const progress = await service.ask<Progress>("progress");
       const { stored, correlated, watermark, pending } = progress;
       const fresh = (time: number | null): boolean => time !== null && Date.now() - time < PRESENT_MS;
       const read = states.length === sources && states.every((state) => fresh(state.watermark));
-      return (read && stored > 0 && correlated === stored && fresh(watermark) && pending === 0) || { states, progress };
+      return (
+        (read && stored > 0 && correlated === stored && fresh(watermark) && open.length + pending === 0) || {
+          states,
+          open: open.length,
+          progress,
+        }
+      );
     },
     DONE_MS,
   );
