@@ -63,7 +63,7 @@ test("every category has words, of at most 200 characters, and nothing hostile i
     const line = say(category, texts);
     expect(line.length).toBeGreaterThan(0);
     expect(line.length).toBeLessThanOrEqual(200);
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
     expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\ufeff]/);
   }
 });
