@@ -27,10 +27,16 @@ export interface Part<E> {
   entries(): number;
 }
 
+/** A part that wants the events of a detection, and which of its rules that is. */
+export interface FeedTarget<E> {
+  readonly part: Part<E>;
+  readonly bit: number;
+}
+
 /** A detection and the parts that its events go to. */
 export interface Feed<E> {
   readonly detection: Detection<E>;
-  readonly targets: { readonly part: Part<E>; readonly bit: number }[];
+  readonly targets: FeedTarget<E>[];
 }
 
 /** Everything that an engine runs, inner correlations before those that refer to them. */

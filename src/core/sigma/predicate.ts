@@ -1,4 +1,6 @@
 import type { Category } from "../event.ts";
+import type { FieldSource } from "./field-test.ts";
+import type { Detection } from "./rules.ts";
 
 /** What a test costs, roughly; cheaper ones go first, which changes no verdict. */
 export const COST = { category: 0, number: 1, exact: 2, pattern: 4, regex: 16, keyword: 64 } as const;
@@ -18,13 +20,23 @@ export interface Predicate<E> {
    */
   readonly path: string | undefined;
   readonly exact: readonly string[] | undefined;
+  /** For kind `field`: the field. */
+  readonly source: FieldSource<E> | undefined;
+  /** Folded texts of which one is in a folded text of `visitTexts` whenever it holds; undefined when there are none. */
+  readonly literals: readonly string[] | undefined;
+  readonly visitTexts: ((event: E, visit: (folded: string) => void) => void) | undefined;
   readonly cost: number;
   /** Pure; never throws. */
   readonly test: (event: E) => boolean;
 }
 
 /** What a leaf brings with it. */
-export type Leaf<E> = Pick<Predicate<E>, "kind" | "cost" | "test"> & { readonly path?: string; readonly exact?: readonly string[] };
+export type Leaf<E> = Pick<Predicate<E>, "kind" | "cost" | "test"> & {
+  readonly source?: FieldSource<E>;
+  readonly exact?: readonly string[];
+  readonly literals?: readonly string[];
+  readonly visitTexts?: (event: E, visit: (folded: string) => void) => void;
+};
 
 /** Makes predicates and hands out the same object for the same key. */
 export interface PredicatePool<E> {
@@ -42,7 +54,8 @@ export function predicatePool<E>(): PredicatePool<E> {
     const found = known.get(key);
     if (found !== undefined) return found;
     const made = make();
-    const result = { key, id: known.size, kind: made.kind, parts, path: made.path, exact: made.exact, cost: made.cost, test: made.test };
+    const { kind, cost, test, source, exact, literals, visitTexts } = made;
+    const result = { key, id: known.size, kind, parts, path: source?.path, exact, source, literals, visitTexts, cost, test };
     known.set(key, result);
     return result;
   };
@@ -78,5 +91,23 @@ function joined<E>(kind: "and" | "or", parts: readonly Predicate<E>[]): (event: 
   return (event) => {
     for (const test of tests) if (test(event) === stop) return stop;
     return !stop;
+  };
+}
+
+/** What a detection tests as a predicate, also where it was not compiled from a document. */
+export function conditionOf<E>({ predicate, matches }: Pick<Detection<E>, "predicate" | "matches">): Predicate<E> {
+  if (predicate !== undefined) return predicate;
+  return {
+    key: "",
+    id: -1,
+    kind: "field",
+    parts: [],
+    path: undefined,
+    exact: undefined,
+    source: undefined,
+    literals: undefined,
+    visitTexts: undefined,
+    cost: COST.regex,
+    test: matches,
   };
 }

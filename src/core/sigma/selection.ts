@@ -1,6 +1,8 @@
 import { choicesOf, type Choice } from "./choices.ts";
 import { existsTest, differTest, matchTest, referenceTest, type FieldSource, type ValueTest } from "./field-test.ts";
-import { foldMemo } from "./fold.ts";
+import { fold, foldMemo } from "./fold.ts";
+import { requiredLiterals } from "./literals.ts";
+import { visitFoldedTexts } from "./net.ts";
 import { parseFieldKey, type FieldKey } from "./modifiers.ts";
 import { literalOf } from "./pattern.ts";
 import { COST, type Leaf, type Predicate } from "./predicate.ts";
@@ -55,7 +57,7 @@ function exists<E>(scope: CompileScope<E>, field: FieldSource<E>, value: unknown
   return scope.pool.leaf(JSON.stringify(["exists", field.path, value]), () => ({
     kind: "field",
     cost: COST.number,
-    path: field.path,
+    source: field,
     test: existsTest(field, value),
   }));
 }
@@ -73,7 +75,7 @@ function references<E>(
     return scope.pool.leaf(JSON.stringify(["fieldref", field.path, other.path, key.position, key.neq]), () => ({
       kind: "field",
       cost: COST.regex,
-      path: field.path,
+      source: field,
       test: referenceTest(field, other, key.position, key.neq),
     }));
   });
@@ -97,7 +99,7 @@ function fieldPredicate<E>(
   if (key.neq) {
     return pool.leaf(JSON.stringify(["neq", field.path, groups.map(canonical).toSorted()]), () => ({
       kind: "field",
-      path: field.path,
+      source: field,
       cost: Math.max(...groups.map(costOf)),
       test: differTest(field, groups.map(valueTest)),
     }));
@@ -106,8 +108,16 @@ function fieldPredicate<E>(
     groups.map((choices) =>
       pool.leaf(JSON.stringify(["field", field.path, canonical(choices)]), (): Leaf<E> => {
         const exact = exactTexts(choices);
-        const base = { kind: "field", path: field.path, cost: costOf(choices), test: matchTest(field, valueTest(choices)) } as const;
-        return exact === undefined ? base : { ...base, exact };
+        const literals = requiredLiterals(choices);
+        return {
+          kind: "field",
+          source: field,
+          cost: costOf(choices),
+          test: matchTest(field, valueTest(choices)),
+          visitTexts: (event, visit) => visitFoldedTexts(field.read(event), field.memo, visit),
+          ...(exact === undefined ? undefined : { exact }),
+          ...(literals === undefined ? undefined : { literals }),
+        };
       }),
     ),
   );
@@ -149,11 +159,17 @@ function keywords<E>(scope: CompileScope<E>, key: FieldKey, values: readonly unk
   const groups = key.all ? choices : [choices.flat()];
   return scope.pool.and(
     groups.map((group) =>
-      scope.pool.leaf(JSON.stringify(["keyword", canonical(group)]), () => ({
-        kind: "keyword",
-        cost: COST.keyword,
-        test: keywordTest(scope, scalarTest(group, scope.options.regex, places[0]!)!),
-      })),
+      scope.pool.leaf(JSON.stringify(["keyword", canonical(group)]), (): Leaf<E> => {
+        const literals = requiredLiterals(group);
+        const { reader } = scope.options;
+        return {
+          kind: "keyword",
+          cost: COST.keyword,
+          test: keywordTest(scope, scalarTest(group, scope.options.regex, places[0]!)!),
+          visitTexts: (event, visit) => reader.strings(event, (text) => visit(fold(text))),
+          ...(literals === undefined ? undefined : { literals }),
+        };
+      }),
     ),
   );
 }
