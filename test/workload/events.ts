@@ -14,15 +14,15 @@ export async function workloadEvents(directory: string): Promise<readonly Event[
   const runner = eventRunner(nothing, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
   const events: Event[] = [];
   const begin: typeof runner.begin = (latenessMs) => {
-    const { push, advance, finish } = runner.begin(latenessMs);
+    const made = runner.begin(latenessMs);
     events.length = 0;
     return {
       push(batch) {
         for (const event of batch) events.push(event);
-        return push(batch);
+        return made.push(batch);
       },
-      advance,
-      finish,
+      advance: (watermarks) => made.advance(watermarks),
+      finish: () => made.finish(),
     };
   };
   await backtest(inputs, { ...runner, begin }, 120_000, () => undefined);

@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import { literalSearch } from "../../../src/core/sigma/aho-corasick.ts";
 import { buildNet, linearNet } from "../../../src/core/sigma/net-build.ts";
 import { compileRules } from "../../../src/core/sigma/compile.ts";
+import { fold } from "../../../src/core/sigma/fold.ts";
+import { requiredLiterals } from "../../../src/core/sigma/literals.ts";
 import { eventReader } from "../../../src/core/sigma/event-reader.ts";
 import { newEvent } from "../../../src/core/new-event.ts";
 import { parseRuleFile } from "../../../src/adapters/rules/yaml.ts";
@@ -106,6 +108,34 @@ describe("a net of conditions", () => {
       expect(found.map((index) => detections[index]!.info.name)).toEqual(category === "dns" ? ["a"] : category === "egress" ? ["b"] : []);
     }
   });
+});
+
+test("a literal that a regular expression is said to need is in every text that it matches", () => {
+  const atom = fc.constantFrom("ab", "k1", "-", "(a|b1)", "[ab]", "[^a]1", "(?:ab1)", ".", "\\.", "\\d", "x");
+  const piece = fc
+    .tuple(atom, fc.constantFrom("", "", "", "*", "+", "?", "{0,2}", "{2}", "*?"))
+    .map(([one, quantifier]) => one + quantifier);
+  const source = fc
+    .tuple(fc.constantFrom("", "(?i)", "^"), fc.array(piece, { minLength: 1, maxLength: 5 }), fc.constantFrom("", "$", "|ab"))
+    .map(([head, pieces, tail]) => head + pieces.join("") + tail);
+  const fragment = fc.constantFrom("ab", "AB", "k1", "\u212a1", "-", "b1", "a", "x", ".", "1");
+  const subject = fc.array(fragment, { maxLength: 8 }).map((fragments) => fragments.join(""));
+  let matched = 0;
+  fc.assert(
+    fc.property(source, fc.array(subject, { minLength: 40, maxLength: 40 }), (pattern, subjects) => {
+      const flags = { i: false, m: false, s: false };
+      const literals = requiredLiterals([{ kind: "regex", source: pattern, flags }]);
+      if (literals === undefined) return;
+      const matches = regexEngine.compile(pattern, flags);
+      for (const one of subjects) {
+        if (!matches(one)) continue;
+        matched++;
+        expect({ pattern, one, literals, has: literals.some((literal) => fold(one).includes(literal)) }).toMatchObject({ has: true });
+      }
+    }),
+    { numRuns: 3000 },
+  );
+  expect(matched).toBeGreaterThan(500);
 });
 
 describe("a search for many literals", () => {
