@@ -100,7 +100,7 @@ function nodeOf<E>(entries: readonly Entry<E>[], known: Known<E>): Node<E> {
     hits,
     switches: [...byPath.values()].map((list) => switchOf(list, known)),
     scans: [...byTexts.values()].map((list) => scanOf(list, known)),
-    tests: [...byTest].map(([part, list]) => ({ test: part.test, then: nodeOf(list, known) })),
+    tests: [...byTest].map(([part, list]) => ({ test: part.test, next: nodeOf(list, known) })),
     seen: 0,
   };
   known.nodes.set(key, node);
@@ -142,7 +142,7 @@ function scanOf<E>(list: readonly { part: Predicate<E>; entry: Entry<E> }[], kno
   return {
     visitTexts: list[0]!.part.visitTexts!,
     search: literalSearch(literals),
-    then: literals.map((literal) => decided(entries.get(literal)!, known)),
+    next: literals.map((literal) => decided(entries.get(literal)!, known)),
   };
 }
 
@@ -152,7 +152,7 @@ function decided<E>(entries: readonly Entry<E>[], known: Known<E>): Node<E> {
     hits: [],
     switches: [],
     scans: [],
-    tests: entries.map(({ condition, left }) => ({ test: all(left), then: nodeOf([{ condition, left: [] }], known) })),
+    tests: entries.map(({ condition, left }) => ({ test: all(left), next: nodeOf([{ condition, left: [] }], known) })),
     seen: 0,
   };
 }

@@ -16,7 +16,7 @@ export interface Net<E> {
 export interface Node<E> {
   /** Conditions that hold. */
   readonly hits: readonly number[];
-  readonly tests: readonly { readonly test: (event: E) => boolean; readonly then: Node<E> }[];
+  readonly tests: readonly { readonly test: (event: E) => boolean; readonly next: Node<E> }[];
   readonly switches: readonly Switch<E>[];
   readonly scans: readonly Scan<E>[];
   /** Number of the last event that came here: several ways may lead to one node. */
@@ -38,7 +38,7 @@ export interface Switch<E> {
 export interface Scan<E> {
   readonly visitTexts: (event: E, visit: (folded: string) => void) => void;
   readonly search: LiteralSearch;
-  readonly then: readonly Node<E>[];
+  readonly next: readonly Node<E>[];
 }
 
 /** Runs a net from its root. `conditions`: how many there are. */
@@ -58,7 +58,7 @@ export function runNet<E>(root: Node<E>, conditions: number): Net<E> {
       out.push(hit);
     }
     for (const one of node.switches) dispatch(one, one.read(event), 0);
-    for (const one of node.tests) if (one.test(event)) visit(one.then);
+    for (const one of node.tests) if (one.test(event)) visit(one.next);
     for (const one of node.scans) scan(one);
   }
 
@@ -73,7 +73,7 @@ export function runNet<E>(root: Node<E>, conditions: number): Net<E> {
   }
 
   function scan(one: Scan<E>): void {
-    one.visitTexts(event, (text) => one.search.search(text, (literal) => visit(one.then[literal]!)));
+    one.visitTexts(event, (text) => one.search.search(text, (literal) => visit(one.next[literal]!)));
   }
 
   return {
