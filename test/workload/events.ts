@@ -3,28 +3,35 @@ import { join } from "node:path";
 import { connectors } from "../../connectors/index.ts";
 import { eventRunner, parseInputs, readAgents } from "../../src/backtest/inputs.ts";
 import { backtest } from "../../src/backtest/run.ts";
+import type { Watermarks } from "../../src/core/correlation/types.ts";
 import type { Event } from "../../src/core/event.ts";
 import { workloadInputs } from "./run.ts";
 
-/** Every distinct event that reaches correlation, in the order in which it does. */
-export async function workloadEvents(directory: string): Promise<readonly Event[]> {
+/** What correlation was given, in order. */
+export type Step = { readonly push: readonly Event[] } | { readonly advance: Watermarks };
+
+/** Every step of a backtest of the workload, up to the end of its input. */
+export async function workloadSteps(directory: string): Promise<readonly Step[]> {
   const inputs = parseInputs(workloadInputs(directory), undefined, connectors);
   const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
   const nothing = { detections: [], correlations: [], rejected: [], warnings: [] };
   const runner = eventRunner(nothing, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
-  const events: Event[] = [];
+  const steps: Step[] = [];
   const begin: typeof runner.begin = (latenessMs) => {
     const made = runner.begin(latenessMs);
-    events.length = 0;
+    steps.length = 0;
     return {
       push(batch) {
-        for (const event of batch) events.push(event);
+        steps.push({ push: batch });
         return made.push(batch);
       },
-      advance: (watermarks) => made.advance(watermarks),
+      advance(watermarks) {
+        steps.push({ advance: watermarks });
+        return made.advance(watermarks);
+      },
       finish: () => made.finish(),
     };
   };
   await backtest(inputs, { ...runner, begin }, 120_000, () => undefined);
-  return events;
+  return steps;
 }

@@ -1,3 +1,4 @@
+import type { Extra } from "./entries.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { baselineRatio } from "./baseline-ratio.ts";
 import { branchesOf } from "./boolean.ts";
@@ -34,7 +35,7 @@ import type { TumblingKind } from "./tumbling.ts";
 import { valueCount } from "./value-count.ts";
 import { valueSum } from "./value-sum.ts";
 
-type Windows<X> = (setup: CorrelatorSetup<X>) => Correlator<X>;
+type Windows<X extends Extra> = (setup: CorrelatorSetup<X>) => Correlator<X>;
 
 /** Puts a correlation together. `deliver` hands its alerts to the correlations that refer to it. */
 export function assemble<E>(
@@ -42,7 +43,7 @@ export function assemble<E>(
   shared: Shared<E>,
   deliver: ((inner: InnerEvent) => void) | undefined,
 ): Assembled<E> {
-  const put = <X>(working: Working<X>): Assembled<E> => connect(correlation, shared, deliver, working);
+  const put = <X extends Extra>(working: Working<X>): Assembled<E> => connect(correlation, shared, deliver, working);
   const { type, threshold, timespanMs } = correlation;
   const evidence = firstEvidence(shared.evidenceMax);
   const up = slides(threshold);
@@ -87,12 +88,12 @@ export function assemble<E>(
 }
 
 /** Windows that slide. */
-function slide<E, X, G extends Group<X>>({ threshold }: Correlation<E>, kind: SlidingKind<X, G>): Windows<X> {
+function slide<E, X extends Extra, G extends Group<X>>({ threshold }: Correlation<E>, kind: SlidingKind<X, G>): Windows<X> {
   return (setup) => sliding(setup, kind, onlyGrows(threshold));
 }
 
 /** Windows that tumble. */
-function tumble<E, X>({ groupBy }: Correlation<E>, kind: TumblingKind<X>): Windows<X> {
+function tumble<E, X extends Extra>({ groupBy }: Correlation<E>, kind: TumblingKind<X>): Windows<X> {
   return (setup) => tumbling(setup, kind, groupBy.length > 0);
 }
 
@@ -127,22 +128,26 @@ function temporalWorking<E>(correlation: Correlation<E>, evidenceMax: number): W
   }
 }
 
-function compared<E>(correlation: Correlation<E>, put: <X>(working: Working<X>) => Assembled<E>, evidenceMax: number): Assembled<E> {
+function compared<E>(
+  correlation: Correlation<E>,
+  put: <X extends Extra>(working: Working<X>) => Assembled<E>,
+  evidenceMax: number,
+): Assembled<E> {
   const setup = { ...correlation.baseline!, timespanMs: correlation.timespanMs };
   const { threshold } = correlation;
   const evidence = firstEvidence(evidenceMax);
   const whole = (count: number): ExactSum => ({ whole: count, units: 0n });
   switch (setup.metric) {
     case "count": {
-      const kind = baselineRatio<0>(threshold, setup, (_, from, to) => whole(to - from), false);
+      const kind = baselineRatio<0>(threshold, setup, (_, from, to) => whole(to - from), "none");
       return put({ correlator: tumble(correlation, kind), evidence, extra: nothing });
     }
     case "sum": {
-      const kind = baselineRatio<number>(threshold, setup, ({ extras }, from, to) => sumOf(extras, from, to), true);
+      const kind = baselineRatio<number>(threshold, setup, ({ numbers }, from, to) => sumOf(numbers, from, to), "number");
       return put({ correlator: tumble(correlation, kind), evidence, extra: numbers(Number.NEGATIVE_INFINITY) });
     }
     case "distinct": {
-      const kind = baselineRatio<string>(threshold, setup, ({ extras }, from, to) => whole(distinctOf(extras, from, to)), true);
+      const kind = baselineRatio<string>(threshold, setup, ({ texts }, from, to) => whole(distinctOf(texts, from, to)), "text");
       return put({ correlator: tumble(correlation, kind), evidence, extra: countedText });
     }
   }

@@ -3,6 +3,7 @@ import type { EpochMs } from "../event.ts";
 import type { Threshold } from "../sigma/rules.ts";
 import { addSum, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
 import type { ExactSum } from "./exact-sum.ts";
+import type { Extra, ExtraKind, Entries } from "./entries.ts";
 import type { Group } from "./group.ts";
 import { meets } from "./threshold.ts";
 import type { TumblingKind } from "./tumbling.ts";
@@ -35,11 +36,11 @@ export function baselineWindows({ baselineDays, timespanMs }: Pick<BaselineSetup
  * baseline_ratio: what is measured in a window, divided by its mean over the windows of `baselineDays` before, of the
  * same season. Windows without events count as 0, also before the first event.
  */
-export function baselineRatio<X>(
+export function baselineRatio<X extends Extra>(
   threshold: Threshold,
   setup: BaselineSetup,
-  measure: (group: Group<X>, from: number, to: number) => ExactSum,
-  keepsExtra: boolean,
+  measure: (entries: Entries, from: number, to: number) => ExactSum,
+  extra: ExtraKind,
 ): TumblingKind<X> {
   const { timespanMs, minCount } = setup;
   const windows = baselineWindows(setup);
@@ -65,12 +66,12 @@ export function baselineRatio<X>(
   }
 
   return {
-    keepsExtra,
+    extra,
     emptyHolds: minCount <= 0 && meets(threshold, 0),
     remembers: (group, from) => (histories.get(group)?.starts.at(-1) ?? Number.NEGATIVE_INFINITY) >= from - windows * timespanMs,
-    holds(group, from, to, start) {
+    holds(entries, group, from, to, start) {
       const { starts, measures } = history(group);
-      const measured = measure(group, from, to);
+      const measured = measure(entries, from, to);
       const oldest = start - windows * timespanMs;
       const total = exactSum();
       let expired = 0;

@@ -1,10 +1,10 @@
 import type { EpochMs } from "../event.ts";
 import type { Branch } from "./boolean.ts";
 import { assign, chain } from "./chain.ts";
-import { lowerBound, upperBound } from "./group.ts";
+import { lowerBound, upperBound } from "./sorted.ts";
 
-/** Entries of one group in order of time, as far as branches look at them. An extra is the set of rules. */
-export interface Entries {
+/** BranchEntries of one group in order of time, as far as branches look at them. An extra is the set of rules. */
+export interface BranchEntries {
   readonly times: readonly EpochMs[];
   readonly extras: readonly number[];
   /** Times of the entries of each rule. */
@@ -15,7 +15,7 @@ export interface Entries {
 export type Found = (anchor: EpochMs, window: { readonly from: EpochMs; readonly to: EpochMs }) => void;
 
 /** Calls `found` for the satisfied anchors of a branch in [from, to), in order. */
-export type MatchBranch = (entries: Entries, from: EpochMs, to: EpochMs, found: Found) => void;
+export type MatchBranch = (entries: BranchEntries, from: EpochMs, to: EpochMs, found: Found) => void;
 
 /** The matcher of a branch of a temporal or temporal_ordered condition. */
 export function matchBranch(branch: Branch, ordered: boolean, timespanMs: number): MatchBranch {
@@ -36,7 +36,7 @@ export function bitsOf(rules: readonly number[]): number {
   return bits;
 }
 
-function eachAnchor({ times, extras }: Entries, wanted: number, from: EpochMs, to: EpochMs, visit: (time: EpochMs) => void): void {
+function eachAnchor({ times, extras }: BranchEntries, wanted: number, from: EpochMs, to: EpochMs, visit: (time: EpochMs) => void): void {
   let last = Number.NaN;
   for (let at = lowerBound(times, from); at < times.length && times[at]! < to; at++) {
     if ((extras[at]! & wanted) === 0 || times[at] === last) continue;
@@ -45,7 +45,7 @@ function eachAnchor({ times, extras }: Entries, wanted: number, from: EpochMs, t
   }
 }
 
-function occurs({ ofRule }: Entries, rule: number, from: EpochMs, to: EpochMs): boolean {
+function occurs({ ofRule }: BranchEntries, rule: number, from: EpochMs, to: EpochMs): boolean {
   const times = ofRule[rule]!;
   const at = lowerBound(times, from);
   return at < times.length && times[at]! <= to;
@@ -78,7 +78,7 @@ function completeSequence({ positives }: Branch, anchors: number, timespanMs: nu
 }
 
 /** Every positive in [t, t + timespan], and no negative in [t - timespan, t + timespan]. */
-function allWithout({ positives, negatives }: Branch, timespanMs: number): (entries: Entries, time: EpochMs) => boolean {
+function allWithout({ positives, negatives }: Branch, timespanMs: number): (entries: BranchEntries, time: EpochMs) => boolean {
   return (entries, time) =>
     positives.every((rule) => occurs(entries, rule, time, time + timespanMs)) &&
     !negatives.some((rule) => occurs(entries, rule, time - timespanMs, time + timespanMs));
@@ -88,7 +88,7 @@ function allWithout({ positives, negatives }: Branch, timespanMs: number): (entr
  * A sequence of distinct events of the positives from time t on, within timespan, with no negative between its
  * neighbours: none in [t_last - timespan, t) for leading ones, none in (t_last, t + timespan] for trailing ones.
  */
-function sequenceWithout({ positives, negatives }: Branch, timespanMs: number): (entries: Entries, time: EpochMs) => boolean {
+function sequenceWithout({ positives, negatives }: Branch, timespanMs: number): (entries: BranchEntries, time: EpochMs) => boolean {
   const length = positives.length;
   /** Negatives before the first positive, between neighbours, and after the last. */
   const gaps = Array.from({ length: length + 1 }, (_, gap) =>
@@ -133,7 +133,7 @@ function sequenceWithout({ positives, negatives }: Branch, timespanMs: number): 
 }
 
 /** Latest time before `before` at which one of the rules occurs; -Infinity when none does. */
-function latest(entries: Entries, rules: readonly number[], before: EpochMs): EpochMs {
+function latest(entries: BranchEntries, rules: readonly number[], before: EpochMs): EpochMs {
   let found = Number.NEGATIVE_INFINITY;
   for (const rule of rules) {
     const times = entries.ofRule[rule]!;
@@ -143,7 +143,7 @@ function latest(entries: Entries, rules: readonly number[], before: EpochMs): Ep
   return found;
 }
 
-function lastOf(entries: Entries, rule: number, until: EpochMs): EpochMs {
+function lastOf(entries: BranchEntries, rule: number, until: EpochMs): EpochMs {
   const times = entries.ofRule[rule]!;
   return times[upperBound(times, until) - 1] ?? Number.NEGATIVE_INFINITY;
 }

@@ -1,12 +1,15 @@
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import { revisionOf } from "./alert-maker.ts";
-import type { Entries, MatchBranch } from "./branch-match.ts";
+import type { BranchEntries, MatchBranch } from "./branch-match.ts";
 import { closing } from "./closing.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
-import { addLate, alignDown, bucketAt, dropFirst, emptyGroup, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
+import { Entries } from "./entries.ts";
+import { addLate, alignDown, bucketAt, emptyGroup, mergeLate, shiftBuckets, PRUNE_MIN } from "./group.ts";
 import type { Bucket, Group, Mark } from "./group.ts";
+import { keptFor, valuesOf } from "./keys.ts";
+import type { Key } from "./keys.ts";
 import { identify, innerMark } from "./sliding-state.ts";
 
 /** What a boolean condition asks of the events of its rules. */
@@ -25,7 +28,8 @@ interface BranchingGroup extends Group<number> {
 
 interface BranchingState extends Branching {
   readonly setup: CorrelatorSetup<number>;
-  readonly groups: Map<string, BranchingGroup>;
+  readonly entries: Entries;
+  groups: BranchingGroup[];
   /** Groups with anchors that are not decided, by the span of time that those lie in. */
   readonly undecided: Map<EpochMs, Set<BranchingGroup>>;
   readonly due: Closing<BranchingGroup>;
@@ -45,7 +49,8 @@ export function branching(setup: CorrelatorSetup<number>, condition: Branching):
   const state: BranchingState = {
     ...condition,
     setup,
-    groups: new Map(),
+    entries: new Entries("number"),
+    groups: [],
     undecided: new Map(),
     due: closing(setup.maker),
     behind: [],
@@ -55,16 +60,13 @@ export function branching(setup: CorrelatorSetup<number>, condition: Branching):
     held: 0,
   };
   return {
-    group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<number>(values), decided: Number.NEGATIVE_INFINITY };
-      state.groups.set(key, group);
-      return group;
-    },
-    // Groups come from `group` and `open` alone.
-    add: (group, time, mark, set) => add(state, group as BranchingGroup, time, mark, set),
+    add: (key, time, mark, set) => add(state, key, time, mark, set),
+    // What a condition forbids matters also where nothing that it wants has been.
+    idle: (key) => keptFor(key, setup.slot) === undefined,
+    forget() {},
+    keepFrom: () => state.keepFrom,
     settle() {
-      for (const group of state.behind) mergeLate(group, true);
+      for (const group of state.behind) mergeLate(state.entries, group);
       state.behind = [];
     },
     advance: (watermark, _newest, out) => advance(state, watermark, out),
@@ -73,8 +75,17 @@ export function branching(setup: CorrelatorSetup<number>, condition: Branching):
   };
 }
 
-function add(state: BranchingState, group: BranchingGroup, time: EpochMs, mark: Mark, set: number): void {
-  const { times } = group;
+function open(state: BranchingState, key: Key): BranchingGroup {
+  const group = { ...emptyGroup<number>(key), decided: Number.NEGATIVE_INFINITY };
+  state.setup.keys.hold(key, state.setup.slot, group);
+  state.groups.push(group);
+  return group;
+}
+
+function add(state: BranchingState, key: Key, time: EpochMs, mark: Mark, set: number): void {
+  const { entries } = state;
+  // A slot holds what this correlation has put there.
+  const group = (keptFor(key, state.setup.slot) as BranchingGroup | undefined) ?? open(state, key);
   const { timespanMs } = state.setup;
   state.held++;
   const span = alignDown(time, timespanMs);
@@ -83,15 +94,14 @@ function add(state: BranchingState, group: BranchingGroup, time: EpochMs, mark: 
   else waiting.add(group);
   // Too late: the anchors that it can have changed are decided again, as far as they are still there.
   if (time - timespanMs < group.decided) group.decided = Math.max(time - timespanMs, state.keepFrom + timespanMs);
-  if (times.length > 0 && times[times.length - 1]! > time) {
+  const end = group.at + group.size;
+  if (group.size > 0 && entries.times[end - 1]! > time) {
     if (group.late === undefined) state.behind.push(group);
     addLate(group, time, mark, set);
     return;
   }
-  if (times.length >= group.pruneAt) drop(state, group);
-  times.push(time);
-  group.marks.push(mark);
-  group.extras.push(set);
+  if (end === group.block + group.room && group.size >= PRUNE_MIN) drop(state, group);
+  entries.append(group, time, mark, set);
 }
 
 function advance(state: BranchingState, watermark: EpochMs, out: Alert[]): void {
@@ -119,19 +129,19 @@ function advance(state: BranchingState, watermark: EpochMs, out: Alert[]): void 
 
 /** Evaluates the anchors of a group in [decided, until), in order. */
 function decide(state: BranchingState, group: BranchingGroup, until: EpochMs, changed: Changed<BranchingGroup>[]): void {
-  const { setup, branches } = state;
+  const { setup, branches, entries } = state;
   const from = group.decided;
   if (from >= until) return;
   group.decided = until;
-  const entries = entriesOf(state, group, from - setup.timespanMs, until + setup.timespanMs);
+  const around = entriesOf(state, group, from - setup.timespanMs, until + setup.timespanMs);
   const found: { readonly anchor: EpochMs; readonly from: EpochMs; readonly to: EpochMs; readonly branch: number }[] = [];
   for (const [branch, { match }] of branches.entries()) {
-    match(entries, from, until, (anchor, window) => found.push({ anchor, ...window, branch }));
+    match(around, from, until, (anchor, window) => found.push({ anchor, ...window, branch }));
   }
   found.sort((a, b) => a.anchor - b.anchor || a.branch - b.branch);
   for (const one of found) {
     const bucket = bucketAt(group, alignDown(one.anchor, setup.suppressMs));
-    widen(bucket, group, one.from, one.to, branches[one.branch]!.wanted);
+    widen(bucket, entries, group, one.from, one.to, branches[one.branch]!.wanted);
     state.due.open(group, bucket);
     if (!bucket.touched) {
       bucket.touched = true;
@@ -139,36 +149,43 @@ function decide(state: BranchingState, group: BranchingGroup, until: EpochMs, ch
     }
     if (setup.deliver === undefined || bucket.delivered) continue;
     bucket.delivered = true;
-    const mark = innerMark(setup, group, bucket, lowerBound(group.times, one.from), upperBound(group.times, one.to));
-    setup.deliver({ time: one.anchor, mark, values: group.values });
+    const mark = innerMark(setup, entries, group, bucket, entries.lowerBound(group, one.from), entries.upperBound(group, one.to));
+    setup.deliver({ time: one.anchor, mark, values: valuesOf(group.key) });
   }
 }
 
-/** The entries of a group, with those of each rule in [from, to] by themselves. */
-function entriesOf({ rules }: BranchingState, { times, extras }: BranchingGroup, from: EpochMs, to: EpochMs): Entries {
+/** The entries of a group in [from, to], with those of each rule by themselves. */
+function entriesOf({ rules, entries }: BranchingState, group: BranchingGroup, from: EpochMs, to: EpochMs): BranchEntries {
+  const times: EpochMs[] = [];
+  const extras: number[] = [];
   const ofRule: EpochMs[][] = Array.from({ length: rules }, () => []);
-  for (let at = lowerBound(times, from); at < times.length && times[at]! <= to; at++) {
-    for (let bits = extras[at]!; bits !== 0; bits &= bits - 1) ofRule[31 - Math.clz32(bits & -bits)]!.push(times[at]!);
+  const end = entries.upperBound(group, to);
+  for (let at = entries.lowerBound(group, from); at < end; at++) {
+    const time = entries.times[at]!;
+    times.push(time);
+    extras.push(entries.numbers[at]!);
+    for (let bits = entries.numbers[at]!; bits !== 0; bits &= bits - 1) ofRule[31 - Math.clz32(bits & -bits)]!.push(time);
   }
   return { times, extras, ofRule };
 }
 
 /** Widens a bucket's alert by the wanted events of a satisfied window [from, to]. */
-function widen(bucket: Bucket, { times, extras }: BranchingGroup, from: EpochMs, to: EpochMs, wanted: number): void {
-  let first = lowerBound(times, from);
-  let last = upperBound(times, to) - 1;
-  while ((extras[first]! & wanted) === 0) first++;
-  while ((extras[last]! & wanted) === 0) last--;
+function widen(bucket: Bucket, entries: Entries, group: BranchingGroup, from: EpochMs, to: EpochMs, wanted: number): void {
+  const { times, numbers } = entries;
+  let first = entries.lowerBound(group, from);
+  let last = entries.upperBound(group, to) - 1;
+  while ((numbers[first]! & wanted) === 0) first++;
+  while ((numbers[last]! & wanted) === 0) last--;
   if (times[first]! < bucket.min) bucket.min = times[first]!;
   if (times[last]! > bucket.max) bucket.max = times[last]!;
 }
 
 function emit(state: BranchingState, { group, bucket }: Changed<BranchingGroup>, final: boolean, out: Alert[]): void {
-  const { setup, counted } = state;
-  const from = lowerBound(group.times, bucket.min);
-  const to = upperBound(group.times, bucket.max);
+  const { setup, counted, entries } = state;
+  const from = entries.lowerBound(group, bucket.min);
+  const to = entries.upperBound(group, bucket.max);
   let count = 0;
-  for (let at = from; at < to; at++) if ((group.extras[at]! & counted) !== 0) count++;
+  for (let at = from; at < to; at++) if ((entries.numbers[at]! & counted) !== 0) count++;
   if (count === 0) return;
   const revision = revisionOf(count, 1);
   if (!final && bucket.revision > 0 && (count < 2 * bucket.count || revision <= bucket.revision)) return;
@@ -179,23 +196,26 @@ function emit(state: BranchingState, { group, bucket }: Changed<BranchingGroup>,
   bucket.last = bucket.max;
   bucket.final = final;
   identify(setup, group, bucket);
-  out.push(setup.maker.alert(group.values, bucket, setup.evidence(group, from, to), final));
+  out.push(setup.maker.alert(valuesOf(group.key), bucket, setup.evidence(entries, group, from, to), final));
 }
 
 function drop(state: BranchingState, group: BranchingGroup): void {
-  const count = lowerBound(group.times, state.keepFrom);
-  dropFirst(group, count, true);
+  const { entries } = state;
+  const count = entries.lowerBound(group, state.keepFrom) - group.at;
+  entries.dropFirst(group, count);
   state.held -= count;
-  pruned(group);
 }
 
 function sweep(state: BranchingState): void {
-  const { timespanMs, suppressMs } = state.setup;
-  for (const [key, group] of state.groups) {
+  const { setup, entries, keepFrom } = state;
+  const over = keepFrom + setup.timespanMs;
+  for (const group of state.groups) {
     drop(state, group);
-    const { buckets } = group;
-    while (buckets.length > 0 && buckets[0]!.start + suppressMs <= state.keepFrom + timespanMs) buckets.shift();
-    if (group.times.length === 0 && buckets.length === 0) state.groups.delete(key);
+    shiftBuckets(group, ({ start }) => start + setup.suppressMs <= over);
+    if (group.size > 0 || group.buckets.length > 0) continue;
+    setup.keys.release(group.key, setup.slot);
   }
-  state.sweptFrom = state.keepFrom;
+  state.groups = state.groups.filter((group) => keptFor(group.key, setup.slot) === group);
+  entries.compact(state.groups);
+  state.sweptFrom = keepFrom;
 }

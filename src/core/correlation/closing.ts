@@ -1,5 +1,7 @@
+import type { Extra } from "./entries.ts";
 import type { EpochMs } from "../event.ts";
 import type { AlertMaker } from "./alert-maker.ts";
+import { valuesOf } from "./keys.ts";
 import type { Bucket, Group } from "./group.ts";
 
 /** A bucket of a group, for which something is to be done. */
@@ -17,7 +19,7 @@ export interface Closing<G> {
 }
 
 /** Nothing open. */
-export function closing<G extends Pick<Group<unknown>, "text" | "values">>(maker: AlertMaker): Closing<G> {
+export function closing<G extends Pick<Group<Extra>, "text" | "key">>(maker: AlertMaker): Closing<G> {
   const waiting = new Map<EpochMs, Changed<G>[]>();
   return {
     open(group, bucket) {
@@ -33,7 +35,7 @@ export function closing<G extends Pick<Group<unknown>, "text" | "values">>(maker
       for (const start of starts) {
         const list = waiting.get(start)!;
         waiting.delete(start);
-        for (const { group } of list) group.text ||= maker.groupText(group.values);
+        for (const { group } of list) group.text ||= maker.groupText(valuesOf(group.key));
         list.sort((a, b) => (a.group.text < b.group.text ? -1 : a.group.text > b.group.text ? 1 : 0));
         for (const entry of list) {
           entry.bucket.open = false;

@@ -1,10 +1,13 @@
+import type { Extra } from "./entries.ts";
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
-import { groupKey, takePerRule, takeUniform } from "./intake.ts";
+import { groupValues, takePerRule, takeUniform } from "./intake.ts";
+import { keysOf } from "./keys.ts";
+import type { Keys } from "./keys.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 
 /** What all correlations of an engine share. */
@@ -13,8 +16,8 @@ export interface Shared<E> {
   readonly latenessMs: number;
   readonly evidenceMax: number;
   readonly counters: Counters;
-  /** Makes, or finds, what reads the group of an event from these paths. */
-  keys(paths: readonly string[], fields: readonly Read<E>[]): (event: E) => string | undefined;
+  /** Makes, or finds, the keys of groups that are read from these paths. */
+  keys(paths: readonly string[], fields: readonly Read<E>[]): Keys<E>;
 }
 
 /** A correlation at work, with its doors for events and inner alerts. */
@@ -29,14 +32,14 @@ export interface Assembled<E> {
 }
 
 /** How a type of correlation works: its windows, its evidence, and what it reads of a source. */
-export interface Working<X> {
+export interface Working<X extends Extra> {
   correlator(setup: CorrelatorSetup<X>): Correlator<X>;
   readonly evidence: ChooseEvidence<X>;
   extra<S>(fields: readonly Read<S>[]): ReadExtra<S, X>;
 }
 
 /** Puts a correlation to work. `deliver` hands its alerts to the correlations that refer to it. */
-export function connect<E, X>(
+export function connect<E, X extends Extra>(
   correlation: Correlation<E>,
   shared: Shared<E>,
   deliver: ((inner: InnerEvent) => void) | undefined,
@@ -51,8 +54,23 @@ export function connect<E, X>(
     if (namesAgent(field.name, paths)) agentAt.push(index);
   }
   const names = groupBy.map(({ name }) => name);
+  const missing = (): undefined => undefined;
+  const readers = rules.map((rule) => groupBy.map((field): Read<E> => field.read(rule) ?? missing));
+  const detections = rules.map((_, index) => index).filter((index) => groupBy.every((field) => field.read(rules[index]!) !== null));
+  const [some] = detections;
+  const uniform = sameFields(correlation, detections);
+  // Where rules read their group from different places, or from inner alerts alone, nobody else has the same keys.
+  const keys =
+    uniform && some !== undefined
+      ? shared.keys(
+          groupBy.map((field) => field.path(rules[some]!)),
+          readers[some]!,
+        )
+      : keysOf<E>(readers[0] ?? []);
   const correlator = working.correlator({
     maker: alertMaker(info, names, agentAt, (name) => shared.uuid5(name)),
+    keys,
+    slot: keys.slot(),
     timespanMs: correlation.timespanMs,
     suppressMs: correlation.suppressMs,
     keepMs: correlation.latenessMs ?? shared.latenessMs,
@@ -60,32 +78,23 @@ export function connect<E, X>(
     evidence: working.evidence,
     deliver,
   });
-  const missing = (): undefined => undefined;
-  const readers = rules.map((rule) => groupBy.map((field): Read<E> => field.read(rule) ?? missing));
   const extra = working.extra(fields.map(({ read }): Read<E> => read));
-  const detections = rules.map((_, index) => index).filter((index) => groupBy.every((field) => field.read(rules[index]!) !== null));
-  const [some] = detections;
-  const common = some === undefined ? [] : readers[some]!;
-  // Readers of inner alerts read nothing of events: they must not be remembered as readers of a path.
-  const keyOf =
-    some === undefined
-      ? groupKey(common)
-      : shared.keys(
-          groupBy.map((field) => field.path(rules[some]!)),
-          common,
-        );
   return {
-    take: sameFields(correlation, detections)
-      ? takeUniform(correlator, common, keyOf, extra, counters)
-      : takePerRule(correlator, readers, extra, counters),
+    take: uniform ? takeUniform(correlator, keys, extra, counters) : takePerRule(correlator, keys, readers, extra, counters),
     takeInner(rule, innerNames) {
       const read = (path: string): Read<readonly string[]> => {
         const index = innerNames.indexOf(path);
         return (values) => values[index];
       };
       const group = groupBy.map((field) => read(field.path(rules[rule]!)));
-      const take = takeUniform(correlator, group, groupKey(group), working.extra(fields.map(({ path }) => read(path))), counters);
-      return ({ time, mark, values }) => take(values, time, mark, 1 << rule);
+      const innerExtra = working.extra(fields.map(({ path }) => read(path)));
+      return ({ time, mark, values }) => {
+        const own = groupValues(group, values);
+        const measured = innerExtra(values, 1 << rule);
+        if (measured === undefined) return;
+        if (own === undefined) counters.ungrouped++;
+        else correlator.add(keys.ofValues(own), time, mark, measured);
+      };
     },
     settle: (out) => correlator.settle(out),
     advance: (watermark, newest, out) => correlator.advance(watermark, newest, out),

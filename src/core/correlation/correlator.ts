@@ -1,8 +1,10 @@
+import type { Extra } from "./entries.ts";
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { AlertMaker } from "./alert-maker.ts";
 import type { ChooseEvidence } from "./evidence.ts";
-import type { Group, Mark } from "./group.ts";
+import type { Mark } from "./group.ts";
+import type { Key, Keys } from "./keys.ts";
 
 /** The event that an alert is to the rules that refer to its rule. */
 export interface InnerEvent {
@@ -15,8 +17,11 @@ export interface InnerEvent {
 }
 
 /** What every correlation at work is made from. */
-export interface CorrelatorSetup<X> {
+export interface CorrelatorSetup<X extends Extra> {
   readonly maker: AlertMaker;
+  /** Where its groups are known by their keys, and which of their places are its own. */
+  readonly keys: Pick<Keys<unknown>, "hold" | "release">;
+  readonly slot: number;
   readonly timespanMs: number;
   readonly suppressMs: number;
   /** How long after their alerts are final entries are still kept, for events that come too late. */
@@ -29,11 +34,9 @@ export interface CorrelatorSetup<X> {
 }
 
 /** One correlation at work on its groups. An extra is what the kind needs of an event. */
-export interface Correlator<X> {
-  /** The group of a key; undefined when it has to be opened. */
-  group(key: string): Group<X> | undefined;
-  open(key: string, values: readonly string[]): Group<X>;
-  add(group: Group<X>, time: EpochMs, mark: Mark, extra: X): void;
+export interface Correlator<X extends Extra> {
+  /** Takes an event that belongs to the group of a key. */
+  add(key: Key, time: EpochMs, mark: Mark, extra: X): void;
   /** The end of a batch: evaluates what has changed, and appends the revisions that are due. */
   settle(out: Alert[]): void;
   /**
@@ -43,6 +46,12 @@ export interface Correlator<X> {
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   /** All its inner events before this time have been delivered. */
   reach(): EpochMs;
+  /** Nothing before this time is kept or asked about any more. */
+  keepFrom(): EpochMs;
+  /** The group of a key may be forgotten and made again from its entries, without a change in what is emitted. */
+  idle(key: Key): boolean;
+  /** Forgets the group of a key, which is idle. */
+  forget(key: Key): void;
   /** Entries held now. */
   entries(): number;
 }

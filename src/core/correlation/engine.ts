@@ -7,7 +7,7 @@ import type { Net } from "../sigma/net.ts";
 import { conditionOf, type Predicate } from "../sigma/predicate.ts";
 import type { RuleSet } from "../sigma/rules.ts";
 import type { Mark } from "./group.ts";
-import { sharedKeys } from "./intake.ts";
+import { sharedKeys } from "./keys.ts";
 import type { Counters } from "./intake.ts";
 import { plan } from "./plan.ts";
 import type { Feed, FeedTarget, Part } from "./plan.ts";

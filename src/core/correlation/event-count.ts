@@ -1,5 +1,5 @@
 import type { Threshold } from "../sigma/rules.ts";
-import { emptyGroup, lowerBound } from "./group.ts";
+import { emptyGroup } from "./group.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 import { leastCount, meets, onlyGrows } from "./threshold.ts";
 
@@ -8,25 +8,27 @@ export function eventCount(threshold: Threshold, timespanMs: number): SlidingKin
   const least = leastCount(threshold);
   const grows = onlyGrows(threshold);
   return {
-    keepsExtra: false,
+    extra: "none",
     least,
     open: emptyGroup,
     // With a lower bound alone, the count holds iff the event that is `least` back lies in the window.
-    appended({ times }) {
-      const last = times.length - 1;
-      return last + 1 >= least && times[last + 1 - least]! >= times[last]! - timespanMs;
+    appended({ times }, { at, size }) {
+      const last = at + size - 1;
+      return size >= least && times[last + 1 - least]! >= times[last]! - timespanMs;
     },
     inserting() {},
     merged() {},
     dropping() {},
-    possible: ({ times }, from) => times.length - lowerBound(times, from) >= least,
-    scan({ times }, from, to, hit) {
-      let start = from < to ? lowerBound(times, times[from]! - timespanMs) : 0;
+    possible: (entries, group, from) => group.at + group.size - entries.lowerBound(group, from) >= least,
+    scan(entries, group, from, to, hit) {
+      const { times } = entries;
+      const end = group.at + group.size;
+      let start = from < to ? entries.lowerBound(group, times[from]! - timespanMs) : 0;
       for (let at = from; at < to; at++) {
         const time = times[at]!;
-        if (times[at + 1] === time) continue;
+        if (at + 1 < end && times[at + 1] === time) continue;
         if (grows) {
-          if (at + 1 >= least && times[at + 1 - least]! >= time - timespanMs) hit(time);
+          if (at + 1 - group.at >= least && times[at + 1 - least]! >= time - timespanMs) hit(time);
           continue;
         }
         while (times[start]! < time - timespanMs) start++;

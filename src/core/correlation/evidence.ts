@@ -1,9 +1,9 @@
 import type { EpochMs } from "../event.ts";
-import { lowerBound, upperBound } from "./group.ts";
+import type { Extra, Entries } from "./entries.ts";
 import type { Behind, Group, Mark } from "./group.ts";
 
 /** Chooses the events that prove an alert, among entries [from, to) of a group. */
-export type ChooseEvidence<X> = (group: Group<X>, from: number, to: number) => readonly Mark[];
+export type ChooseEvidence<X extends Extra> = (entries: Entries, group: Group<X>, from: number, to: number) => readonly Mark[];
 
 /** Events that stand behind one inner alert, and behind an alert as a whole: as many as an alert lists as evidence. */
 const BEHIND_MAX = 25;
@@ -11,13 +11,18 @@ const BEHIND_MAX = 25;
 const byUid = (a: Mark, b: Mark): number => (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
 /** The first `max` events by (time, uid). */
-export function firstEvidence(max: number): ChooseEvidence<unknown> {
-  return (group, from, to) => {
+export function firstEvidence(max: number): ChooseEvidence<Extra> {
+  return (entries, group, from, to) => {
+    const { marks } = entries;
     const chosen: Mark[] = [];
     for (let at = from; at < to && chosen.length < max;) {
-      const end = Math.min(to, tieEnd(group, at));
-      if (end === at + 1) chosen.push(group.marks[at]!);
-      else for (const mark of group.marks.slice(at, end).sort(byUid)) if (chosen.length < max) chosen.push(mark);
+      const end = Math.min(to, tieEnd(entries, group, at));
+      if (end === at + 1) chosen.push(marks[at]!);
+      else {
+        const tie: Mark[] = [];
+        for (let index = at; index < end; index++) tie.push(marks[index]!);
+        for (const mark of tie.sort(byUid)) if (chosen.length < max) chosen.push(mark);
+      }
       at = end;
     }
     return chosen;
@@ -30,25 +35,26 @@ export function firstEvidence(max: number): ChooseEvidence<unknown> {
  */
 export function sharedEvidence(max: number, rules: number, wanted = -1): ChooseEvidence<number> {
   const share = Math.max(1, Math.floor(max / rules));
-  return (group, from, to) => {
+  return (entries, group, from, to) => {
+    const { marks, numbers } = entries;
     const chosen: Mark[] = [];
     const left = Array.from({ length: rules }, (_, rule) => ((wanted & (1 << rule)) === 0 ? 0 : share));
     let open = left.filter((quota) => quota > 0).length;
     for (let at = from; at < to && open > 0;) {
-      const end = Math.min(to, tieEnd(group, at));
+      const end = Math.min(to, tieEnd(entries, group, at));
       const tie: number[] = [];
       for (let index = at; index < end; index++) tie.push(index);
-      if (tie.length > 1) tie.sort((a, b) => byUid(group.marks[a]!, group.marks[b]!));
+      if (tie.length > 1) tie.sort((a, b) => byUid(marks[a]!, marks[b]!));
       for (const index of tie) {
         let wanted = false;
-        for (let bits = group.extras[index]!; bits !== 0; bits &= bits - 1) {
+        for (let bits = numbers[index]!; bits !== 0; bits &= bits - 1) {
           const rule = 31 - Math.clz32(bits & -bits);
           if (left[rule]! === 0) continue;
           wanted = true;
           left[rule]!--;
           if (left[rule] === 0) open--;
         }
-        if (wanted) chosen.push(group.marks[index]!);
+        if (wanted) chosen.push(marks[index]!);
       }
       at = end;
     }
@@ -56,20 +62,21 @@ export function sharedEvidence(max: number, rules: number, wanted = -1): ChooseE
   };
 }
 
-function tieEnd<X>(group: Group<X>, at: number): number {
-  const time = group.times[at]!;
-  return group.times[at + 1] === time ? upperBound(group.times, time) : at + 1;
+function tieEnd<X extends Extra>(entries: Entries, group: Group<X>, at: number): number {
+  const time = entries.times[at]!;
+  return at + 1 < group.at + group.size && entries.times[at + 1] === time ? entries.upperBound(group, time) : at + 1;
 }
 
 /** Times of marks that were chosen, in order of time, among the entries of a group from `from` on. */
-export function timesOf<X>({ times, marks }: Group<X>, from: number, chosen: readonly Mark[]): readonly EpochMs[] {
+export function timesOf<X extends Extra>(entries: Entries, group: Group<X>, from: number, chosen: readonly Mark[]): readonly EpochMs[] {
   const found: EpochMs[] = [];
   let at = from;
   for (const mark of chosen) {
-    const time = times[marks.indexOf(mark, at)]!;
+    while (entries.marks[at] !== mark) at++;
+    const time = entries.times[at]!;
     found.push(time);
     // The next one may be of the same time and before this one: ties are chosen by uid, and held as they arrived.
-    at = lowerBound(times, time);
+    at = entries.lowerBound(group, time);
   }
   return found;
 }

@@ -1,5 +1,7 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
+import type { Extra, Entries, Span } from "./entries.ts";
+import type { Key } from "./keys.ts";
 
 /** An event that an inner alert stands for. */
 export interface Behind {
@@ -48,56 +50,26 @@ export interface Bucket {
   baseline: AlertBaseline | undefined;
 }
 
-/** The events of one group of one correlation, in order of time (ties in order of arrival), as parallel arrays. */
-export interface Group<X> {
-  readonly values: readonly string[];
+/** One group of one correlation; its events lie in order of time (ties in order of arrival) in the correlation's `Entries`. */
+export interface Group<X extends Extra> extends Span {
+  readonly key: Key;
   /** Canonical JSON; "" until it is needed. */
   text: string;
-  times: EpochMs[];
-  marks: Mark[];
-  /** What the kind of correlation needs of each event; left empty by kinds that need nothing. */
-  extras: X[];
   late: LateEntries<X> | undefined;
   /** Sorted by start; few. */
   buckets: Bucket[];
-  /** Length at which expired entries are looked for, so that looking costs nothing per event. */
-  pruneAt: number;
 }
 
-/** Groups shorter than this are pruned by sweeps only. */
-const PRUNE_MIN = 64;
+/** What groups without buckets share; the first bucket gets an array of its own. */
+const NO_BUCKETS: Bucket[] = [];
 
 /** A group without events. */
-export function emptyGroup<X>(values: readonly string[]): Group<X> {
-  return { values, text: "", times: [], marks: [], extras: [], late: undefined, buckets: [], pruneAt: PRUNE_MIN };
-}
-
-/** Index of the first entry at or after `time`. */
-export function lowerBound(times: readonly EpochMs[], time: EpochMs): number {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle]! < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Index of the first entry after `time`. */
-export function upperBound(times: readonly EpochMs[], time: EpochMs): number {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (times[middle]! <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+export function emptyGroup<X extends Extra>(key: Key): Group<X> {
+  return { key, text: "", block: 0, room: 0, at: 0, size: 0, late: undefined, buckets: NO_BUCKETS };
 }
 
 /** Puts an entry that is behind the newest one aside until `mergeLate`. */
-export function addLate<X>(group: Group<X>, time: EpochMs, mark: Mark, extra: X): void {
+export function addLate<X extends Extra>(group: Group<X>, time: EpochMs, mark: Mark, extra: X): void {
   const late = (group.late ??= { times: [], marks: [], extras: [] });
   late.times.push(time);
   late.marks.push(mark);
@@ -105,48 +77,37 @@ export function addLate<X>(group: Group<X>, time: EpochMs, mark: Mark, extra: X)
 }
 
 /** Merges what `addLate` put aside, and returns its times, sorted. */
-export function mergeLate<X>(group: Group<X>, keepsExtra: boolean): readonly EpochMs[] {
+export function mergeLate<X extends Extra>(entries: Entries, group: Group<X>): readonly EpochMs[] {
   const late = group.late;
   if (late === undefined) return [];
   group.late = undefined;
   const order = late.times.map((_, index) => index).sort((a, b) => late.times[a]! - late.times[b]! || a - b);
-  const { times, marks, extras } = group;
-  let from = times.length - 1;
-  let to = times.length + order.length - 1;
-  // Grown by pushing, because assigning past the end or setting the length would leave holes and slow arrays.
-  for (const index of order) {
-    times.push(late.times[index]!);
-    marks.push(late.marks[index]!);
-    if (keepsExtra) extras.push(late.extras[index]!);
-  }
+  entries.makeRoom(group, order.length);
+  let from = group.at + group.size - 1;
+  let to = from + order.length;
+  const { times } = entries;
   for (let at = order.length - 1; at >= 0; at--) {
     const index = order[at]!;
     const time = late.times[index]!;
-    for (; from >= 0 && times[from]! > time; from--, to--) {
-      times[to] = times[from]!;
-      marks[to] = marks[from]!;
-      if (keepsExtra) extras[to] = extras[from]!;
-    }
-    times[to] = time;
-    marks[to] = late.marks[index]!;
-    if (keepsExtra) extras[to] = late.extras[index]!;
+    for (; from >= group.at && times[from]! > time; from--, to--) entries.copy(from, to);
+    entries.put(to, time, late.marks[index]!, late.extras[index]!);
     to--;
   }
+  group.size += order.length;
   return order.map((index) => late.times[index]!);
 }
 
-/** Removes the first `count` entries. */
-export function dropFirst<X>(group: Group<X>, count: number, keepsExtra: boolean): void {
-  if (count === 0) return;
-  group.times.splice(0, count);
-  group.marks.splice(0, count);
-  if (keepsExtra) group.extras.splice(0, count);
+/** Forgets the buckets at the front that `over` says are over. */
+export function shiftBuckets<X extends Extra>(group: Group<X>, over: (bucket: Bucket) => boolean): void {
+  const { buckets } = group;
+  let count = 0;
+  while (count < buckets.length && over(buckets[count]!)) count++;
+  if (count === buckets.length) group.buckets = NO_BUCKETS;
+  else if (count > 0) buckets.splice(0, count);
 }
 
-/** Sets the length at which the group is looked at again. */
-export function pruned<X>(group: Group<X>): void {
-  group.pruneAt = Math.max(PRUNE_MIN, 2 * group.times.length);
-}
+/** Groups shorter than this are pruned by sweeps only; longer ones also when their block is full. */
+export const PRUNE_MIN = 64;
 
 /** Start of the span of length `span` that holds `time`, counted from the epoch. */
 export function alignDown(time: EpochMs, span: number): EpochMs {
@@ -155,7 +116,7 @@ export function alignDown(time: EpochMs, span: number): EpochMs {
 }
 
 /** Position of the first bucket that starts at or after `start`. */
-export function firstBucket<X>({ buckets }: Group<X>, start: EpochMs): number {
+export function firstBucket<X extends Extra>({ buckets }: Group<X>, start: EpochMs): number {
   let low = 0;
   let high = buckets.length;
   while (low < high) {
@@ -167,7 +128,7 @@ export function firstBucket<X>({ buckets }: Group<X>, start: EpochMs): number {
 }
 
 /** The bucket that starts at `start`; made when there is none. */
-export function bucketAt<X>(group: Group<X>, start: EpochMs): Bucket {
+export function bucketAt<X extends Extra>(group: Group<X>, start: EpochMs): Bucket {
   const { buckets } = group;
   let at = buckets.length;
   // Nearly always the newest one.
@@ -177,7 +138,8 @@ export function bucketAt<X>(group: Group<X>, start: EpochMs): Bucket {
     if (found !== undefined && found.start === start) return found;
   }
   const bucket = newBucket(start);
-  buckets.splice(at, 0, bucket);
+  if (buckets === NO_BUCKETS) group.buckets = [bucket];
+  else buckets.splice(at, 0, bucket);
   return bucket;
 }
 

@@ -1,13 +1,15 @@
+import type { Extra } from "./entries.ts";
 import type { EpochMs } from "../event.ts";
 import type { EngineStats } from "./types.ts";
 import type { Correlator } from "./correlator.ts";
 import type { Mark } from "./group.ts";
+import type { Key, Keys } from "./keys.ts";
 import { canonicalText, tupleText, usableNumber } from "./values.ts";
 
 /** Reads one value of a source: an event, or the group of an inner alert. */
 export type Read<S> = (source: S) => unknown;
 /** What a kind of correlation needs of a source that matched a set of rules; undefined when it cannot be used. */
-export type ReadExtra<S, X> = (source: S, rules: number) => X | undefined;
+export type ReadExtra<S, X extends Extra> = (source: S, rules: number) => X | undefined;
 /** Takes a source that matched a set of rules, as bits in the order of the correlation's rules. */
 export type Take<S> = (source: S, time: EpochMs, mark: Mark, rules: number) => void;
 /** Counters that a correlation adds to. */
@@ -48,92 +50,56 @@ export function measuredNumber<S>(fields: readonly Read<S>[], least: number): Re
   };
 }
 
-/** Reads the group of sources whose group fields have the same place for every rule; `keyOf` goes with `fields`. */
-export function takeUniform<S, X>(
+/** Takes sources whose group fields have the same place for every rule. */
+export function takeUniform<S, X extends Extra>(
   correlator: Correlator<X>,
-  fields: readonly Read<S>[],
-  keyOf: (source: S) => string | undefined,
+  keys: Keys<S>,
   extraOf: ReadExtra<S, X>,
   counters: Counters,
 ): Take<S> {
   return (source, time, mark, rules) => {
     const extra = extraOf(source, rules);
     if (extra === undefined) return;
-    const key = keyOf(source);
-    if (key === undefined) {
-      counters.ungrouped++;
-      return;
-    }
-    correlator.add(correlator.group(key) ?? correlator.open(key, groupValues(fields, source)), time, mark, extra);
+    const key = keys.of(source);
+    if (key === undefined) counters.ungrouped++;
+    else correlator.add(key, time, mark, extra);
   };
 }
 
 /** Reads the group for each rule by itself; a source belongs to the groups of all its rules. `fields`: per rule. */
-export function takePerRule<S, X>(
+export function takePerRule<S, X extends Extra>(
   correlator: Correlator<X>,
+  keys: Keys<S>,
   fields: readonly (readonly Read<S>[])[],
   extraOf: ReadExtra<S, X>,
   counters: Counters,
 ): Take<S> {
-  const keys = fields.map(groupKey);
   return (source, time, mark, rules) => {
-    const sets = new Map<string, number>();
+    const sets = new Map<Key, number>();
     let ungrouped = false;
     for (let bits = rules; bits !== 0; bits &= bits - 1) {
-      const key = keys[31 - Math.clz32(bits & -bits)]!(source);
-      if (key === undefined) ungrouped = true;
-      else sets.set(key, (sets.get(key) ?? 0) | (bits & -bits));
+      const values = groupValues(fields[31 - Math.clz32(bits & -bits)]!, source);
+      if (values === undefined) ungrouped = true;
+      else {
+        const key = keys.ofValues(values);
+        sets.set(key, (sets.get(key) ?? 0) | (bits & -bits));
+      }
     }
     if (ungrouped) counters.ungrouped++;
     for (const [key, set] of sets) {
       const extra = extraOf(source, set);
-      if (extra === undefined) continue;
-      const first = fields[31 - Math.clz32(set & -set)]!;
-      correlator.add(correlator.group(key) ?? correlator.open(key, groupValues(first, source)), time, mark, extra);
+      if (extra !== undefined) correlator.add(key, time, mark, extra);
     }
   };
 }
 
-/** A text that is the same for equal groups only; undefined when a group field is missing. */
-export function groupKey<S>(fields: readonly Read<S>[]): (source: S) => string | undefined {
-  const [first] = fields;
-  if (first === undefined) return () => "";
-  if (fields.length === 1) return (source) => canonicalText(first(source));
-  return (source) => {
-    let key = "";
-    for (const read of fields) {
-      const text = canonicalText(read(source));
-      if (text === undefined) return undefined;
-      key += `${text.length}:${text}`;
-    }
-    return key;
-  };
-}
-
-function groupValues<S>(fields: readonly Read<S>[], source: S): readonly string[] {
-  return fields.map((read) => canonicalText(read(source))!);
-}
-
-/** As `groupKey`; correlations that group by the same paths share the text of an event. */
-export function sharedKeys<S>(): (paths: readonly string[], fields: readonly Read<S>[]) => (source: S) => string | undefined {
-  const known = new Map<string, (source: S) => string | undefined>();
-  return (paths, fields) => {
-    const name = tupleText(paths);
-    const found = known.get(name);
-    if (found !== undefined) return found;
-    const keyOf = groupKey(fields);
-    let last: S | undefined;
-    let text: string | undefined;
-    const remembering = (source: S): string | undefined => {
-      if (source !== last) {
-        last = source;
-        text = keyOf(source);
-      }
-      return text;
-    };
-    // A text that is a field of the event is quicker read than compared.
-    const made = fields.length > 1 ? remembering : keyOf;
-    known.set(name, made);
-    return made;
-  };
+/** The texts of group fields; undefined when one is missing. */
+export function groupValues<S>(fields: readonly Read<S>[], source: S): readonly string[] | undefined {
+  const values: string[] = [];
+  for (const read of fields) {
+    const text = canonicalText(read(source));
+    if (text === undefined) return undefined;
+    values.push(text);
+  }
+  return values;
 }

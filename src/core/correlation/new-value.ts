@@ -4,8 +4,11 @@ import { closing } from "./closing.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
 import { eventsOf } from "./evidence.ts";
-import { addLate, alignDown, emptyGroup, lowerBound, mergeLate } from "./group.ts";
-import type { Group, Mark } from "./group.ts";
+import { alignDown } from "./group.ts";
+import type { Mark } from "./group.ts";
+import { keptFor, valuesOf } from "./keys.ts";
+import type { Key } from "./keys.ts";
+import { lowerBound } from "./sorted.ts";
 import { emitTally, newTally, tallyEvent } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 
@@ -17,8 +20,17 @@ export interface Novelty {
   readonly evidenceMax: number;
 }
 
-/** A group whose entries are the events that are not decided yet. */
-interface NoveltyGroup extends Group<string> {
+/** A group with the events that are not decided yet. */
+interface NoveltyGroup {
+  readonly key: Key;
+  /** Canonical JSON; "" until it is needed. */
+  text: string;
+  times: EpochMs[];
+  marks: Mark[];
+  /** Values, as texts. */
+  extras: string[];
+  /** Some came behind the newest one. */
+  unsorted: boolean;
   /** Time of its first event ever. */
   first: EpochMs;
   /** Latest decided time of each value. */
@@ -29,7 +41,7 @@ interface NoveltyGroup extends Group<string> {
 interface NoveltyState {
   readonly setup: CorrelatorSetup<string>;
   readonly novelty: Novelty;
-  readonly groups: Map<string, NoveltyGroup>;
+  readonly groups: NoveltyGroup[];
   readonly undecided: Set<NoveltyGroup>;
   readonly due: Closing<NoveltyGroup>;
   reached: EpochMs;
@@ -45,41 +57,63 @@ export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Corr
   const state: NoveltyState = {
     setup,
     novelty,
-    groups: new Map(),
+    groups: [],
     undecided: new Set(),
     due: closing(setup.maker),
     reached: Number.NEGATIVE_INFINITY,
     sweptAt: Number.NEGATIVE_INFINITY,
   };
   return {
-    group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<string>(values), first: Number.POSITIVE_INFINITY, latest: new Map(), tallies: new Map() };
-      state.groups.set(key, group);
-      return group;
-    },
-    add(found, time, mark, value) {
-      // Groups come from `group` and `open` alone.
-      const group = found as NoveltyGroup;
+    add(key, time, mark, value) {
+      // A slot holds what this correlation has put there.
+      const group = (keptFor(key, setup.slot) as NoveltyGroup | undefined) ?? open(state, key);
       state.undecided.add(group);
       const { times } = group;
-      if (times.length > 0 && times[times.length - 1]! > time) {
-        addLate(group, time, mark, value);
-        return;
-      }
+      if (times.length > 0 && times[times.length - 1]! > time) group.unsorted = true;
       times.push(time);
       group.marks.push(mark);
       group.extras.push(value);
     },
+    // What was seen is what decides.
+    idle: (key) => keptFor(key, setup.slot) === undefined,
+    forget() {},
+    keepFrom: () => Number.NEGATIVE_INFINITY,
     settle() {},
     advance: (watermark, _newest, out) => advance(state, watermark, out),
     reach: () => state.reached,
     entries() {
       let held = 0;
-      for (const { times, latest } of state.groups.values()) held += times.length + latest.size;
+      for (const { times, latest } of state.groups) held += times.length + latest.size;
       return held;
     },
   };
+}
+
+function open({ setup, groups }: NoveltyState, key: Key): NoveltyGroup {
+  const group: NoveltyGroup = {
+    key,
+    text: "",
+    times: [],
+    marks: [],
+    extras: [],
+    unsorted: false,
+    first: Number.POSITIVE_INFINITY,
+    latest: new Map(),
+    tallies: new Map(),
+  };
+  setup.keys.hold(key, setup.slot, group);
+  groups.push(group);
+  return group;
+}
+
+/** In order of time; ties in order of arrival. */
+function sort(group: NoveltyGroup): void {
+  const { times, marks, extras } = group;
+  const order = times.map((_, index) => index).sort((a, b) => times[a]! - times[b]! || a - b);
+  group.times = order.map((index) => times[index]!);
+  group.marks = order.map((index) => marks[index]!);
+  group.extras = order.map((index) => extras[index]!);
+  group.unsorted = false;
 }
 
 function advance(state: NoveltyState, watermark: EpochMs, out: Alert[]): void {
@@ -87,16 +121,16 @@ function advance(state: NoveltyState, watermark: EpochMs, out: Alert[]): void {
   state.reached = watermark;
   const changed: Changed<NoveltyGroup>[] = [];
   for (const group of state.undecided) {
-    mergeLate(group, true);
+    if (group.unsorted) sort(group);
     decide(state, group, watermark, changed);
     if (group.times.length === 0) state.undecided.delete(group);
   }
   for (const { group, bucket } of changed) {
     bucket.touched = false;
-    if (setup.alerts) emitTally(setup.maker, group.values, group.tallies.get(bucket.start)!, false, out);
+    if (setup.alerts) emitTally(setup.maker, valuesOf(group.key), group.tallies.get(bucket.start)!, false, out);
   }
   state.due.close(watermark - setup.suppressMs, ({ group, bucket }) => {
-    if (setup.alerts) emitTally(setup.maker, group.values, group.tallies.get(bucket.start)!, true, out);
+    if (setup.alerts) emitTally(setup.maker, valuesOf(group.key), group.tallies.get(bucket.start)!, true, out);
   });
   const step = novelty.lookbackMs / 8 + setup.suppressMs + setup.keepMs;
   if (watermark - state.sweptAt >= step) sweep(state, watermark - setup.keepMs);
@@ -142,15 +176,15 @@ function fire(state: NoveltyState, group: NoveltyGroup, time: EpochMs, fired: re
   }
   if (setup.deliver === undefined || bucket.delivered) return;
   bucket.delivered = true;
-  bucket.id ||= setup.maker.id(setup.maker.groupText(group.values), start);
+  bucket.id ||= setup.maker.id(setup.maker.groupText(valuesOf(group.key)), start);
   // The first events of the bucket are the window of the earliest anchor.
-  const agents = setup.maker.agents(group.values, tally.marks);
-  setup.deliver({ time, mark: { uid: bucket.id, agents, behind: eventsOf(tally.marks, tally.times) }, values: group.values });
+  const agents = setup.maker.agents(valuesOf(group.key), tally.marks);
+  setup.deliver({ time, mark: { uid: bucket.id, agents, behind: eventsOf(tally.marks, tally.times) }, values: valuesOf(group.key) });
 }
 
 /** Forgets values that were last seen too long ago, and buckets that are over. */
 function sweep(state: NoveltyState, before: EpochMs): void {
-  for (const group of state.groups.values()) {
+  for (const group of state.groups) {
     for (const [value, time] of group.latest) if (time < before - state.novelty.lookbackMs) group.latest.delete(value);
     for (const start of group.tallies.keys()) if (start + state.setup.suppressMs <= before) group.tallies.delete(start);
   }

@@ -1,10 +1,14 @@
+import type { Extra } from "./entries.ts";
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import { closing } from "./closing.ts";
 import type { Changed } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
-import { addLate, alignDown, bucketAt, dropFirst, firstBucket, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
+import { Entries } from "./entries.ts";
+import { addLate, alignDown, bucketAt, firstBucket, mergeLate, shiftBuckets, PRUNE_MIN } from "./group.ts";
 import type { Group, Mark } from "./group.ts";
+import { keptFor } from "./keys.ts";
+import type { Key } from "./keys.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 import { deliver, emit, hit, touch } from "./sliding-state.ts";
 import type { SlidingState } from "./sliding-state.ts";
@@ -13,12 +17,17 @@ import type { SlidingState } from "./sliding-state.ts";
  * Closed windows that slide, anchored at each event. With `grows` the condition has lower bounds alone: satisfied
  * anchors are found as events come, and stay. Without, anchors are evaluated when the watermark has passed their bucket.
  */
-export function sliding<X, G extends Group<X>>(setup: CorrelatorSetup<X>, kind: SlidingKind<X, G>, grows: boolean): Correlator<X> {
+export function sliding<X extends Extra, G extends Group<X>>(
+  setup: CorrelatorSetup<X>,
+  kind: SlidingKind<X, G>,
+  grows: boolean,
+): Correlator<X> {
   const state: SlidingState<X, G> = {
     setup,
     kind,
     grows,
-    groups: new Map(),
+    entries: new Entries(kind.extra),
+    groups: [],
     due: closing(setup.maker),
     behind: [],
     touched: [],
@@ -30,14 +39,10 @@ export function sliding<X, G extends Group<X>>(setup: CorrelatorSetup<X>, kind: 
     held: 0,
   };
   return {
-    group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = kind.open(values);
-      state.groups.set(key, group);
-      return group;
-    },
-    // Groups come from `group` and `open` alone, so that they are of the kind.
-    add: (group, time, mark, extra) => add(state, group as G, time, mark, extra),
+    add: (key, time, mark, extra) => add(state, key, time, mark, extra),
+    idle: (key) => idle(state, key),
+    forget: (key) => forget(state, key),
+    keepFrom: () => state.keepFrom,
     settle: (out) => settle(state, out),
     advance: (watermark, _newest, out) => advance(state, watermark, out),
     reach: () => (grows ? state.reached : alignDown(state.reached, setup.suppressMs)),
@@ -45,31 +50,31 @@ export function sliding<X, G extends Group<X>>(setup: CorrelatorSetup<X>, kind: 
   };
 }
 
-function add<X, G extends Group<X>>(state: SlidingState<X, G>, group: G, time: EpochMs, mark: Mark, extra: X): void {
-  const { kind, grows } = state;
-  const { times } = group;
+function add<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, key: Key, time: EpochMs, mark: Mark, extra: X): void {
+  const { kind, grows, entries } = state;
+  // A slot holds what this correlation has put there.
+  const group = (keptFor(key, state.setup.slot) as G | undefined) ?? open(state, key);
   state.held++;
-  if (times.length > 0 && times[times.length - 1]! > time) {
+  const end = group.at + group.size;
+  if (group.size > 0 && entries.times[end - 1]! > time) {
     if (group.late === undefined) state.behind.push(group);
     addLate(group, time, mark, extra);
     return;
   }
-  if (times.length === 0) {
-    // A first push would reserve room for seventeen entries, and most groups of many never get a second.
-    group.times = [time];
-    group.marks = [mark];
-    if (kind.keepsExtra) group.extras = [extra];
-  } else {
-    if (times.length >= group.pruneAt) drop(state, group);
-    times.push(time);
-    group.marks.push(mark);
-    if (kind.keepsExtra) group.extras.push(extra);
-  }
+  if (end === group.block + group.room && group.size >= PRUNE_MIN) drop(state, group);
+  entries.append(group, time, mark, extra);
   if (!grows) touch(state, group, bucketAt(group, alignDown(time, state.setup.suppressMs)));
-  else if (kind.appended(group)) hit(state, group, time);
+  else if (kind.appended(entries, group)) hit(state, group, time);
 }
 
-function settle<X, G extends Group<X>>(state: SlidingState<X, G>, out: Alert[]): void {
+function open<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, key: Key): G {
+  const group = state.kind.open(key);
+  state.setup.keys.hold(key, state.setup.slot, group);
+  state.groups.push(group);
+  return group;
+}
+
+function settle<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, out: Alert[]): void {
   if (state.behind.length > 0) {
     for (const group of state.behind) merge(state, group);
     state.behind = [];
@@ -86,42 +91,44 @@ function settle<X, G extends Group<X>>(state: SlidingState<X, G>, out: Alert[]):
 }
 
 /** Merges what came behind the newest entry, and evaluates the anchors that it can have changed. */
-function merge<X, G extends Group<X>>(state: SlidingState<X, G>, group: G): void {
+function merge<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, group: G): void {
   const { kind, grows, setup } = state;
   const late = group.late!;
-  if (grows) for (let at = 0; at < late.times.length; at++) kind.inserting(group, late.times[at]!, late.extras[at]!);
-  const times = mergeLate(group, kind.keepsExtra);
+  const { entries } = state;
+  if (grows) for (let at = 0; at < late.times.length; at++) kind.inserting(entries, group, late.times[at]!, late.extras[at]!);
+  const times = mergeLate(entries, group);
   if (!grows) {
     for (const time of times) touch(state, group, bucketAt(group, alignDown(time, setup.suppressMs)));
     return;
   }
-  kind.merged(group);
+  kind.merged(entries, group);
   const found = (time: EpochMs): void => hit(state, group, time);
   for (let at = 0; at < times.length;) {
     const from = times[at]!;
     let end = from + setup.timespanMs;
     for (at++; at < times.length && times[at]! <= end; at++) end = times[at]! + setup.timespanMs;
-    if (!kind.possible(group, from - setup.timespanMs)) continue;
-    kind.scan(group, firstUnknown(group, lowerBound(group.times, from), setup.suppressMs), upperBound(group.times, end), found);
+    if (!kind.possible(entries, group, from - setup.timespanMs)) continue;
+    kind.scan(entries, group, firstUnknown(state, group, entries.lowerBound(group, from)), entries.upperBound(group, end), found);
   }
   for (const time of times) touchAround(state, group, time);
 }
 
 /** The first entry from `at` on that is not between satisfied anchors of its bucket: those need no scan again. */
-function firstUnknown<X>(group: Group<X>, at: number, suppressMs: EpochMs): number {
-  const { times, buckets } = group;
-  for (let index = at; index < times.length;) {
-    const time = times[index]!;
-    const start = alignDown(time, suppressMs);
-    const bucket = buckets[firstBucket(group, start)];
-    if (bucket === undefined || bucket.start !== start || time < bucket.min || time > bucket.max) return index;
-    index = upperBound(times, bucket.max);
+function firstUnknown<X extends Extra, G extends Group<X>>({ entries, setup }: SlidingState<X, G>, group: G, position: number): number {
+  const { times } = entries;
+  const end = group.at + group.size;
+  for (let at = position; at < end;) {
+    const time = times[at]!;
+    const start = alignDown(time, setup.suppressMs);
+    const bucket = group.buckets[firstBucket(group, start)];
+    if (bucket === undefined || bucket.start !== start || time < bucket.min || time > bucket.max) return at;
+    at = entries.upperBound(group, bucket.max);
   }
-  return times.length;
+  return end;
 }
 
 /** The count of an alert grows with any event between its first and last. */
-function touchAround<X, G extends Group<X>>(state: SlidingState<X, G>, group: G, time: EpochMs): void {
+function touchAround<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, group: G, time: EpochMs): void {
   const { timespanMs, suppressMs } = state.setup;
   const { buckets } = group;
   for (let at = firstBucket(group, time - suppressMs); at < buckets.length; at++) {
@@ -131,7 +138,7 @@ function touchAround<X, G extends Group<X>>(state: SlidingState<X, G>, group: G,
   }
 }
 
-function advance<X, G extends Group<X>>(state: SlidingState<X, G>, watermark: EpochMs, out: Alert[]): void {
+function advance<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, watermark: EpochMs, out: Alert[]): void {
   const { timespanMs, suppressMs, keepMs } = state.setup;
   state.reached = watermark;
   if (state.grows) deliver(state);
@@ -141,39 +148,59 @@ function advance<X, G extends Group<X>>(state: SlidingState<X, G>, watermark: Ep
   if (state.keepFrom - state.sweptFrom >= (timespanMs + suppressMs + keepMs) / 2) sweep(state);
 }
 
-function close<X, G extends Group<X>>(state: SlidingState<X, G>, entry: Changed<G>, out: Alert[]): void {
+function close<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, entry: Changed<G>, out: Alert[]): void {
   const { group, bucket } = entry;
   if (!state.grows) {
-    const from = lowerBound(group.times, bucket.start);
-    const to = lowerBound(group.times, bucket.start + state.setup.suppressMs);
+    const { entries } = state;
+    const from = entries.lowerBound(group, bucket.start);
+    const to = entries.lowerBound(group, bucket.start + state.setup.suppressMs);
     bucket.min = Number.POSITIVE_INFINITY;
     bucket.max = Number.NEGATIVE_INFINITY;
     // Marked as touched so that it is not noted again: it is being dealt with.
     bucket.touched = true;
-    state.kind.scan(group, from, to, (time) => hit(state, group, time));
+    state.kind.scan(entries, group, from, to, (time) => hit(state, group, time));
     bucket.touched = false;
   }
   if (bucket.max !== Number.NEGATIVE_INFINITY && state.setup.alerts) emit(state, entry, true, out);
 }
 
-function drop<X, G extends Group<X>>(state: SlidingState<X, G>, group: G): void {
-  const count = lowerBound(group.times, state.keepFrom);
-  if (count > 0) {
-    if (state.grows) state.kind.dropping(group, count);
-    dropFirst(group, count, state.kind.keepsExtra);
-    state.held -= count;
-  }
-  pruned(group);
+function drop<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, group: G): void {
+  const { entries } = state;
+  const count = entries.lowerBound(group, state.keepFrom) - group.at;
+  if (count === 0) return;
+  if (state.grows) state.kind.dropping(entries, group, count);
+  entries.dropFirst(group, count);
+  state.held -= count;
 }
 
-function sweep<X, G extends Group<X>>(state: SlidingState<X, G>): void {
-  const { timespanMs, suppressMs } = state.setup;
-  for (const [key, group] of state.groups) {
+function sweep<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>): void {
+  const { setup, entries, keepFrom } = state;
+  const over = keepFrom + setup.timespanMs;
+  for (const group of state.groups) {
     drop(state, group);
-    const { buckets } = group;
     // A bucket's windows end with it, so what ends before the kept anchors is over.
-    while (buckets.length > 0 && buckets[0]!.start + suppressMs <= state.keepFrom + timespanMs) buckets.shift();
-    if (group.times.length === 0 && buckets.length === 0) state.groups.delete(key);
+    shiftBuckets(group, ({ start }) => start + setup.suppressMs <= over);
+    if (group.size === 0 && group.buckets.length === 0) leave(setup, group.key);
   }
-  state.sweptFrom = state.keepFrom;
+  state.groups = state.groups.filter((group) => keptFor(group.key, setup.slot) === group);
+  entries.compact(state.groups);
+  state.sweptFrom = keepFrom;
+}
+
+function idle<X extends Extra, G extends Group<X>>({ setup }: SlidingState<X, G>, key: Key): boolean {
+  const group = keptFor(key, setup.slot) as G | undefined;
+  return group === undefined || (group.buckets.length === 0 && group.late === undefined);
+}
+
+function forget<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, key: Key): void {
+  const group = keptFor(key, state.setup.slot) as G | undefined;
+  if (group === undefined) return;
+  state.held -= group.size;
+  state.entries.release(group);
+  leave(state.setup, key);
+  state.groups = state.groups.filter((other) => other !== group);
+}
+
+function leave<X extends Extra>(setup: CorrelatorSetup<X>, key: Key): void {
+  setup.keys.release(key, setup.slot);
 }

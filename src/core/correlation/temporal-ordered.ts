@@ -1,5 +1,6 @@
 import type { EpochMs } from "../event.ts";
-import { emptyGroup, lowerBound } from "./group.ts";
+import type { Entries } from "./entries.ts";
+import { emptyGroup } from "./group.ts";
 import type { Group } from "./group.ts";
 import { chain } from "./chain.ts";
 import type { Chain } from "./chain.ts";
@@ -19,43 +20,46 @@ interface OrderedGroup extends Group<number> {
  * have no order among themselves. Any valid assignment counts. An extra is the set of rules.
  */
 export function temporalOrdered(timespanMs: number, rules: number): SlidingKind<number, OrderedGroup> {
-  /** Progress after the entries of the window that ends at entry `to - 1`. */
-  function replay({ times, extras }: Group<number>, to: number): Chain {
+  /** Progress after the entries of the window at the newest one. */
+  function replay(entries: Entries, group: Group<number>): Chain {
     const progress = chain(rules);
-    if (to === 0) return progress;
-    for (let at = lowerBound(times, times[to - 1]! - timespanMs); at < to; at++) progress.take(times[at]!, extras[at]!);
+    const { times, numbers } = entries;
+    const end = group.at + group.size;
+    for (let at = entries.lowerBound(group, times[end - 1]! - timespanMs); at < end; at++) progress.take(times[at]!, numbers[at]!);
     return progress;
   }
   return {
-    keepsExtra: true,
+    extra: "number",
     least: rules,
-    open(values) {
+    open(key) {
       const latest = Array.from({ length: rules }, () => Number.NEGATIVE_INFINITY);
-      return { ...emptyGroup<number>(values), progress: chain(rules), latest };
+      return { ...emptyGroup<number>(key), progress: chain(rules), latest };
     },
-    appended(group) {
-      const { times, extras, latest } = group;
-      const time = times[times.length - 1]!;
-      const set = extras[extras.length - 1]!;
+    appended(entries, group) {
+      const { latest, at, size } = group;
+      const time = entries.times[at + size - 1]!;
+      const set = entries.numbers[at + size - 1]!;
       note(latest, set, time);
       if (group.progress !== undefined) group.progress.take(time, set);
       // A replay can wait as long as some rule is missing.
-      else if (all(latest, time - timespanMs)) group.progress = replay(group, times.length);
+      else if (all(latest, time - timespanMs)) group.progress = replay(entries, group);
       return group.progress !== undefined && group.progress.latestStart() >= time - timespanMs;
     },
-    inserting: ({ latest }, time, set) => note(latest, set, time),
-    merged(group) {
+    inserting: (_, { latest }, time, set) => note(latest, set, time),
+    merged(_, group) {
       group.progress = undefined;
     },
     dropping() {},
-    possible: ({ latest }, from) => all(latest, from),
-    scan({ times, extras }, from, to, hit) {
+    possible: (_, { latest }, from) => all(latest, from),
+    scan(entries, group, from, to, hit) {
       if (from >= to) return;
+      const { times, numbers } = entries;
+      const end = group.at + group.size;
       const progress = chain(rules);
-      for (let at = lowerBound(times, times[from]! - timespanMs); at < to; at++) {
+      for (let at = entries.lowerBound(group, times[from]! - timespanMs); at < to; at++) {
         const time = times[at]!;
-        progress.take(time, extras[at]!);
-        if (at >= from && times[at + 1] !== time && progress.latestStart() >= time - timespanMs) hit(time);
+        progress.take(time, numbers[at]!);
+        if (at >= from && (at + 1 === end || times[at + 1] !== time) && progress.latestStart() >= time - timespanMs) hit(time);
       }
     },
   };

@@ -1,6 +1,6 @@
 import type { Threshold } from "../sigma/rules.ts";
 import type { EpochMs } from "../event.ts";
-import { emptyGroup, lowerBound } from "./group.ts";
+import { emptyGroup } from "./group.ts";
 import type { Group } from "./group.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 import { leastCount, meets } from "./threshold.ts";
@@ -23,29 +23,31 @@ export function temporal(threshold: Threshold, timespanMs: number, rules: number
   };
   const least = leastCount(threshold);
   return {
-    keepsExtra: true,
+    extra: "number",
     least,
-    open: (values) => ({ ...emptyGroup<number>(values), latest: never() }),
-    appended({ latest, times, extras }) {
-      const time = times[times.length - 1]!;
-      note(latest, extras[extras.length - 1]!, time);
+    open: (key) => ({ ...emptyGroup<number>(key), latest: never() }),
+    appended({ times, numbers }, { at, size, latest }) {
+      const time = times[at + size - 1]!;
+      note(latest, numbers[at + size - 1]!, time);
       return holds(latest, time);
     },
-    inserting: ({ latest }, time, set) => note(latest, set, time),
+    inserting: (_, { latest }, time, set) => note(latest, set, time),
     merged() {},
     dropping() {},
-    possible({ latest }, from) {
+    possible(_, { latest }, from) {
       let present = 0;
       for (const seen of latest) if (seen >= from) present++;
       return present >= least;
     },
-    scan({ times, extras }, from, to, hit) {
+    scan(entries, group, from, to, hit) {
       if (from >= to) return;
+      const { times, numbers } = entries;
+      const end = group.at + group.size;
       const latest = never();
-      for (let at = lowerBound(times, times[from]! - timespanMs); at < to; at++) {
+      for (let at = entries.lowerBound(group, times[from]! - timespanMs); at < to; at++) {
         const time = times[at]!;
-        note(latest, extras[at]!, time);
-        if (at >= from && times[at + 1] !== time && holds(latest, time)) hit(time);
+        note(latest, numbers[at]!, time);
+        if (at >= from && (at + 1 === end || times[at + 1] !== time) && holds(latest, time)) hit(time);
       }
     },
   };

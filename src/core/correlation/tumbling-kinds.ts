@@ -7,16 +7,16 @@ import type { TumblingKind } from "./tumbling.ts";
 
 /** event_count without a lower bound. */
 export function countPerWindow(threshold: Threshold): TumblingKind<0> {
-  return { keepsExtra: false, emptyHolds: meets(threshold, 0), holds: (_, from, to) => meets(threshold, to - from) };
+  return { extra: "none", emptyHolds: meets(threshold, 0), holds: (_entries, _group, from, to) => meets(threshold, to - from) };
 }
 
 /** value_count without a lower bound. */
 export function valuesPerWindow(threshold: Threshold): TumblingKind<string> {
   return {
-    keepsExtra: true,
+    extra: "text",
     emptyHolds: meets(threshold, 0),
-    holds({ extras }, from, to) {
-      return meets(threshold, distinctOf(extras, from, to));
+    holds({ texts }, _group, from, to) {
+      return meets(threshold, distinctOf(texts, from, to));
     },
   };
 }
@@ -24,11 +24,11 @@ export function valuesPerWindow(threshold: Threshold): TumblingKind<string> {
 /** temporal without a lower bound. */
 export function rulesPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
-    keepsExtra: true,
+    extra: "number",
     emptyHolds: meets(threshold, 0),
-    holds({ extras }, from, to) {
+    holds({ numbers }, _group, from, to) {
       let set = 0;
-      for (let at = from; at < to; at++) set |= extras[at]!;
+      for (let at = from; at < to; at++) set |= numbers[at]!;
       let present = 0;
       for (; set !== 0; set &= set - 1) present++;
       return meets(threshold, present);
@@ -39,10 +39,10 @@ export function rulesPerWindow(threshold: Threshold): TumblingKind<number> {
 /** value_sum without a lower bound; numbers may be negative. */
 export function sumPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
-    keepsExtra: true,
+    extra: "number",
     emptyHolds: meets(threshold, 0),
-    holds({ extras }, from, to) {
-      const sum = sumOf(extras, from, to);
+    holds({ numbers }, _group, from, to) {
+      const sum = sumOf(numbers, from, to);
       return meetsExactly(threshold, (limit) => compareSum(sum, limit));
     },
   };
@@ -51,9 +51,9 @@ export function sumPerWindow(threshold: Threshold): TumblingKind<number> {
 /** value_avg: the mean, rounded once. A window without numbers has none. */
 export function meanPerWindow(threshold: Threshold): TumblingKind<number> {
   return {
-    keepsExtra: true,
+    extra: "number",
     emptyHolds: false,
-    holds: ({ extras }, from, to) => from < to && meets(threshold, meanOf(sumOf(extras, from, to), to - from)),
+    holds: ({ numbers }, _group, from, to) => from < to && meets(threshold, meanOf(sumOf(numbers, from, to), to - from)),
   };
 }
 
@@ -61,21 +61,22 @@ export function meanPerWindow(threshold: Threshold): TumblingKind<number> {
 export function percentilePerWindow(threshold: Threshold, percentile: number): TumblingKind<number> {
   const of = percentileOf(percentile);
   return {
-    keepsExtra: true,
+    extra: "number",
     emptyHolds: false,
-    holds: ({ extras }, from, to) => from < to && meets(threshold, of(extras.slice(from, to))),
+    holds: ({ numbers }, _group, from, to) =>
+      from < to && meets(threshold, of(Array.from({ length: to - from }, (_, index) => numbers[from + index]!))),
   };
 }
 
 /** Number of distinct values in [from, to). */
-export function distinctOf(values: readonly string[], from: number, to: number): number {
+export function distinctOf(values: { readonly [position: number]: string }, from: number, to: number): number {
   const distinct = new Set<string>();
   for (let at = from; at < to; at++) distinct.add(values[at]!);
   return distinct.size;
 }
 
 /** Exact sum of [from, to). */
-export function sumOf(numbers: readonly number[], from: number, to: number): ExactSum {
+export function sumOf(numbers: { readonly [position: number]: number }, from: number, to: number): ExactSum {
   const sum = exactSum();
   for (let at = from; at < to; at++) addExactly(sum, numbers[at]!);
   return sum;

@@ -3,35 +3,40 @@ import type { EpochMs } from "../event.ts";
 import { closing } from "./closing.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
-import { addLate, alignDown, bucketAt, dropFirst, emptyGroup, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
+import { Entries } from "./entries.ts";
+import type { Extra, ExtraKind } from "./entries.ts";
+import { addLate, alignDown, bucketAt, emptyGroup, mergeLate, shiftBuckets, PRUNE_MIN } from "./group.ts";
 import type { Group, Mark } from "./group.ts";
+import { keptFor, valuesOf } from "./keys.ts";
+import type { Key } from "./keys.ts";
 import { identify, innerMark } from "./sliding-state.ts";
 
 /** What is special about a kind of correlation whose windows tumble. */
-export interface TumblingKind<X> {
-  readonly keepsExtra: boolean;
+export interface TumblingKind<X extends Extra> {
+  readonly extra: ExtraKind;
   /** The condition can hold for a window without events. */
   readonly emptyHolds: boolean;
   /**
    * Whether the condition holds for entries [from, to) of a group: the window that starts at `start`, perhaps empty;
    * with what it compares, if it does. Asked in order of windows.
    */
-  holds(group: Group<X>, from: number, to: number, start: EpochMs): boolean | AlertBaseline;
+  holds(entries: Entries, group: Group<X>, from: number, to: number, start: EpochMs): boolean | AlertBaseline;
   /** It knows of windows of the group that still matter to windows from `from` on. */
   remembers?(group: Group<X>, from: EpochMs): boolean;
 }
 
 /** A group that remembers for which window it was last noted. */
-interface TumblingGroup<X> extends Group<X> {
+interface TumblingGroup<X extends Extra> extends Group<X> {
   noted: EpochMs;
 }
 
 /** A correlation with tumbling windows at work. */
-interface TumblingState<X> {
+interface TumblingState<X extends Extra> {
   readonly setup: CorrelatorSetup<X>;
   readonly kind: TumblingKind<X>;
   readonly grouped: boolean;
-  readonly groups: Map<string, TumblingGroup<X>>;
+  readonly entries: Entries;
+  groups: TumblingGroup<X>[];
   /** Groups with an event in a window, by the window's start. */
   readonly seen: Map<EpochMs, Set<TumblingGroup<X>>>;
   readonly due: Closing<TumblingGroup<X>>;
@@ -55,12 +60,13 @@ interface TumblingState<X> {
 const SILENT_WINDOWS_MAX = 1_051_200;
 
 /** Windows [k * timespan, (k + 1) * timespan), each evaluated once when the watermark passes its end; only finals. */
-export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, grouped: boolean): Correlator<X> {
+export function tumbling<X extends Extra>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, grouped: boolean): Correlator<X> {
   const state: TumblingState<X> = {
     setup,
     kind,
     grouped,
-    groups: new Map(),
+    entries: new Entries(kind.extra),
+    groups: [],
     seen: new Map(),
     due: closing(setup.maker),
     behind: [],
@@ -73,16 +79,13 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
     held: 0,
   };
   return {
-    group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<X>(values), noted: Number.NEGATIVE_INFINITY };
-      state.groups.set(key, group);
-      return group;
-    },
-    // Groups come from `group` and `open` alone.
-    add: (group, time, mark, extra) => add(state, group as TumblingGroup<X>, time, mark, extra),
+    add: (key, time, mark, extra) => add(state, key, time, mark, extra),
+    // Windows without events are told of, so a group is never as if it had not been.
+    idle: (key) => keptFor(key, setup.slot) === undefined,
+    forget() {},
+    keepFrom: () => state.keepFrom,
     settle() {
-      for (const group of state.behind) mergeLate(group, kind.keepsExtra);
+      for (const group of state.behind) mergeLate(state.entries, group);
       state.behind = [];
       for (const { group, start } of state.again) evaluate(state, group, start);
       state.again = [];
@@ -93,22 +96,30 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
   };
 }
 
-function add<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs, mark: Mark, extra: X): void {
-  const { times } = group;
+function add<X extends Extra>(state: TumblingState<X>, key: Key, time: EpochMs, mark: Mark, extra: X): void {
+  const { entries } = state;
+  // A slot holds what this correlation has put there.
+  const group = (keptFor(key, state.setup.slot) as TumblingGroup<X> | undefined) ?? open(state, key);
   state.held++;
   note(state, group, time);
-  if (times.length > 0 && times[times.length - 1]! > time) {
+  const end = group.at + group.size;
+  if (group.size > 0 && entries.times[end - 1]! > time) {
     if (group.late === undefined) state.behind.push(group);
     addLate(group, time, mark, extra);
     return;
   }
-  if (times.length >= group.pruneAt) drop(state, group);
-  times.push(time);
-  group.marks.push(mark);
-  if (state.kind.keepsExtra) group.extras.push(extra);
+  if (end === group.block + group.room && group.size >= PRUNE_MIN) drop(state, group);
+  entries.append(group, time, mark, extra);
 }
 
-function note<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs): void {
+function open<X extends Extra>(state: TumblingState<X>, key: Key): TumblingGroup<X> {
+  const group = { ...emptyGroup<X>(key), noted: Number.NEGATIVE_INFINITY };
+  state.setup.keys.hold(key, state.setup.slot, group);
+  state.groups.push(group);
+  return group;
+}
+
+function note<X extends Extra>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs): void {
   const start = alignDown(time, state.setup.timespanMs);
   if (start < state.begin) state.begin = start;
   // Too late: what it amends is evaluated again, as long as the window is still there as a whole.
@@ -120,7 +131,7 @@ function note<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs
   else noted.add(group);
 }
 
-function advance<X>(state: TumblingState<X>, watermark: EpochMs, newest: EpochMs, out: Alert[]): void {
+function advance<X extends Extra>(state: TumblingState<X>, watermark: EpochMs, newest: EpochMs, out: Alert[]): void {
   const { timespanMs, suppressMs, keepMs } = state.setup;
   state.ended ||= watermark === Number.POSITIVE_INFINITY;
   const end = state.ended ? alignDown(newest, timespanMs) + timespanMs : alignDown(watermark, timespanMs);
@@ -132,7 +143,7 @@ function advance<X>(state: TumblingState<X>, watermark: EpochMs, newest: EpochMs
 }
 
 /** Evaluates the windows that start in [done, end), in order. */
-function evaluateUntil<X>(state: TumblingState<X>, end: EpochMs): void {
+function evaluateUntil<X extends Extra>(state: TumblingState<X>, end: EpochMs): void {
   const { seen, done, setup } = state;
   const { timespanMs } = setup;
   const starts = new Set<EpochMs>();
@@ -140,7 +151,7 @@ function evaluateUntil<X>(state: TumblingState<X>, end: EpochMs): void {
     if (start >= done && start < end) starts.add(start);
     if (start + timespanMs >= done && start + timespanMs < end) starts.add(start + timespanMs);
   }
-  const global = state.grouped ? undefined : state.groups.get("");
+  const global = state.grouped ? undefined : state.groups[0];
   if (global !== undefined && state.kind.emptyHolds) {
     const last = end - timespanMs;
     const first = Math.max(state.begin, done, last - SILENT_WINDOWS_MAX * timespanMs);
@@ -157,26 +168,26 @@ function evaluateUntil<X>(state: TumblingState<X>, end: EpochMs): void {
   state.done = end;
 }
 
-function evaluate<X>(state: TumblingState<X>, group: TumblingGroup<X>, start: EpochMs): void {
-  const { setup, kind, due } = state;
-  const from = lowerBound(group.times, start);
-  const to = lowerBound(group.times, start + setup.timespanMs);
-  const held = kind.holds(group, from, to, start);
+function evaluate<X extends Extra>(state: TumblingState<X>, group: TumblingGroup<X>, start: EpochMs): void {
+  const { setup, kind, due, entries } = state;
+  const from = entries.lowerBound(group, start);
+  const to = entries.lowerBound(group, start + setup.timespanMs);
+  const held = kind.holds(entries, group, from, to, start);
   if (held === false) return;
   const bucket = bucketAt(group, alignDown(start, setup.suppressMs));
-  bucket.min = Math.min(bucket.min, from < to ? group.times[from]! : start);
-  bucket.max = Math.max(bucket.max, from < to ? group.times[to - 1]! : start);
+  bucket.min = Math.min(bucket.min, from < to ? entries.times[from]! : start);
+  bucket.max = Math.max(bucket.max, from < to ? entries.times[to - 1]! : start);
   if (held !== true) bucket.baseline = held;
   due.open(group, bucket);
   if (setup.deliver === undefined || bucket.delivered) return;
   bucket.delivered = true;
-  setup.deliver({ time: start, mark: innerMark(setup, group, bucket, from, to), values: group.values });
+  setup.deliver({ time: start, mark: innerMark(setup, entries, group, bucket, from, to), values: valuesOf(group.key) });
 }
 
-function close<X>({ setup }: TumblingState<X>, { group, bucket }: Changed<TumblingGroup<X>>, out: Alert[]): void {
+function close<X extends Extra>({ setup, entries }: TumblingState<X>, { group, bucket }: Changed<TumblingGroup<X>>, out: Alert[]): void {
   if (!setup.alerts) return;
-  const from = lowerBound(group.times, bucket.min);
-  const to = upperBound(group.times, bucket.max);
+  const from = entries.lowerBound(group, bucket.min);
+  const to = entries.upperBound(group, bucket.max);
   if (bucket.final && bucket.count === to - from && bucket.first === bucket.min && bucket.last === bucket.max) return;
   bucket.count = to - from;
   bucket.first = bucket.min;
@@ -184,24 +195,26 @@ function close<X>({ setup }: TumblingState<X>, { group, bucket }: Changed<Tumbli
   bucket.revision++;
   bucket.final = true;
   identify(setup, group, bucket);
-  out.push(setup.maker.alert(group.values, bucket, setup.evidence(group, from, to), true));
+  out.push(setup.maker.alert(valuesOf(group.key), bucket, setup.evidence(entries, group, from, to), true));
 }
 
-function drop<X>(state: TumblingState<X>, group: TumblingGroup<X>): void {
-  const count = lowerBound(group.times, state.keepFrom);
-  dropFirst(group, count, state.kind.keepsExtra);
+function drop<X extends Extra>(state: TumblingState<X>, group: TumblingGroup<X>): void {
+  const { entries } = state;
+  const count = entries.lowerBound(group, state.keepFrom) - group.at;
+  entries.dropFirst(group, count);
   state.held -= count;
-  pruned(group);
 }
 
-function sweep<X>(state: TumblingState<X>): void {
-  const { groups, keepFrom } = state;
-  for (const [key, group] of groups) {
+function sweep<X extends Extra>(state: TumblingState<X>): void {
+  const { setup, entries, keepFrom } = state;
+  for (const group of state.groups) {
     drop(state, group);
-    while (group.buckets.length > 0 && group.buckets[0]!.start < keepFrom) group.buckets.shift();
+    shiftBuckets(group, ({ start }) => start < keepFrom);
     // The global group stays: it says that the rule's first event has been.
-    const over = group.times.length === 0 && group.buckets.length === 0 && state.kind.remembers?.(group, keepFrom) !== true;
-    if (state.grouped && over) groups.delete(key);
+    if (!state.grouped || group.size > 0 || group.buckets.length > 0 || state.kind.remembers?.(group, keepFrom) === true) continue;
+    setup.keys.release(group.key, setup.slot);
   }
+  state.groups = state.groups.filter((group) => keptFor(group.key, setup.slot) === group);
+  entries.compact(state.groups);
   state.sweptFrom = keepFrom;
 }

@@ -1,65 +1,89 @@
 import type { Threshold } from "../sigma/rules.ts";
-import { emptyGroup, lowerBound } from "./group.ts";
+import type { Entries } from "./entries.ts";
+import { emptyGroup } from "./group.ts";
 import type { Group } from "./group.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 import { leastCount, meets } from "./threshold.ts";
 
 /** A group with the values of the window at its newest entry. */
 interface ValueGroup extends Group<string> {
-  /** How often each value occurs in entries [head, end). */
-  readonly occurrences: Map<string, number>;
+  /** How often each value occurs among the entries of the window; undefined when that holds one entry at most. */
+  occurrences: Map<string, number> | undefined;
+  /** Entries at the front that are no longer in the window. */
   head: number;
 }
 
 /** value_count with a lower bound: how many distinct values are in the window. An extra is the value's text. */
 export function valueCount(threshold: Threshold, timespanMs: number): SlidingKind<string, ValueGroup> {
   const least = leastCount(threshold);
-  function expire(group: ValueGroup): void {
-    const { times, extras, occurrences } = group;
-    const start = times[times.length - 1]! - timespanMs;
-    while (times[group.head]! < start) remove(occurrences, extras[group.head++]!);
+
+  function expire({ times, texts }: Entries, group: ValueGroup, occurrences: Map<string, number>): void {
+    const { at, size } = group;
+    const start = times[at + size - 1]! - timespanMs;
+    while (times[at + group.head]! < start) remove(occurrences, texts[at + group.head++]!);
   }
+
+  /** The table of a group, of its first `count` entries if it has to be made: without one, all of them are in the window. */
+  function tableOf({ texts }: Entries, group: ValueGroup, count: number): Map<string, number> {
+    if (group.occurrences !== undefined) return group.occurrences;
+    const occurrences = new Map<string, number>();
+    for (let index = 0; index < count; index++) add(occurrences, texts[group.at + index]!);
+    group.occurrences = occurrences;
+    return occurrences;
+  }
+
   return {
-    keepsExtra: true,
+    extra: "text",
     least,
-    open: (values) => ({ ...emptyGroup<string>(values), occurrences: new Map(), head: 0 }),
-    appended(group) {
-      add(group.occurrences, group.extras[group.extras.length - 1]!);
-      expire(group);
-      return meets(threshold, group.occurrences.size);
+    open: (key) => ({ ...emptyGroup<string>(key), occurrences: undefined, head: 0 }),
+    appended(entries, group) {
+      // Most groups of many never get a second entry, and need no table.
+      if (group.size === 1) return meets(threshold, 1);
+      const occurrences = tableOf(entries, group, group.size - 1);
+      add(occurrences, entries.texts[group.at + group.size - 1]!);
+      expire(entries, group, occurrences);
+      return meets(threshold, occurrences.size);
     },
-    inserting(group, time, value) {
-      const { times } = group;
-      if (time >= times[times.length - 1]! - timespanMs) add(group.occurrences, value);
+    inserting(entries, group, time, value) {
+      const occurrences = tableOf(entries, group, group.size);
+      if (time >= entries.times[group.at + group.size - 1]! - timespanMs) add(occurrences, value);
     },
-    merged(group) {
-      group.head = lowerBound(group.times, group.times[group.times.length - 1]! - timespanMs);
+    merged(entries, group) {
+      group.head = entries.lowerBound(group, entries.times[group.at + group.size - 1]! - timespanMs) - group.at;
     },
-    dropping(group, count) {
-      for (let at = group.head; at < count; at++) remove(group.occurrences, group.extras[at]!);
-      group.head = Math.max(0, group.head - count);
+    dropping({ texts }, group, count) {
+      const { at, head, occurrences } = group;
+      if (occurrences !== undefined) for (let index = head; index < count; index++) remove(occurrences, texts[at + index]!);
+      if (count === group.size) group.occurrences = undefined;
+      group.head = Math.max(0, head - count);
     },
-    possible({ times, extras, occurrences, head }, from) {
+    possible(entries, group, from) {
+      const { texts } = entries;
       // The values of the newest window, and those before it that are not among them.
-      let bound = occurrences.size;
+      const newest = group.occurrences;
+      if (newest === undefined) return true;
+      let bound = newest.size;
       const counted = new Set<string>();
-      for (let at = lowerBound(times, from); at < head && bound < least; at++) {
-        const value = extras[at]!;
-        if (occurrences.has(value) || counted.has(value)) continue;
+      const head = group.at + group.head;
+      for (let at = entries.lowerBound(group, from); at < head && bound < least; at++) {
+        const value = texts[at]!;
+        if (newest.has(value) || counted.has(value)) continue;
         counted.add(value);
         bound++;
       }
       return bound >= least;
     },
-    scan({ times, extras }, from, to, hit) {
+    scan(entries, group, from, to, hit) {
       if (from >= to) return;
+      const { times, texts } = entries;
+      const end = group.at + group.size;
       const occurrences = new Map<string, number>();
-      let start = lowerBound(times, times[from]! - timespanMs);
+      let start = entries.lowerBound(group, times[from]! - timespanMs);
       for (let at = start; at < to; at++) {
-        add(occurrences, extras[at]!);
+        add(occurrences, texts[at]!);
         const time = times[at]!;
-        if (at < from || times[at + 1] === time) continue;
-        for (; times[start]! < time - timespanMs; start++) remove(occurrences, extras[start]!);
+        if (at < from || (at + 1 < end && times[at + 1] === time)) continue;
+        for (; times[start]! < time - timespanMs; start++) remove(occurrences, texts[start]!);
         if (meets(threshold, occurrences.size)) hit(time);
       }
     },

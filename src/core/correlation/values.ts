@@ -66,3 +66,15 @@ export function tupleText(values: readonly string[]): string {
   for (const value of values) text += `${value.length}:${value}`;
   return text;
 }
+
+/** The values that `tupleText` made a text of. */
+export function tupleOf(text: string): readonly string[] {
+  const values: string[] = [];
+  for (let at = 0; at < text.length;) {
+    const colon = text.indexOf(":", at);
+    const end = colon + 1 + Number(text.slice(at, colon));
+    values.push(text.slice(colon + 1, end));
+    at = end;
+  }
+  return values;
+}
