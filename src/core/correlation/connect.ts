@@ -5,9 +5,10 @@ import type { Correlation } from "../sigma/rules.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
+import type { Mark } from "./group.ts";
 import { groupValues, takePerRule, takeUniform } from "./intake.ts";
 import { keysOf } from "./keys.ts";
-import type { Keys } from "./keys.ts";
+import type { Key, Keys } from "./keys.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 
 /** What all correlations of an engine share. */
@@ -18,6 +19,8 @@ export interface Shared<E> {
   readonly counters: Counters;
   /** Makes, or finds, the keys of groups that are read from these paths. */
   keys(paths: readonly string[], fields: readonly Read<E>[]): Keys<E>;
+  /** Correlations that need an event of each rule sleep until there is one: faster, and the same. */
+  readonly backlogs: boolean;
 }
 
 /** A correlation at work, with its doors for events and inner alerts. */
@@ -25,6 +28,9 @@ export interface Assembled<E> {
   readonly take: Take<E>;
   /** The door for alerts of the referenced correlation `rule` (its position), whose groups have these names. */
   takeInner(rule: number, names: readonly string[]): (inner: InnerEvent) => void;
+  /** Takes an event by its group values, where a kind needs no more of it than the rules that it matched. */
+  takeValues(values: readonly string[], time: EpochMs, mark: Mark, rules: number): Key;
+  readonly correlator: Pick<Correlator<never>, "keepFrom" | "idle" | "forget">;
   settle(out: Alert[]): void;
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   reach(): EpochMs;
@@ -78,6 +84,7 @@ export function connect<E, X extends Extra>(
     evidence: working.evidence,
     deliver,
   });
+  const bare = working.extra<readonly string[]>([]);
   const extra = working.extra(fields.map(({ read }): Read<E> => read));
   return {
     take: uniform ? takeUniform(correlator, keys, extra, counters) : takePerRule(correlator, keys, readers, extra, counters),
@@ -96,6 +103,12 @@ export function connect<E, X extends Extra>(
         else correlator.add(keys.ofValues(own), time, mark, measured);
       };
     },
+    takeValues(values, time, mark, rules) {
+      const key = keys.ofValues(values);
+      correlator.add(key, time, mark, bare(values, rules)!);
+      return key;
+    },
+    correlator,
     settle: (out) => correlator.settle(out),
     advance: (watermark, newest, out) => correlator.advance(watermark, newest, out),
     reach: () => correlator.reach(),

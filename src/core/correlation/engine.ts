@@ -29,8 +29,11 @@ export interface EngineOptions<E> {
    * engine need not remember uids: about a third of its memory. Default false.
    */
   readonly distinct?: boolean;
-  /** Decide rules together, by an index over their conditions; default true. Without, each is tested by itself: slower, and the same. */
-  readonly index?: boolean;
+  /**
+   * Decide rules together, by an index over their conditions, and hold events once for correlations that cannot be
+   * satisfied yet; default true. Without, everything is done rule by rule: slower, and the same.
+   */
+  readonly shortcuts?: boolean;
   /** Most events that an alert lists as evidence; default 25. */
   readonly evidenceMax?: number;
 }
@@ -53,10 +56,11 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
     keys: sharedKeys<E>(),
+    backlogs: options.shortcuts ?? true,
   });
   const { reader } = options;
   const seen = options.distinct === true ? NEVER_SEEN : seenUids(horizonMs);
-  const take = dispatcher(feeds, reader, seen, counters, options.index ?? true);
+  const take = dispatcher(feeds, reader, seen, counters, options.shortcuts ?? true);
   let newest = Number.NEGATIVE_INFINITY;
 
   function advance(watermarks: Watermarks): readonly Alert[] {

@@ -3,6 +3,7 @@ import type { Category, EpochMs } from "../event.ts";
 import type { Correlation, Detection, RuleSet } from "../sigma/rules.ts";
 import { alertMaker } from "./alert-maker.ts";
 import { assemble } from "./assemble.ts";
+import { backlogsOf } from "./backlogs.ts";
 import type { Assembled, Shared } from "./connect.ts";
 import { baselineWindows } from "./baseline-ratio.ts";
 import type { InnerEvent } from "./correlator.ts";
@@ -48,7 +49,7 @@ export interface Plan<E> {
 }
 
 /** A correlation while the plan is made. */
-interface Planned<E> {
+export interface Planned<E> {
   readonly correlation: Correlation<E>;
   readonly assembled: Assembled<E>;
   readonly part: Part<E>;
@@ -86,23 +87,32 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
     const inners = correlation.rules.map((rule) => planned.get(rule)).filter((inner) => inner !== undefined);
     const detections = correlation.rules.map((rule) => feeds.get(rule)).filter((feed) => feed !== undefined);
     const part = correlationPart(assembled, inners, watermarkOf(detections.map(({ detection }) => detection)));
-    for (const [index, rule] of correlation.rules.entries()) {
-      const inner = planned.get(rule);
-      if (inner !== undefined)
-        doors.get(rule)!.push(
-          assembled.takeInner(
-            index,
-            inner.correlation.groupBy.map(({ name }) => name),
-          ),
-        );
-      else feeds.get(rule)?.targets.push({ part, bit: 1 << index });
-    }
     const own = reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs);
     const entry = { correlation, assembled, part, horizonMs: own + Math.max(0, ...inners.map((inner) => inner.horizonMs)) };
     planned.set(id, entry);
     parts.push(part);
     horizonMs = Math.max(horizonMs, entry.horizonMs);
   }
+  const held = shared.backlogs ? backlogsOf([...planned.values()], shared) : [];
+  const asleep = new Map(held.flatMap((one) => one.members.map((entry, member) => [entry, { one, member }] as const)));
+  for (const entry of planned.values()) {
+    const sleeps = asleep.get(entry);
+    for (const [index, rule] of entry.correlation.rules.entries()) {
+      const inner = planned.get(rule)?.correlation.groupBy.map(({ name }) => name);
+      if (inner === undefined) {
+        const target =
+          sleeps === undefined
+            ? { part: entry.part, bit: 1 << index }
+            : { part: sleeps.one.part, bit: sleeps.one.bit(sleeps.member, index) };
+        feeds.get(rule)?.targets.push(target);
+      } else
+        doors
+          .get(rule)!
+          .push(sleeps === undefined ? entry.assembled.takeInner(index, inner) : sleeps.one.takeInner(sleeps.member, index, inner));
+    }
+  }
+  // They look back only as far as the correlations that they hold events for, so those go on first.
+  parts.push(...held.map(({ part }) => part));
   return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, horizonMs };
 }
 
