@@ -10,7 +10,7 @@ import { plan } from "./plan.ts";
 import type { Feed, Part } from "./plan.ts";
 import { seenUids } from "./seen.ts";
 import type { SeenUids } from "./seen.ts";
-import type { Engine, Watermarks } from "./types.ts";
+import type { Engine, Replay, Watermarks } from "./types.ts";
 
 export { unsupported } from "./unsupported.ts";
 
@@ -31,7 +31,7 @@ export interface EngineOptions<E> {
 }
 
 /** For callers that vouch for distinct events. */
-const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined };
+const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined, reach: () => undefined };
 /** Evidence of an alert (`semantics.md` section 5). */
 const EVIDENCE_MAX = 25;
 
@@ -42,30 +42,62 @@ const EVIDENCE_MAX = 25;
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const { feeds, parts, horizonMs } = plan(rules, {
-    uuid5: (name) => options.uuid5(name),
+  const shared = () => ({
+    uuid5: (name: string) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
     keys: sharedKeys<E>(),
   });
   const { reader } = options;
-  const seen = options.distinct === true ? NEVER_SEEN : seenUids(horizonMs);
-  const take = dispatcher(feeds, reader, seen, counters);
+  let planned = plan(rules, shared());
+  const seen = options.distinct === true ? NEVER_SEEN : seenUids(planned.horizonMs);
+  let take = dispatcher(planned.feeds, reader, seen, counters);
   let newest = Number.NEGATIVE_INFINITY;
+  /** What `advance` was last told. */
+  let latest: Watermarks | undefined;
 
   function advance(watermarks: Watermarks): readonly Alert[] {
+    latest = watermarks;
     const out: Alert[] = [];
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const part of parts) {
-      // Alerts of the rules that it refers to have come in the meantime.
-      part.settle(out);
-      part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
-      part.advance(newest, out);
-      if (part.watermark < lowest) lowest = part.watermark;
-    }
+    const lowest = advanceParts(planned.parts, watermarks, newest, out);
     seen.prune(lowest);
     return out;
+  }
+
+  function reload(next: RuleSet<E>): Replay<E> {
+    planned = plan(next, shared(), planned.entries);
+    seen.reach(planned.horizonMs);
+    take = dispatcher(planned.feeds, reader, seen, counters);
+    const { feeds, fresh, freshHorizonMs } = planned;
+    const parts = planned.parts.filter((part) => fresh.has(part));
+    const targeted = feeds.map(({ detection, targets }) => ({ detection, targets: targets.filter(({ part }) => fresh.has(part)) }));
+    // Its events are counted and remembered already, by the engine that took them first.
+    const uids = options.distinct === true ? NEVER_SEEN : seenUids(freshHorizonMs);
+    const taken: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
+    const retake = dispatcher(
+      targeted.filter(({ targets }) => targets.length > 0),
+      reader,
+      uids,
+      taken,
+    );
+    return {
+      horizonMs: freshHorizonMs,
+      push(events) {
+        const out: Alert[] = [];
+        for (const event of events) {
+          const time = reader.time(event);
+          if (Number.isFinite(time)) retake(event, time);
+        }
+        for (const part of parts) part.settle(out);
+        return out;
+      },
+      finish() {
+        const out: Alert[] = [];
+        if (latest !== undefined) advanceParts(parts, latest, newest, out);
+        return out;
+      },
+    };
   }
 
   return {
@@ -78,18 +110,34 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
         if (time > newest) newest = time;
         take(event, time);
       }
-      for (const part of parts) part.settle(out);
+      for (const part of planned.parts) part.settle(out);
       return out;
     },
     advance,
     finish: () => advance({ all: Number.POSITIVE_INFINITY }),
-    horizonMs,
+    reload,
+    get horizonMs() {
+      return planned.horizonMs;
+    },
     get stats() {
       let entries = 0;
-      for (const part of parts) entries += part.entries();
+      for (const part of planned.parts) entries += part.entries();
       return { ...counters, entries };
     },
   };
+}
+
+/** Moves each part to its watermark, inner ones first; the lowest of their watermarks. */
+function advanceParts<E>(parts: readonly Part<E>[], watermarks: Watermarks, newest: EpochMs, out: Alert[]): EpochMs {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const part of parts) {
+    // Alerts of the rules that it refers to have come in the meantime.
+    part.settle(out);
+    part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
+    part.advance(newest, out);
+    if (part.watermark < lowest) lowest = part.watermark;
+  }
+  return lowest;
 }
 
 /** Tests an event against the detections that its category admits, each once, and gives it to the parts that want it. */

@@ -5,6 +5,7 @@ import { alertMaker } from "./alert-maker.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, Shared } from "./connect.ts";
 import { baselineWindows } from "./baseline-ratio.ts";
+import { loneSignature, signatures } from "./components.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
 import { loneDetection } from "./lone.ts";
@@ -39,7 +40,24 @@ export interface Plan<E> {
   readonly parts: readonly Part<E>[];
   /** How far before its watermark an event may still matter to any part. */
   readonly horizonMs: number;
+  /** Parts that were not taken over: they know no event yet. */
+  readonly fresh: ReadonlySet<Part<E>>;
+  /** The same for the fresh parts alone; 0 when there are none. */
+  readonly freshHorizonMs: number;
+  /** What a later plan may take over. */
+  readonly entries: Entries<E>;
 }
+
+/** A detection's own alerts, or a correlation, once planned. */
+interface Entry<E> {
+  readonly part: Part<E>;
+  readonly horizonMs: number;
+  /** Set for correlations. */
+  readonly planned?: Planned<E>;
+}
+
+/** Entries by what they are made from; what equals nothing is not in it. */
+type Entries<E> = ReadonlyMap<string, Entry<E>>;
 
 /** A correlation while the plan is made. */
 interface Planned<E> {
@@ -49,8 +67,11 @@ interface Planned<E> {
   readonly horizonMs: number;
 }
 
-/** Connects detections, correlations and the alerts between them. */
-export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
+/**
+ * Connects detections, correlations and the alerts between them. What equals an entry of `before` is taken over with
+ * its state, correlations only together with all that their alerts reach or are fed by.
+ */
+export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E> = new Map()): Plan<E> {
   const left = new Set(unsupported(rules).map(({ rule }) => rule));
   const feeds = new Map<string, Feed<E>>();
   for (const detection of rules.detections) feeds.set(detection.info.id, { detection, targets: [] });
@@ -59,18 +80,46 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
   /** Doors of the rules that refer to a correlation; filled when those are made, after it. */
   const doors = new Map<string, ((inner: InnerEvent) => void)[]>();
   const parts: Part<E>[] = [];
+  const fresh = new Set<Part<E>>();
+  const entries = new Map<string, Entry<E>>();
   let horizonMs = 0;
+  let freshHorizonMs = 0;
+  const place = (entry: Entry<E>, name: string | undefined, kept: boolean): void => {
+    parts.push(entry.part);
+    horizonMs = Math.max(horizonMs, entry.horizonMs);
+    if (name !== undefined) entries.set(name, entry);
+    if (kept) return;
+    fresh.add(entry.part);
+    freshHorizonMs = Math.max(freshHorizonMs, entry.horizonMs);
+  };
 
   for (const feed of feeds.values()) {
-    if (!feed.detection.alerts) continue;
-    const part = lonePart(feed.detection, shared);
-    feed.targets.push({ part, bit: 1 });
-    parts.push(part);
-    horizonMs = Math.max(horizonMs, feed.detection.suppressMs + (feed.detection.latenessMs ?? shared.latenessMs));
+    const { detection } = feed;
+    if (!detection.alerts) continue;
+    const name = loneSignature(detection.fingerprint);
+    const kept = name === undefined ? undefined : before.get(name);
+    const lone = kept ?? {
+      part: lonePart(detection, shared),
+      horizonMs: detection.suppressMs + (detection.latenessMs ?? shared.latenessMs),
+    };
+    feed.targets.push({ part: lone.part, bit: 1 });
+    place(lone, name, kept !== undefined);
   }
+  const signed = signatures(rules);
   const referred = new Set(correlations.flatMap(({ rules: names }) => names));
   for (const correlation of correlations) {
     const { id } = correlation.info;
+    const signature = signed.get(id);
+    const name = signature === undefined ? undefined : `${id}\n${signature}`;
+    const kept = name === undefined ? undefined : before.get(name)?.planned;
+    if (kept !== undefined) {
+      // Its doors stand open to the correlations that were kept with it.
+      planned.set(id, kept);
+      for (const [index, rule] of correlation.rules.entries())
+        if (!planned.has(rule)) feeds.get(rule)?.targets.push({ part: kept.part, bit: 1 << index });
+      place({ ...kept, planned: kept }, name, true);
+      continue;
+    }
     const open: ((inner: InnerEvent) => void)[] = [];
     doors.set(id, open);
     const deliver = (inner: InnerEvent): void => {
@@ -94,10 +143,10 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
     const own = reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs);
     const entry = { correlation, assembled, part, horizonMs: own + Math.max(0, ...inners.map((inner) => inner.horizonMs)) };
     planned.set(id, entry);
-    parts.push(part);
-    horizonMs = Math.max(horizonMs, entry.horizonMs);
+    place({ part, horizonMs: entry.horizonMs, planned: entry }, name, false);
   }
-  return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, horizonMs };
+  const used = [...feeds.values()].filter(({ targets }) => targets.length > 0);
+  return { feeds: used, parts, horizonMs, fresh, freshHorizonMs, entries };
 }
 
 /** A correlation after all that it refers to. The compiler has rejected cycles; one that slipped in does no harm. */

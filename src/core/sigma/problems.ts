@@ -8,6 +8,7 @@ import { Rejection, type KeyPath } from "./rejection.ts";
 export interface Problems {
   readonly rejected: RejectedRule[];
   readonly warnings: { rule: string | undefined; file: string; line: number; message: string }[];
+  readonly rejectedDocuments: ReadonlySet<RuleDocument>;
   /** Ids and names of rejected documents, as far as they can be read. */
   readonly rejectedNames: Set<string>;
   warn(document: RuleDocument, keys: KeyPath, message: string): void;
@@ -22,7 +23,9 @@ export function byPlace(pathA: string, lineA: number, pathB: string, lineB: numb
 
 /** An empty list. */
 export function problemList(): Problems {
+  const rejectedDocuments = new Set<RuleDocument>();
   const problems: Problems = {
+    rejectedDocuments,
     rejected: [],
     warnings: [],
     rejectedNames: new Set(),
@@ -34,6 +37,7 @@ export function problemList(): Problems {
         return work();
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
+        rejectedDocuments.add(document);
         const line = document.error?.line ?? document.lineOf(error.keys);
         problems.rejected.push({ rule: identityOf(document.value), file: document.path, line, reason: error.message });
         for (const key of ["id", "name"]) {
