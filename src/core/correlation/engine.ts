@@ -54,11 +54,11 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
   const seen = options.distinct === true ? NEVER_SEEN : seenUids(planned.horizonMs);
   let take = dispatcher(planned.feeds, reader, seen, counters);
   let newest = Number.NEGATIVE_INFINITY;
-  /** What `advance` was last told. */
+  /** The furthest that `advance` was told. */
   let latest: Watermarks | undefined;
 
   function advance(watermarks: Watermarks): readonly Alert[] {
-    latest = watermarks;
+    latest = latest === undefined ? watermarks : furthest(latest, watermarks);
     const out: Alert[] = [];
     const lowest = advanceParts(planned.parts, watermarks, newest, out);
     seen.prune(lowest);
@@ -125,6 +125,14 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       return { ...counters, entries };
     },
   };
+}
+
+/** Of each category the later one. */
+function furthest(a: Watermarks, b: Watermarks): Watermarks {
+  const byCategory = new Map<Category, EpochMs>();
+  for (const category of new Set([...(a.byCategory?.keys() ?? []), ...(b.byCategory?.keys() ?? [])]))
+    byCategory.set(category, Math.max(a.byCategory?.get(category) ?? a.all, b.byCategory?.get(category) ?? b.all));
+  return { all: Math.max(a.all, b.all), byCategory };
 }
 
 /** Moves each part to its watermark, inner ones first; the lowest of their watermarks. */
