@@ -1,3 +1,4 @@
+import type { RejectedRule } from "../alert.ts";
 import { parseDraft, type RuleDraft } from "./draft.ts";
 import { definitionOf } from "./fingerprint.ts";
 import { filtersByRule, type References } from "./filters.ts";
@@ -15,6 +16,8 @@ export interface Compiled<E> {
   readonly rules: RuleSet<E>;
   /** Documents that were understood and linked, filters too, in order of (path, line). */
   readonly loaded: readonly RuleDocument[];
+  /** Why each of the others was not. */
+  readonly reasons: ReadonlyMap<RuleDocument, RejectedRule>;
 }
 
 /**
@@ -59,7 +62,8 @@ export function compileDocuments<E>(documents: readonly RuleDocument[], options:
       rejected: problems.rejected.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
       warnings: problems.warnings.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
     },
-    loaded: drafts.map(({ document }) => document).filter((document) => !problems.rejectedDocuments.has(document)),
+    loaded: drafts.map(({ document }) => document).filter((document) => !problems.reasons.has(document)),
+    reasons: problems.reasons,
   };
 }
 
