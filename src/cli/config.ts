@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig, type Loaded } from "../config/load.ts";
 import { connectors } from "../../connectors/index.ts";
+import { routeProblems } from "../routes.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { localFiles } from "../adapters/files/local-files.ts";
@@ -10,9 +11,6 @@ import { bullmqQueue } from "../adapters/bullmq/queue.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
-import type { Event } from "../core/event.ts";
-import { nearest } from "../core/nearest.ts";
-import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Problem } from "../config/yaml.ts";
 import type { Context } from "../ports/context.ts";
 import { VERSION } from "../package.ts";
@@ -38,7 +36,7 @@ export async function checkCommand(path: string, connect: boolean): Promise<numb
   const { config } = load(path, false);
   let ok = true;
   if (config !== undefined) {
-    const pack = loadPack(config.rules);
+    const pack = loadPack(config.rules, config.placeholders);
     for (const one of pack.rejected) problems.push({ file: one.file, line: one.line, key: one.rule ?? "", message: one.reason });
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
     problems.push(...routeProblems(config, pack.rules));
@@ -55,35 +53,6 @@ export async function checkCommand(path: string, connect: boolean): Promise<numb
     );
   }
   return ok ? EXIT.good : EXIT.no;
-}
-
-/** Destinations that rules name, and rules that destinations name, must exist: else something silently goes nowhere. */
-export function routeProblems(config: Config, rules: RuleSet<Event>): Problem[] {
-  const destinations = new Set(config.destinations.map((destination) => destination.id));
-  const infos = [...rules.detections, ...rules.correlations].map((one) => one.info);
-  const problems: Problem[] = [];
-  for (const info of infos) {
-    for (const name of info.destinations ?? []) {
-      if (!destinations.has(name))
-        problems.push({ file: info.path, line: info.line, key: "custodes.destinations", message: `there is no destination "${name}"` });
-    }
-  }
-  const known = new Set(infos.flatMap((info) => [info.id, ...info.tags]));
-  for (const destination of config.destinations) {
-    for (const name of destination.when.rules ?? []) {
-      if (known.has(name)) continue;
-      const close = nearest(name, [...known]);
-      const hint = close === undefined ? "`rules list --json` shows ids and tags" : `did you mean "${close}"?`;
-      const key = `destinations.${destination.id}.when.rules`;
-      problems.push({
-        file: config.file,
-        line: config.lineOf(["destinations", destination.id, "when", "rules"]),
-        key,
-        message: `no loaded rule has the id or tag "${name}"; ${hint}`,
-      });
-    }
-  }
-  return problems;
 }
 
 async function checkConnections(config: Config): Promise<boolean> {

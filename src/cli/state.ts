@@ -84,6 +84,7 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "quarantine-record":
     case "deadletters-replay":
     case "progress":
+    case "rules":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

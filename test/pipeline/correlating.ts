@@ -65,6 +65,22 @@ level: critical
 correlation: {type: temporal_ordered, rules: [failures, call], group-by: [ai_agent.uid], timespan: 10m}
 `;
 
+/** As RULES, but deletions are worse, failures are counted otherwise, few calls are gone, and two calls alert. */
+export const CHANGED_RULES = `${RULES.replace(
+  "title: A deletion\nid: deletion\nlevel: medium",
+  "title: A deletion\nid: deletion\nlevel: critical",
+)
+  .replace(
+    "rules: [failure], group-by: [ai_agent.uid], timespan: 10m, condition: {gte: 3}",
+    "rules: [failure], group-by: [ai_agent.uid], timespan: 20m, condition: {gte: 2}",
+  )
+  .replace(/---\ntitle: Few calls[\s\S]*?(?=---)/, "")}---
+title: A call or two
+id: some
+level: high
+correlation: {type: event_count, rules: [call], group-by: [ai_agent.uid], timespan: 30m, condition: {gte: 2}}
+`;
+
 /** The compiled rules of a text. */
 export function packOf(text: string): RuleSet<Event> {
   const rules = compileRules(parseRuleFile("rules.yml", text), { reader: eventReader, regex: regexEngine, logsource: true });

@@ -3,7 +3,18 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { append, correlating, LATENESS_MS, MINUTE, outboxProblems, packOf, RULES, storedAlerts, storyEvent } from "./correlating.ts";
+import {
+  append,
+  CHANGED_RULES,
+  correlating,
+  LATENESS_MS,
+  MINUTE,
+  outboxProblems,
+  packOf,
+  RULES,
+  storedAlerts,
+  storyEvent,
+} from "./correlating.ts";
 import type { Correlating, Proven, Story } from "./correlating.ts";
 import { faulty, memoryStore, START, type TestStore } from "./world.ts";
 
@@ -19,20 +30,7 @@ beforeEach(() => memory.empty());
 const never = new AbortController().signal;
 const END = START + 1000 * 60 * MINUTE;
 const A = packOf(RULES);
-/** As A, but deletions are worse, failures are counted otherwise, few calls are gone, and every call of b alerts. */
-const B = packOf(
-  `${RULES.replace("title: A deletion\nid: deletion\nlevel: medium", "title: A deletion\nid: deletion\nlevel: critical")
-    .replace(
-      "rules: [failure], group-by: [ai_agent.uid], timespan: 10m, condition: {gte: 3}",
-      "rules: [failure], group-by: [ai_agent.uid], timespan: 20m, condition: {gte: 2}",
-    )
-    .replace(/---\ntitle: Few calls[\s\S]*?(?=---)/, "")}---
-title: A call or two
-id: some
-level: high
-correlation: {type: event_count, rules: [call], group-by: [ai_agent.uid], timespan: 30m, condition: {gte: 2}}
-`,
-);
+const B = packOf(CHANGED_RULES);
 /** Rules that are the same in both. `failures` and `guessed` are one component, of which a part changed. */
 const SAME = ["many", "egress"];
 const SUPPRESS_MAX = 30 * MINUTE;
@@ -40,6 +38,7 @@ const SUPPRESS_MAX = 30 * MINUTE;
 const until = (watermark: number): Proven => ({ watermark, missing: [] });
 const calls = (minutes: readonly number[], who: Story["who"] = "a"): Story[] => minutes.map((minute) => ({ minute, who, what: "call" }));
 const told = async (): Promise<string[]> => (await store.deliveries()).map((row) => row.key).sort();
+const withoutEgress = packOf(RULES.replace(/---\ntitle: Sent to a host[\s\S]*?(?=---)/, ""));
 
 test("a new rule alerts on what its windows hold and are still open, and not on what is over", async () => {
   const proven = until(START + 61 * MINUTE);
@@ -115,8 +114,7 @@ test("a rule whose level rises tells its open alerts again, and incidents of rul
 
 test("an event that waits for its name is told to a new rule once, when it has it", async () => {
   const proven = until(START + MINUTE);
-  const quiet = packOf(RULES.replace(/---\ntitle: Sent to a host[\s\S]*?(?=---)/, ""));
-  const one = correlating(store, proven, undefined, quiet);
+  const one = correlating(store, proven, undefined, withoutEgress);
   const story: Story[] = [
     { minute: 0, who: "b", what: "call" },
     { minute: 1, who: "b", what: "flow" },
@@ -136,7 +134,7 @@ test("what was resolved long ago is resolved again for a new rule, by the observ
   const proven = until(START + 10 * MINUTE);
   const slow = (rules: string): string =>
     rules.replace("condition: selection}\n---\ntitle: A failed", "condition: selection}\ncustodes: {suppress: 1d}\n---\ntitle: A failed");
-  const one = correlating(store, proven, undefined, packOf(RULES.replace(/---\ntitle: Sent to a host[\s\S]*?(?=---)/, "")));
+  const one = correlating(store, proven, undefined, withoutEgress);
   const story: Story[] = [
     { minute: 0, who: "b", what: "call" },
     { minute: 1, who: "b", what: "flow" },
@@ -158,7 +156,7 @@ test("what was resolved long ago is resolved again for a new rule, by the observ
 
 test("names that were observed before the horizon are known to a new rule", async () => {
   const proven = until(START + 606 * MINUTE);
-  const one = correlating(store, proven, undefined, packOf(RULES.replace(/---\ntitle: Sent to a host[\s\S]*?(?=---)/, "")));
+  const one = correlating(store, proven, undefined, withoutEgress);
   await append(store, [storyEvent({ minute: 0, who: "b", what: "lookup" }, 0)]);
   await one.run(never);
   const story: Story[] = [
