@@ -187,8 +187,11 @@ function healthOf(pack: Pack, loadedTime: EpochMs, lost: RuleStamp["lost"], dead
   ];
   const shown = problems.slice(0, PROBLEMS_SHOWN);
   if (problems.length > shown.length) shown.push(`${problems.length - shown.length} more; \`rules list\` has all`);
-  const kept =
-    pack.kept.length === 0 ? [] : [`the older version of ${pack.kept.length} ${pack.kept.length === 1 ? "rule" : "rules"} is kept`];
-  const what = `version ${pack.version}, ${pack.alerting} rules, loaded ${new Date(loadedTime).toISOString()}`;
+  const kept = pack.kept.length === 0 ? [] : [`the older version of ${rulesText(pack.kept.length)} is kept`];
+  const what = `version ${pack.version}, ${rulesText(pack.alerting)}, loaded ${new Date(loadedTime).toISOString()}`;
   return { name: "rules", ok: problems.length === 0, message: [what, ...shown, ...kept].join("; ") };
+}
+
+function rulesText(count: number): string {
+  return `${count} ${count === 1 ? "rule" : "rules"}`;
 }
