@@ -2,13 +2,14 @@ import type { Config } from "../config/config.ts";
 import { loadConfig, type Loaded } from "../config/load.ts";
 import { connectors } from "../../connectors/index.ts";
 import { routeProblems } from "../routes.ts";
-import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { BUILTIN_RULES, loadPack, type Placeholders } from "../rules.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { localFiles } from "../adapters/files/local-files.ts";
 import { silentLog } from "../adapters/log/log.ts";
 import { systemClock } from "../adapters/system/system.ts";
 import { bullmqQueue } from "../adapters/bullmq/queue.ts";
 import { openStore } from "../adapters/postgres/open.ts";
+import { readPlaceholders } from "../config/placeholders.ts";
 import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
 import type { Problem } from "../config/yaml.ts";
@@ -24,19 +25,30 @@ export function commandConfig(path: string, requireSecrets = false): Config {
   return loaded.config;
 }
 
+/** Placeholders of a file; none without one. @throws {CommandError} config, after all problems were printed */
+export function placeholdersFrom(file: string | undefined): Placeholders {
+  if (file === undefined) return new Map();
+  const { placeholders, problems } = readPlaceholders(file);
+  if (problems.length > 0) failWithProblems(problems);
+  return placeholders;
+}
+
 function load(path: string, requireSecrets: boolean): Loaded {
   return loadConfig(path, { connectors, environment: process.env, builtinRules: BUILTIN_RULES, requireSecrets });
 }
 
 /** Checks configuration, rules, routes and secrets, and with `connect` each credential; prints all problems. */
-export async function checkCommand(path: string, connect: boolean): Promise<number> {
+export async function checkCommand(
+  path: string,
+  { connect, placeholders }: { readonly connect: boolean; readonly placeholders: Placeholders },
+): Promise<number> {
   const problems: Problem[] = [...load(path, true).problems];
   const configProblems = problems.length;
   // A missing secret must not hide what else is wrong.
   const { config } = load(path, false);
   let ok = true;
   if (config !== undefined) {
-    const pack = loadPack(config.rules, config.placeholders);
+    const pack = loadPack(config.rules, new Map([...config.placeholders, ...placeholders]));
     for (const one of pack.rejected) problems.push({ file: one.file, line: one.line, key: one.rule ?? "", message: one.reason });
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
     problems.push(...routeProblems(config, pack.rules));

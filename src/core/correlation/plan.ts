@@ -214,7 +214,7 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
 }
 
 /** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
-function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
+export function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
   if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs + suppressMs;
   const before = baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
   if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
