@@ -1,10 +1,12 @@
 /** Rule files that change under a running `custodes run`. */
+import { createServer, type AddressInfo } from "node:net";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Health } from "../../src/pipeline/health.ts";
 import type { RulesStatus } from "../../src/live-rules.ts";
+import { custodes } from "../cli/command.ts";
 import { endServices, RECEIVER_TOKEN, runService, until, type Service } from "./service.ts";
 import { push } from "./world.ts";
 
@@ -31,12 +33,21 @@ level: high
 correlation: { type: event_count, rules: [refused_turn], timespan: 1d, condition: { gte: 2 } }
 `;
 
+/** A port that nobody listens on, so that `rules list` finds the service where the configuration says. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 beforeAll(async () => {
   mkdirSync(join(directory, "rules"));
   writeFileSync(file("a.yml"), refusal("medium"));
   writeFileSync(
     config,
-    `data: ./data\nreceiver: { listen: "127.0.0.1:0", token: "\${env:TOKEN}" }\nrules: [./rules]\ncorrelation: { every: "* * * * * *" }\nsources: { agent-findings/pushed: {} }\n`,
+    `data: ./data\nreceiver: { listen: "127.0.0.1:${await freePort()}", token: "\${env:TOKEN}" }\nrules: [./rules]\ncorrelation: { every: "* * * * * *" }\nsources: { agent-findings/pushed: {} }\n`,
   );
   service = runService(config, { TOKEN: RECEIVER_TOKEN });
   url = await service.url;
@@ -93,6 +104,11 @@ test("a file that is broken keeps its rule at work and health yellow until it is
   expect(await metric("rules_rejected")).toBe(1);
   expect(service.log().some((line) => line.msg === "rule rejected" && String(line["file"]).endsWith("a.yml"))).toBe(true);
   expect((await service.ask<RulesStatus>("rules")).rules).toContain("refusal");
+  const ran = await custodes(["rules", "list", "-c", config, "--running"], { env: { TOKEN: RECEIVER_TOKEN } });
+  expect(ran.code).toBe(1);
+  expect(ran.stderr).toMatch(/^running: version \w{12}, 2 rules, loaded \S+Z$/m);
+  expect(ran.stderr).toMatch(/^the files are version \w{12}: /m);
+  expect(ran.stderr).toMatch(/a\.yml:1: the service keeps the older version of refusal$/m);
   writeFileSync(file("a.yml"), refusal("critical"));
   service.signal("SIGHUP");
   await until("the mended rule", async () => (await metric("rules_rejected")) === 0);
