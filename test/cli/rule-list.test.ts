@@ -1,9 +1,10 @@
 /** What `rules list` says about rules of every state, with and without a configuration. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RuleRow } from "../../src/cli/rule-rows.ts";
+import { tableRows } from "../docs.ts";
 import { custodes } from "./command.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "custodes-list-"));
@@ -134,4 +135,12 @@ describe("with a configuration", () => {
     expect(ran.stderr).toMatch(/no service answers on 127\.0\.0\.1:8480/);
     expect(await custodes(["rules", "list", pack, "--running"])).toMatchObject({ code: 64 });
   });
+});
+
+test("every key that --json prints is documented, and no other", async () => {
+  const documented = tableRows(readFileSync("docs/writing-correlations.md", "utf8"), "list-keys").flatMap(([first = ""]) =>
+    [...first.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ""),
+  );
+  const printed = await rows(pack, "--all");
+  for (const row of printed) expect(Object.keys(row).sort()).toEqual(documented.toSorted());
 });
