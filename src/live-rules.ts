@@ -5,6 +5,7 @@
 import type { RejectedRule, RuleInfo } from "./core/alert.ts";
 import type { EpochMs } from "./core/event.ts";
 import { canonicalJson } from "./core/record.ts";
+import { documentText } from "./core/sigma/fingerprint.ts";
 import type { RuleDocument } from "./core/sigma/reader.ts";
 import { identityOf } from "./core/sigma/metadata.ts";
 import type { KeptRule } from "./core/sigma/edition.ts";
@@ -16,6 +17,8 @@ import type { Pack } from "./rules.ts";
 
 /** Descriptions of rules that are gone, kept for the alerts and incidents that name them; the oldest go first. */
 const RETIRED_MAX = 10_000;
+/** Looks after which a change is taken though the files never rest: one that somebody keeps writing must not hold up the others. */
+const RESTLESS_LOOKS = 10;
 /** Problems that health tells one by one; `rules list` and the log have all. */
 const PROBLEMS_SHOWN = 3;
 
@@ -78,8 +81,11 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
   let seen: Seen = { pack, lost: deps.stamp.lost };
   /** Of the files that were read last. */
   let known = deps.stamp.text;
-  /** Of a change that has not settled yet. */
+  /** Of a change that has not settled yet, and the looks since it began. */
   let settling: string | undefined;
+  let restless = 0;
+  /** Why the files could not be read last time. */
+  let failure: string | undefined;
   const retired = new Map<string, RuleInfo>();
   let queue: Promise<void> = Promise.resolve();
 
@@ -91,24 +97,21 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
     for (const id of retired.keys()) if (retired.size > RETIRED_MAX) retired.delete(id);
     pack = next;
     loadedTime = now();
-    measure();
+    measure(meter, pack, loadedTime);
     return next;
-  };
-  const measure = (): void => {
-    meter.gauge("rules_loaded", {}, pack.alerting);
-    meter.gauge("rules_rejected", {}, pack.rejected.length);
-    meter.gauge("rules_kept", {}, pack.kept.length);
-    meter.gauge("rules_loaded_time_seconds", {}, loadedTime / 1000);
   };
   const read = (stamp: RuleStamp): void => {
     let next: Pack;
     try {
       next = deps.read(seen.pack, stamp.lost);
     } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
       meter.count("rule_reloads_total", { result: "failed" });
-      log.warn({ error: String(error) }, "rule files changed while they were read; the next look reads them again");
+      if (said !== failure) log.warn({ error: said }, "rule files could not be read; they are tried again");
+      failure = said;
       return;
     }
+    failure = undefined;
     known = stamp.text;
     const before = seen.pack;
     const same = next.version === before.version && sameProblems({ pack: next, lost: stamp.lost }, seen);
@@ -129,7 +132,7 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
     queue = queue.then(work, work);
     return queue;
   };
-  measure();
+  measure(meter, pack, loadedTime);
 
   return {
     pack: () => pack,
@@ -137,17 +140,27 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
     look: () =>
       inTurn(async () => {
         const stamp = await deps.look();
-        const settled = stamp.text === settling;
+        const settled = stamp.text === settling || restless >= RESTLESS_LOOKS;
         settling = stamp.text === known ? undefined : stamp.text;
-        if (settling !== undefined && settled) read(stamp);
+        restless = settling === undefined ? 0 : restless + 1;
+        if (settling === undefined || !settled) return;
+        restless = 0;
+        read(stamp);
       }),
     reload: () =>
       inTurn(async () => {
         read(await deps.look());
       }),
-    health: () => healthOf(pack, loadedTime, seen.lost, deps.deadRoutes(pack)),
+    health: () => healthOf(pack, loadedTime, { lost: seen.lost, deadRoutes: deps.deadRoutes(pack), failure }),
     status: () => statusOf(pack, loadedTime, seen.lost),
   };
+}
+
+function measure(meter: Meter, pack: Pack, loadedTime: EpochMs): void {
+  meter.gauge("rules_loaded", {}, pack.alerting);
+  meter.gauge("rules_rejected", {}, pack.rejected.length);
+  meter.gauge("rules_kept", {}, pack.kept.length);
+  meter.gauge("rules_loaded_time_seconds", {}, loadedTime / 1000);
 }
 
 function statusOf(pack: Pack, loadedTime: EpochMs, lost: RuleStamp["lost"]): RulesStatus {
@@ -175,12 +188,17 @@ function report(log: Log, before: Pack, { pack, lost }: Seen): void {
 }
 
 function textsById(documents: readonly RuleDocument[]): ReadonlyMap<string, string> {
-  return new Map(documents.map(({ value, path, line }) => [identityOf(value) ?? `${path}:${line}`, canonicalJson(value)]));
+  return new Map(documents.map(({ value, path, line }) => [identityOf(value) ?? `${path}:${line}`, documentText(value)]));
 }
 
 /** A rule that was not understood leaves the service blind for what it looks for: that shows until it is mended. */
-function healthOf(pack: Pack, loadedTime: EpochMs, lost: RuleStamp["lost"], deadRoutes: readonly string[]): PartHealth {
+function healthOf(
+  pack: Pack,
+  loadedTime: EpochMs,
+  { lost, deadRoutes, failure }: { lost: RuleStamp["lost"]; deadRoutes: readonly string[]; failure: string | undefined },
+): PartHealth {
   const problems = [
+    ...(failure === undefined ? [] : [`rule files cannot be read: ${failure}`]),
     ...pack.rejected.map(({ file, line, reason }) => `${file}:${line}: ${reason}`),
     ...lost.map(({ path, reason }) => `${path} ${reason}`),
     ...deadRoutes.map((name) => `a route names ${name}, which no loaded rule is called`),

@@ -8,6 +8,7 @@ import { canonicalJson } from "./core/record.ts";
 import { compileDocuments, type Compiled } from "./core/sigma/compile.ts";
 import { isYamlMap, own } from "./core/sigma/document.ts";
 import { nextEdition, type KeptRule } from "./core/sigma/edition.ts";
+import { documentText } from "./core/sigma/fingerprint.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { identityOf } from "./core/sigma/metadata.ts";
 import type { RuleDocument } from "./core/sigma/reader.ts";
@@ -76,7 +77,7 @@ function packOf(edition: Pick<Pack, "rules" | "rejected" | "loaded" | "kept">, p
   const { rules, rejected, loaded, kept } = edition;
   const all = [...rules.detections, ...rules.correlations];
   const infos = new Map(all.map((one) => [one.info.id, one.info]));
-  const texts = loaded.map(({ value }) => canonicalJson(value)).toSorted();
+  const texts = loaded.map(({ value }) => documentText(value)).toSorted();
   const version = sha256(canonicalJson([texts, Object.fromEntries(placeholders)])).slice(0, VERSION_DIGITS);
   const alerting = all.filter((one) => one.alerts).length;
   return { rules, rejected, loaded, kept, version, alerting, rule: (id) => infos.get(id) };

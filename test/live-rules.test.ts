@@ -28,6 +28,8 @@ interface Followed extends LiveRules {
   readonly meter: ReturnType<typeof testMeter>;
   /** Ids of the rules at work. */
   ids(): readonly string[];
+  /** Has reading fail with this message. */
+  fail(message: string | undefined): void;
   /** Looks until a change has settled. */
   settle(): Promise<void>;
 }
@@ -35,6 +37,7 @@ interface Followed extends LiveRules {
 async function follow(paths: readonly string[] = [directory], destinations: readonly string[] = ["elastic/soc"]): Promise<Followed> {
   const log = testLog();
   const meter = testMeter();
+  let failing: string | undefined;
   let now = Date.UTC(2026, 10, 20, 3);
   const live = liveRules({
     first: loadPack(paths),
@@ -43,7 +46,10 @@ async function follow(paths: readonly string[] = [directory], destinations: read
     log,
     meter,
     look: () => stampRules(paths),
-    read: (before, lost) => reloadPack(paths, before, { placeholders: new Map(), destinations: new Set(destinations), lost }),
+    read(before, lost) {
+      if (failing !== undefined) throw new Error(failing);
+      return reloadPack(paths, before, { placeholders: new Map(), destinations: new Set(destinations), lost });
+    },
     between: (take) => void take(),
     deadRoutes: (pack) => (pack.rule("needed") === undefined && destinations.includes("needs") ? ["needed"] : []),
   });
@@ -51,6 +57,9 @@ async function follow(paths: readonly string[] = [directory], destinations: read
     ...live,
     log,
     meter,
+    fail: (message) => {
+      failing = message;
+    },
     ids: () => live.status().rules,
     settle: async () => {
       await live.look();
@@ -97,6 +106,17 @@ describe("a change of files", () => {
     await live.settle();
     expect(live.ids()).toEqual(["a", "b"]);
     expect(live.log.lines.filter((line) => line.includes("rejected"))).toEqual([]);
+  });
+
+  test("is taken though another file never rests", async () => {
+    write("a.yml", rule("a"));
+    const live = await follow();
+    write("b.yml", rule("b"));
+    for (let round = 0; round < 15 && !live.ids().includes("b"); round++) {
+      write("restless.yml", `# ${"x".repeat(round)}\n${rule("r")}`);
+      await live.look();
+    }
+    expect(live.ids()).toEqual(["a", "b", "r"]);
   });
 
   test("is seen when an editor renames a new file over the old one, also with its time and size kept", async () => {
@@ -205,6 +225,30 @@ describe("what is wrong", () => {
     await live.settle();
     expect(live.ids()).toEqual(["a"]);
     expect(live.health()).toMatchObject({ ok: false });
+  });
+
+  test("files that cannot be read leave all rules at work, show, and are tried again", async () => {
+    write("a.yml", rule("a"));
+    const live = await follow();
+    write("b.yml", rule("b"));
+    live.fail("EACCES");
+    await live.settle();
+    await live.settle();
+    expect(live.ids()).toEqual(["a"]);
+    expect(live.health()).toMatchObject({ ok: false, message: expect.stringContaining("rule files cannot be read: EACCES") });
+    expect(live.log.lines.filter((line) => line.includes("could not be read"))).toHaveLength(1);
+    live.fail(undefined);
+    await live.settle();
+    expect(live.ids()).toEqual(["a", "b"]);
+    expect(live.health().ok).toBe(true);
+  });
+
+  test("a document as deep as documents may be is as good as any", async () => {
+    write("a.yml", rule("a"));
+    const live = await follow();
+    write("deep.yml", rule("deep", true, `x: ${"[".repeat(63)}1${"]".repeat(63)}\n`));
+    await live.settle();
+    expect(live.ids()).toEqual(["a", "deep"]);
   });
 
   test("a route that names a rule which is gone shows", async () => {

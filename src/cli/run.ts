@@ -24,7 +24,7 @@ export async function runCommand(path: string): Promise<number> {
   const service = await start(config, { log });
   reload = () => {
     log.info({}, "SIGHUP: rule files are read");
-    service.reloadRules().catch((error: unknown) => log.error({ error: String(error) }, "rule files could not be read"));
+    void service.reloadRules();
   };
   const signal = await stop;
   log.info({ signal }, "stopping: no new work is taken");

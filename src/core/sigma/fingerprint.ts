@@ -2,6 +2,14 @@ import { canonicalJson } from "../record.ts";
 import { isYamlMap, own, type YamlMap } from "./document.ts";
 import type { RuleDraft } from "./draft.ts";
 
+/** Levels that a document may be nested deeper than a record: those of the texts around it here. */
+const HEADROOM = 8;
+
+/** The same text for documents that say the same: keys sorted, no comments. The document was not refused for its depth. */
+export function documentText(value: unknown): string {
+  return canonicalJson(value, -HEADROOM);
+}
+
 /**
  * What decides which alerts a document can raise, as a canonical text: its section, identity, level, timing, the filters
  * that apply and the placeholders that they name. What only describes it (mappings, routes, runbook, file, line) is left
@@ -13,7 +21,7 @@ export function definitionOf<E>(
   placeholders: ReadonlyMap<string, readonly string[]>,
 ): string {
   const { head } = draft;
-  const text = canonicalJson({
+  const text = documentText({
     kind: head.kind,
     id: head.info.id,
     name: head.name,
@@ -25,7 +33,7 @@ export function definitionOf<E>(
     filters: filters.map(meaning),
   });
   const named = [...placeholders].filter(([name]) => text.includes(`%${JSON.stringify(name).slice(1, -1)}%`));
-  return named.length === 0 ? text : text + canonicalJson(Object.fromEntries(named));
+  return named.length === 0 ? text : text + documentText(Object.fromEntries(named));
 }
 
 /** The parts of the document that its predicate or correlation is made from. */
