@@ -246,7 +246,7 @@ describe("what is wrong", () => {
   test("a document as deep as documents may be is as good as any", async () => {
     write("a.yml", rule("a"));
     const live = await follow();
-    write("deep.yml", rule("deep", true, `x: ${"[".repeat(63)}1${"]".repeat(63)}\n`));
+    write("deep.yml", rule("deep", true, `x: ${"[".repeat(64)}1${"]".repeat(64)}\n`));
     await live.settle();
     expect(live.ids()).toEqual(["a", "deep"]);
   });

@@ -98,3 +98,47 @@ describe("a rule starts anew", () => {
     expect(kept(PACK + outer)).toEqual(["chain"]);
   });
 });
+
+describe("rules that hang together", () => {
+  it("start anew together, so that their alerts go on to reach each other", () => {
+    const second = (title: string): string =>
+      `${PACK}---\ntitle: ${title}\nid: second\ncorrelation: { type: event_count, rules: [logins], group-by: [user], timespan: 1h, condition: { gte: 1 } }\n`;
+    const running = engine(compile(second("Second")), { reader: READER, uuid5, latenessMs: 0 });
+    running.reload(compile(second("Other"))).finish();
+    const values = [
+      { action: "login", user: "a" },
+      { action: "login", user: "a" },
+      { host: "evil.example", owner: "a" },
+    ];
+    const told = [...running.push(values.map((value, at) => ({ uid: `e${at}`, time: at * 1000, value }))), ...running.finish()];
+    expect([...new Set(told.map((alert) => alert.ruleId))].sort()).toEqual(["chain", "second"]);
+  });
+
+  it("start anew when two of them exchange their names", () => {
+    const named = (first: string, other: string): string => `
+title: One
+id: one
+name: ${first}
+logsource: { category: x }
+detection: { s: { a: 1 }, condition: s }
+---
+title: Two
+id: two
+name: ${other}
+logsource: { category: x }
+detection: { s: { b: 1 }, condition: s }
+---
+title: Both
+id: both
+correlation: { type: temporal, rules: [one, two], group-by: [who], timespan: 1h, aliases: { who: { x: left, y: right } } }
+`;
+    const running = engine(compile(named("x", "y")), { reader: READER, uuid5, latenessMs: 0 });
+    running.reload(compile(named("y", "x"))).finish();
+    const values = [
+      { a: 1, left: "l", right: "r" },
+      { b: 1, left: "r", right: "q" },
+    ];
+    const told = running.push(values.map((value, at) => ({ uid: `e${at}`, time: at * 1000, value })));
+    expect(told.map((alert) => alert.group)).toEqual([{ who: "r" }]);
+  });
+});
