@@ -21,12 +21,15 @@ const TEST_FILE = /\.test\.ya?ml$/i;
  */
 export function loadRules(paths: readonly string[]): RuleDocument[] {
   const files = new Map<string, string>();
-  for (const path of paths) collect(path, 0, files);
+  for (const path of paths) collect(path, 0, files, new Set());
   return [...files.values()].toSorted((a, b) => (a < b ? -1 : 1)).flatMap(readDocuments);
 }
 
-/** `files` is by real path, so that a file that is reached twice counts once. */
-function collect(path: string, depth: number, files: Map<string, string>): void {
+/**
+ * `files` is by real path, so that a file that is reached twice counts once; `directories` are those that were walked
+ * through, by real path: several links in a circle would be followed for ever.
+ */
+function collect(path: string, depth: number, files: Map<string, string>, directories: Set<string>): void {
   let stats;
   try {
     stats = statSync(path);
@@ -36,8 +39,10 @@ function collect(path: string, depth: number, files: Map<string, string>): void 
     throw new Failure(`the rules ${path} cannot be read`, { kind: "config", code: "CONFIG_INVALID", cause });
   }
   if (stats.isDirectory()) {
-    if (depth > DEPTH_MAX) return;
-    for (const name of readdirSync(path)) if (!name.startsWith(".")) collect(join(path, name), depth + 1, files);
+    const real = realpathSync(path);
+    if (depth > DEPTH_MAX || directories.has(real)) return;
+    directories.add(real);
+    for (const name of readdirSync(path)) if (!name.startsWith(".")) collect(join(path, name), depth + 1, files, directories);
     return;
   }
   if (!isRuleFile(path, depth, stats)) return;

@@ -20,7 +20,7 @@ export async function stampRules(paths: readonly string[]): Promise<RuleStamp> {
   const lines: string[] = [];
   for (const path of paths) {
     const found: string[] = [];
-    const reason = await collect(path, 0, found);
+    const reason = await collect(path, 0, { lines: found, directories: new Set() });
     if (reason !== undefined) lost.push({ path, reason });
     else if (found.length === 0) lost.push({ path, reason: "holds no rule file" });
     lines.push(...found, reason ?? "");
@@ -28,15 +28,26 @@ export async function stampRules(paths: readonly string[]): Promise<RuleStamp> {
   return { text: lines.join("\n"), lost };
 }
 
+/** What was found below one given path. */
+interface Found {
+  readonly lines: string[];
+  /** Those that were walked through: links may form circles, which the look must not follow round and round every time. */
+  readonly directories: Set<string>;
+}
+
 /** Adds a line for each file; why the path cannot be read, if it cannot. */
-async function collect(path: string, depth: number, lines: string[]): Promise<string | undefined> {
+async function collect(path: string, depth: number, found: Found): Promise<string | undefined> {
+  const { lines, directories } = found;
   let stats: Stats;
   try {
     stats = await stat(path);
     if (stats.isDirectory()) {
-      if (depth > DEPTH_MAX) return undefined;
+      const identity = `${stats.dev}:${stats.ino}`;
+      if (depth > DEPTH_MAX || directories.has(identity)) return undefined;
+      // File systems without such numbers give 0 for all.
+      if (stats.ino !== 0) directories.add(identity);
       const names = (await readdir(path)).filter((name) => !name.startsWith(".")).sort();
-      for (const name of names) await collect(join(path, name), depth + 1, lines);
+      for (const name of names) await collect(join(path, name), depth + 1, found);
       return undefined;
     }
   } catch (error) {
