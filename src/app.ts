@@ -3,22 +3,23 @@ import { bullmqQueue } from "./adapters/bullmq/queue.ts";
 import { localFiles } from "./adapters/files/local-files.ts";
 import { httpClient } from "./adapters/http/client.ts";
 import { log as pinoLog } from "./adapters/log/log.ts";
-import { metrics as promMetrics, type Metrics } from "./adapters/metrics/metrics.ts";
+import { metrics as promMetrics } from "./adapters/metrics/metrics.ts";
 import { openStore } from "./adapters/postgres/open.ts";
-import { startReceiver, type InfoRoute, type PushRoute } from "./adapters/receiver/receiver.ts";
+import { stampRules } from "./adapters/rules/stamp.ts";
+import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
 import { sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
-import { directory } from "./core/identity/directory.ts";
+import { directory, type Directory } from "./core/identity/directory.ts";
 import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
-import { correlator } from "./pipeline/correlate.ts";
+import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
-import { fieldsRead, fieldWatch, type FieldGap, type FieldWatch } from "./pipeline/gaps.ts";
+import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { puller } from "./pipeline/pull.ts";
@@ -28,12 +29,17 @@ import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
+import { infoRoutes } from "./info-routes.ts";
+import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
-import { loadPack, type Pack } from "./rules.ts";
-import { queryState, STATE_QUERIES } from "./state.ts";
+import { loadPack, reloadPack } from "./rules.ts";
+import { deadRoutes } from "./routes.ts";
 
 /** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
 const QUEUE_ANSWER_MS = 2000;
+
+/** How often rule files are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
+const RULES_LOOK_EVERY = "*/3 * * * * *";
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -51,6 +57,8 @@ export interface Service {
   health(): Promise<Health>;
   /** Fields that rules read and the source has not supplied since the start. */
   fieldGaps(source: string): readonly FieldGap[];
+  /** Takes the rule files as they are now, without waiting for the next look. */
+  reloadRules(): Promise<void>;
   /** Stops schedules and the receiver, lets what is under way end, closes the store. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -78,8 +86,6 @@ async function build(
 ): Promise<Omit<Service, "stop">> {
   const { clock, log } = world;
   const now = () => clock.now();
-  const pack = loadPack(config.rules);
-  for (const one of pack.rejected) log.warn({ ...one }, "rule rejected");
   const { store, pool } = await openStore(storeLocation(config));
   closers.push(() => store.close());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
@@ -95,28 +101,18 @@ async function build(
   const registry = directory(config.agents);
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
-  const watch = fieldWatch(fieldsRead(pack.rules));
-  const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
-  const startTime = now();
-  const delivery = deliverer({ store, now, meter, context, rule: pack.rule });
-  const correlation = correlator({
-    store,
-    now,
-    meter,
-    log,
-    analysis(facts) {
-      const names = resolver(registry);
-      names.load(facts);
-      return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, latenessMs: config.correlation.lateness, distinct: true }));
-    },
-    coverage: async () => coverage(sources, await store.sources(), now(), startTime),
-    rule: pack.rule,
-    registry: () => registry,
-    destinations,
-    uuid5,
-    openAt: config.correlation.openAt,
-    quietMs: config.correlation.quiet,
+  const rules = await followRules(config, { now, log, meter }, (take) => {
+    correlation.reload(() => {
+      const next = take();
+      watch.expect(fieldsRead(next.rules));
+      return next.rules;
+    });
+    supervisor.eventsStored();
   });
+  const watch = fieldWatch(fieldsRead(rules.pack().rules));
+  const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
+  const delivery = deliverer({ store, now, meter, context, rule: (id) => rules.rule(id) });
+  const correlation = correlationOf(config, { store, now, meter, log, rules, registry, sources, destinations });
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
   const supervisor = await supervise({
@@ -132,28 +128,88 @@ async function build(
     correlator: correlation,
     deliverer: delivery,
   });
+  schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
   closers.push(async () => {
     aborter.abort();
     await supervisor.stop();
   });
-  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), ...rulesHealth(pack)]);
+  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now, watch),
+    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules }),
     log,
   });
   closers.push(() => receiver.close());
-  log.info({ url: receiver.url, sources: sources.length, destinations: destinations.length, rules: pack.alerting }, "custodes is running");
-  return { url: receiver.url, store, queue, health: checkHealth, fieldGaps: (source) => watch.gaps(source) };
+  const { alerting, version } = rules.pack();
+  log.info(
+    { url: receiver.url, sources: sources.length, destinations: destinations.length, rules: alerting, version },
+    "custodes is running",
+  );
+  return {
+    url: receiver.url,
+    store,
+    queue,
+    health: checkHealth,
+    fieldGaps: (source) => watch.gaps(source),
+    reloadRules: () => rules.reload(),
+  };
 }
 
-/** A rule that was not understood leaves the service blind for what it looks for: that shows until it is mended. */
-function rulesHealth(pack: Pack): PartHealth[] {
-  const count = pack.rejected.length;
-  return count === 0 ? [] : [{ name: "rules", ok: false, message: `${count} rejected; the check command says why` }];
+/** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
+async function followRules(
+  config: Config,
+  deps: Pick<LiveRulesDeps, "now" | "log" | "meter">,
+  between: LiveRulesDeps["between"],
+): Promise<LiveRules> {
+  const { placeholders } = config;
+  const destinations = new Set(config.destinations.map(({ id }) => id));
+  // Looked at before they are read: what changes in between is seen by the next look.
+  const stamp = await stampRules(config.rules);
+  const first = loadPack(config.rules, placeholders);
+  for (const one of first.rejected) deps.log.warn({ ...one }, "rule rejected");
+  return liveRules({
+    ...deps,
+    first,
+    stamp,
+    look: () => stampRules(config.rules),
+    read: (before, lost) => reloadPack(config.rules, before, { placeholders, destinations, lost }),
+    between,
+    deadRoutes: (pack) => deadRoutes(config, pack.rules),
+  });
+}
+
+/** The correlation job over the rules at work. */
+function correlationOf(
+  config: Config,
+  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations"> & {
+    readonly rules: LiveRules;
+    readonly registry: Directory;
+    readonly sources: readonly RunningSource[];
+  },
+): Correlator {
+  const { store, now, rules, registry } = deps;
+  const { lateness, openAt, quiet } = config.correlation;
+  const startTime = now();
+  const names: CorrelateDeps["names"] = (facts) => {
+    const made = resolver(registry);
+    made.load(facts);
+    return made;
+  };
+  return correlator({
+    ...deps,
+    analysis: (facts) =>
+      analysis(names(facts), engine(rules.pack().rules, { reader: eventReader, uuid5, latenessMs: lateness, distinct: true })),
+    names,
+    coverage: async () => coverage(deps.sources, await store.sources(), now(), startTime),
+    rule: (id) => rules.rule(id),
+    registry: () => registry,
+    uuid5,
+    openAt,
+    quietMs: quiet,
+  });
 }
 
 /** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */
@@ -212,59 +268,6 @@ function pushRoutes(
     token: source.token ?? config.receiver.token,
     push: (request) => push.push(running, { ...request, path }),
   }));
-}
-
-function infoRoutes(
-  checkHealth: () => Promise<Health>,
-  meter: Metrics,
-  store: Store,
-  config: Config,
-  now: () => number,
-  watch: FieldWatch,
-): InfoRoute[] {
-  const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
-  const open = { method: "GET", token: undefined } as const;
-  return [
-    // Alive: the process answers. A source or destination that is down is no reason to restart it.
-    { ...open, path: "/healthz", answer: async () => json(200, await checkHealth()) },
-    {
-      ...open,
-      path: "/readyz",
-      answer: async () => {
-        const state = await checkHealth();
-        const ready = state.parts.find((part) => part.name === "store")?.ok === true;
-        return json(ready ? 200 : 503, { ready, status: state.status });
-      },
-    },
-    {
-      ...open,
-      path: "/metrics",
-      answer: async () => {
-        // A destination with nothing pending is not among them, and must not keep its last number.
-        const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
-        for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
-          meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
-        for (const state of await store.sources()) {
-          if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
-        }
-        return { status: 200, ...(await meter.text()) };
-      },
-    },
-    ...STATE_QUERIES.map((query): InfoRoute => ({
-      method: query === "deadletters-replay" ? "POST" : "GET",
-      path: `/state/${query}`,
-      token: config.receiver.token,
-      local: true,
-      answer: async (parameters) =>
-        json(
-          200,
-          await queryState(store, query, Object.fromEntries(parameters), now(), {
-            configured: config.sources.map((source) => source.id),
-            fieldGaps: (source) => watch.gaps(source),
-          }),
-        ),
-    })),
-  ];
 }
 
 /** Last made, first closed: the receiver and the workers end before the store does. */

@@ -3,18 +3,20 @@
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
 import { backtestCommand } from "./cli/backtest.ts";
-import { checkCommand, commandConfig } from "./cli/config.ts";
+import { checkCommand, commandConfig, placeholdersFrom } from "./cli/config.ts";
 import { demoCommand } from "./cli/demo.ts";
 import { normalizeCommand } from "./cli/normalize.ts";
 import { CommandError, EXIT, note } from "./cli/output.ts";
 import { renderCommand } from "./cli/render.ts";
-import { listRulesCommand, testRulesCommand } from "./cli/rules.ts";
+import { listRulesCommand } from "./cli/rule-list.ts";
+import { testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
-import { askState, printState } from "./cli/state.ts";
+import { askService, askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
 import { Failure } from "./core/errors.ts";
 import { VERSION } from "./package.ts";
+import type { RulesStatus } from "./live-rules.ts";
 import type { StateParameters, StateQuery } from "./state.ts";
 
 const DEFAULT_CONFIG = "custodes.yaml";
@@ -33,6 +35,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride();
   const withConfig = (command: Command) => command.option("-c, --config <file>", "configuration file", DEFAULT_CONFIG);
+  const withPlaceholders = (command: Command) => command.option("--placeholders <file>", "values of %name% in rules, YAML");
   const withExit = (command: Command) => command.exitOverride();
   const add = (parent: Command, name: string, about: string) => withExit(parent.command(name).description(about));
 
@@ -40,7 +43,12 @@ async function main(arguments_: readonly string[]): Promise<number> {
   add(program, "demo", "the main job on sample logs, against simulated SIEMs").action(act(() => demoCommand()));
   withConfig(add(program, "check", "check configuration, rules and routes"))
     .option("--connect", "also test each credential and permission")
-    .action(act((options: { config: string; connect?: boolean }) => checkCommand(options.config, options.connect === true)));
+    .option("--placeholders <file>", "values of %name% in rules, YAML, beside those of the configuration")
+    .action(
+      act((options: { config: string; connect?: boolean; placeholders?: string }) =>
+        checkCommand(options.config, { connect: options.connect === true, placeholders: placeholdersFrom(options.placeholders) }),
+      ),
+    );
   add(program, "normalize", "records -> OCSF events")
     .requiredOption("--connector <name>", "source connector")
     .requiredOption("--in <file...>", "files or directories")
@@ -56,6 +64,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
       new Option("--lateness <duration>", "how late an event may arrive in its file").argParser(parseDuration).default(300_000, "5m"),
     )
     .option("--time-field <path>", "time of plain events", "timestamp")
+    .option("--placeholders <file>", "values of %name% in rules, YAML")
     .option("--out <file>", "output; default standard output")
     .action(act((options) => backtestCommand(options, connectors)));
   add(program, "render", "the exact bytes that a destination would get")
@@ -65,13 +74,19 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--out <file>", "output; default standard output")
     .action(act((options) => renderCommand(options, connectors)));
   const rules = add(program, "rules", "work with rules");
-  add(rules, "test", "run the .test.yml cases")
-    .argument("[path...]")
-    .action(act((paths: string[]) => testRulesCommand(paths)));
-  add(rules, "list", "list rules with their mappings")
-    .argument("[path...]")
+  withPlaceholders(add(rules, "test", "run the .test.yml cases").argument("[path...]")).action(
+    act((paths: string[], options: { placeholders?: string }) => testRulesCommand(paths, placeholdersFrom(options.placeholders))),
+  );
+  withPlaceholders(add(rules, "list", "list rules: state, type, horizon, mappings, routes, place").argument("[path...]"))
+    .option("-c, --config <file>", "configuration: its rules, placeholders and routes")
+    .option("--all", "also rules that only correlations use, and filters")
+    .option("--status <state>", "only loaded, warning, muted or rejected ones")
+    .option("--level <level>", "only rules of this level")
+    .option("--code <code>", "only rules with the tag custodes.<code>")
+    .option("--running", "with -c: also ask the running service what it has loaded")
+    .option("--wide", "all columns")
     .option("--json", "for machines")
-    .action(act((paths: string[], options: { json?: boolean }) => listRulesCommand(paths, options.json === true)));
+    .action(act((paths: string[], options: ListFlags) => listRules(paths, options)));
   add(program, "schema", "JSON Schema of the configuration file, for editors").action(
     act(() => {
       console.log(JSON.stringify(configJsonSchema(connectors), null, 2));
@@ -86,6 +101,36 @@ async function main(arguments_: readonly string[]): Promise<number> {
   } catch (error) {
     return failed(error);
   }
+}
+
+interface ListFlags {
+  readonly config?: string;
+  readonly placeholders?: string;
+  readonly all?: boolean;
+  readonly status?: string;
+  readonly level?: string;
+  readonly code?: string;
+  readonly running?: boolean;
+  readonly wide?: boolean;
+  readonly json?: boolean;
+}
+
+function listRules(paths: readonly string[], flags: ListFlags): Promise<number> {
+  const config = flags.config === undefined ? undefined : commandConfig(flags.config);
+  if (flags.running === true && config === undefined)
+    throw new CommandError("--running needs the configuration of the service: -c FILE", EXIT.usage);
+  return listRulesCommand(paths, {
+    json: flags.json === true,
+    wide: flags.wide === true,
+    all: flags.all === true,
+    status: flags.status,
+    level: flags.level,
+    code: flags.code,
+    placeholders: new Map([...(config?.placeholders ?? []), ...placeholdersFrom(flags.placeholders)]),
+    config,
+    running:
+      flags.running === true && config !== undefined ? async () => (await askService(config, "rules", {})) as RulesStatus : undefined,
+  });
 }
 
 type Act = <A extends unknown[]>(action: (...given: A) => number | Promise<number>) => (...given: A) => Promise<void>;

@@ -1,5 +1,6 @@
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
+import type { RulesStatus } from "./live-rules.ts";
 import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
@@ -14,6 +15,7 @@ export const STATE_QUERIES = [
   "quarantine",
   "quarantine-record",
   "progress",
+  "rules",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -30,6 +32,8 @@ export interface LiveState {
   readonly configured?: readonly string[];
   /** Fields that rules read and the source has not supplied since the service started; only a running service knows. */
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
+  /** The rules at work; only a running service has some. */
+  readonly rules?: () => RulesStatus;
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -65,6 +69,8 @@ export async function queryState(
       return /^\d{1,15}$/.test(id) ? ((await store.quarantine({ id: Number(id) }))[0] ?? null) : null;
     case "progress":
       return progress(store);
+    case "rules":
+      return live?.rules?.() ?? null;
   }
 }
 

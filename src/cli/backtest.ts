@@ -3,14 +3,14 @@ import { loadRules } from "../adapters/rules/load.ts";
 import { eventRunner, parseInputs, plainRunner, readAgents } from "../backtest/inputs.ts";
 import { backtest, type BacktestResult } from "../backtest/run.ts";
 import type { InputReject } from "../backtest/stream.ts";
-import type { Alert, RejectedRule } from "../core/alert.ts";
-import { unsupported } from "../core/correlation/unsupported.ts";
+import type { Alert } from "../core/alert.ts";
 import { canonicalJson } from "../core/record.ts";
-import { compileRules } from "../core/sigma/compile.ts";
+import { compileDocuments } from "../core/sigma/compile.ts";
 import { plainReader } from "../core/sigma/plain-reader.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Connector } from "../ports/connector.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { placeholdersFrom } from "./config.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 
 /** Options of `custodes backtest`. */
@@ -22,6 +22,8 @@ export interface BacktestOptions {
   /** Milliseconds. */
   readonly lateness: number;
   readonly timeField: string;
+  /** File of placeholders. */
+  readonly placeholders?: string;
   readonly out?: string;
 }
 
@@ -34,6 +36,7 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
   const plain = inputs.filter((input) => input.connector === "plain").length;
   if (plain > 0 && plain < inputs.length) throw new CommandError("plain files cannot be mixed with connectors in one backtest", EXIT.usage);
   const paths = options.rules.length === 0 ? [BUILTIN_RULES] : options.rules.map((path) => (path === "builtin" ? BUILTIN_RULES : path));
+  const placeholders = placeholdersFrom(options.placeholders);
   let shown = 0;
   const onReject = (reject: InputReject): void => {
     if (shown++ < REJECTS_SHOWN) note(JSON.stringify({ file: reject.path, line: reject.line, code: reject.code, message: reject.message }));
@@ -41,12 +44,17 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
   const started = performance.now();
   let result: BacktestResult;
   if (plain > 0) {
-    const rules = compileRules(loadRules(paths), { reader: plainReader(), regex: regexEngine, logsource: false });
-    reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
+    const { rules, loaded } = compileDocuments(loadRules(paths), {
+      reader: plainReader(),
+      regex: regexEngine,
+      logsource: false,
+      placeholders,
+    });
+    reportRules(rules, loaded.length);
     result = await backtest(inputs, plainRunner(rules, options.timeField), options.lateness, onReject);
   } else {
-    const pack = loadPack(paths);
-    reportRules(pack.rules, pack.rejected);
+    const pack = loadPack(paths, placeholders);
+    reportRules(pack.rules, pack.loaded.length);
     const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
     const runner = eventRunner(pack.rules, readAgents(options.agents), (path) => byPath.get(path) ?? "", connectors);
     result = await backtest(inputs, runner, options.lateness, onReject);
@@ -77,13 +85,15 @@ function alertLine(alert: Alert): string {
   return `${head},"group":${canonicalJson(alert.group)},${tail}`;
 }
 
-function reportRules<E>(rules: RuleSet<E>, rejected: readonly RejectedRule[]): void {
-  for (const one of rejected) note(JSON.stringify({ rule: one.rule ?? null, file: one.file, line: one.line, reason: one.reason }));
+/** `loaded`: documents, filters too. @throws {CommandError} config when nothing could be loaded, or filters alone because the rest was rejected */
+function reportRules<E>(rules: RuleSet<E>, loaded: number): void {
+  for (const one of rules.rejected) note(JSON.stringify({ rule: one.rule ?? null, file: one.file, line: one.line, reason: one.reason }));
   for (const one of rules.warnings)
     note(JSON.stringify({ warning: one.message, document: one.rule ?? null, file: one.file, line: one.line }));
-  if (rules.detections.length + rules.correlations.length - (rejected.length - rules.rejected.length) <= 0) {
-    throw new CommandError("no rule could be loaded", EXIT.config);
-  }
+  if (rules.detections.length + rules.correlations.length > 0) return;
+  if (loaded === 0) throw new CommandError("no rule could be loaded", EXIT.config);
+  if (rules.rejected.length > 0) throw new CommandError("filters were loaded, but no rule that they could apply to", EXIT.config);
+  note(JSON.stringify({ warning: "the rules are filters alone: nothing can alert" }));
 }
 
 function summary(result: BacktestResult, seconds: number): Readonly<Record<string, number>> {

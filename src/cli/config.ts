@@ -1,18 +1,17 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig, type Loaded } from "../config/load.ts";
 import { connectors } from "../../connectors/index.ts";
-import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { routeProblems } from "../routes.ts";
+import { BUILTIN_RULES, loadPack, type Placeholders } from "../rules.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { localFiles } from "../adapters/files/local-files.ts";
 import { silentLog } from "../adapters/log/log.ts";
 import { systemClock } from "../adapters/system/system.ts";
 import { bullmqQueue } from "../adapters/bullmq/queue.ts";
 import { openStore } from "../adapters/postgres/open.ts";
+import { readPlaceholders } from "../config/placeholders.ts";
 import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
-import type { Event } from "../core/event.ts";
-import { nearest } from "../core/nearest.ts";
-import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Problem } from "../config/yaml.ts";
 import type { Context } from "../ports/context.ts";
 import { VERSION } from "../package.ts";
@@ -26,19 +25,30 @@ export function commandConfig(path: string, requireSecrets = false): Config {
   return loaded.config;
 }
 
+/** Placeholders of a file; none without one. @throws {CommandError} config, after all problems were printed */
+export function placeholdersFrom(file: string | undefined): Placeholders {
+  if (file === undefined) return new Map();
+  const { placeholders, problems } = readPlaceholders(file);
+  if (problems.length > 0) failWithProblems(problems);
+  return placeholders;
+}
+
 function load(path: string, requireSecrets: boolean): Loaded {
   return loadConfig(path, { connectors, environment: process.env, builtinRules: BUILTIN_RULES, requireSecrets });
 }
 
 /** Checks configuration, rules, routes and secrets, and with `connect` each credential; prints all problems. */
-export async function checkCommand(path: string, connect: boolean): Promise<number> {
+export async function checkCommand(
+  path: string,
+  { connect, placeholders }: { readonly connect: boolean; readonly placeholders: Placeholders },
+): Promise<number> {
   const problems: Problem[] = [...load(path, true).problems];
   const configProblems = problems.length;
   // A missing secret must not hide what else is wrong.
   const { config } = load(path, false);
   let ok = true;
   if (config !== undefined) {
-    const pack = loadPack(config.rules);
+    const pack = loadPack(config.rules, new Map([...config.placeholders, ...placeholders]));
     for (const one of pack.rejected) problems.push({ file: one.file, line: one.line, key: one.rule ?? "", message: one.reason });
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
     problems.push(...routeProblems(config, pack.rules));
@@ -55,35 +65,6 @@ export async function checkCommand(path: string, connect: boolean): Promise<numb
     );
   }
   return ok ? EXIT.good : EXIT.no;
-}
-
-/** Destinations that rules name, and rules that destinations name, must exist: else something silently goes nowhere. */
-export function routeProblems(config: Config, rules: RuleSet<Event>): Problem[] {
-  const destinations = new Set(config.destinations.map((destination) => destination.id));
-  const infos = [...rules.detections, ...rules.correlations].map((one) => one.info);
-  const problems: Problem[] = [];
-  for (const info of infos) {
-    for (const name of info.destinations ?? []) {
-      if (!destinations.has(name))
-        problems.push({ file: info.path, line: info.line, key: "custodes.destinations", message: `there is no destination "${name}"` });
-    }
-  }
-  const known = new Set(infos.flatMap((info) => [info.id, ...info.tags]));
-  for (const destination of config.destinations) {
-    for (const name of destination.when.rules ?? []) {
-      if (known.has(name)) continue;
-      const close = nearest(name, [...known]);
-      const hint = close === undefined ? "`rules list --json` shows ids and tags" : `did you mean "${close}"?`;
-      const key = `destinations.${destination.id}.when.rules`;
-      problems.push({
-        file: config.file,
-        line: config.lineOf(["destinations", destination.id, "when", "rules"]),
-        key,
-        message: `no loaded rule has the id or tag "${name}"; ${hint}`,
-      });
-    }
-  }
-  return problems;
 }
 
 async function checkConnections(config: Config): Promise<boolean> {

@@ -31,7 +31,7 @@ export async function demoCommand(): Promise<number> {
         }
         await sleep(LOOK_EVERY_MS);
       }
-      const summary = await summarize(service, world, loadPack(config.rules).rule);
+      const summary = await summarize(service, world, loadPack(config.rules, config.placeholders).rule);
       console.log(summary.text);
       console.log(`\nDone in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
       if (!summary.complete) note("not everything arrived: see the table above");

@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { uuid5 } from "../adapters/system/system.ts";
-import type { Alert, RuleInfo } from "../core/alert.ts";
+import type { Alert } from "../core/alert.ts";
 import { engine } from "../core/correlation/engine.ts";
 import type { Event } from "../core/event.ts";
 import { eventReader } from "../core/sigma/event-reader.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
-import { BUILTIN_RULES, loadPack, type Pack } from "../rules.ts";
+import { BUILTIN_RULES, loadPack, type Placeholders } from "../rules.ts";
 import { formatProblem } from "../config/yaml.ts";
-import { EXIT, note, table } from "./output.ts";
+import { EXIT, note } from "./output.ts";
 import { parseRuleCases, type RuleCase } from "./rule-cases.ts";
 
 /** Orders of arrival that each case is tried in, beside its own. */
@@ -17,12 +17,12 @@ const SHUFFLES = 5;
 const LATENESS_MS = 86_400_000;
 
 /** Runs the `.test.yml` files of rules, each case also in shuffled arrival; exit code 1 when one fails. */
-export function testRulesCommand(paths: readonly string[]): number {
+export function testRulesCommand(paths: readonly string[], placeholders: Placeholders): number {
   const files = (paths.length === 0 ? [BUILTIN_RULES] : paths).flatMap(testFiles);
   let passed = 0;
   let failed = 0;
   for (const file of files) {
-    const pack = loadPack([dirname(file)]);
+    const pack = loadPack([dirname(file)], placeholders);
     const { cases, problems } = parseRuleCases(file, readFileSync(file, "utf8"));
     for (const problem of problems) note(formatProblem(problem));
     for (const rejected of pack.rejected) note(`${rejected.file}:${rejected.line}: ${rejected.reason}`);
@@ -102,45 +102,4 @@ function shuffle<T>(items: readonly T[], seed: number): T[] {
     [result[index], result[other]] = [result[other]!, result[index]!];
   }
   return result;
-}
-
-/** Lists rules with their mappings; `json` prints an array for machines. */
-export function listRulesCommand(paths: readonly string[], json: boolean): number {
-  const pack = loadPack(paths.length === 0 ? [BUILTIN_RULES] : paths);
-  const alerting = [...pack.rules.detections, ...pack.rules.correlations].filter((one) => one.alerts).map((one) => one.info);
-  const infos = alerting.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line));
-  if (json) console.log(JSON.stringify(infos.map(ruleJson), null, 2));
-  else console.log(table([["LEVEL", "CODES", "THREAT", "TITLE", "FILE"], ...infos.map(ruleRow)]));
-  return reportRejected(pack);
-}
-
-function ruleJson(info: RuleInfo): Readonly<Record<string, unknown>> {
-  return {
-    id: info.id,
-    title: info.title,
-    path: info.path,
-    line: info.line,
-    level: info.level,
-    tags: info.tags,
-    status: info.status,
-    schedule: info.schedule ?? null,
-    threat: info.threat ?? null,
-    risk: info.risk ?? null,
-    maps: info.maps,
-    runbook: info.runbook ?? null,
-    response: info.response ?? null,
-    destinations: info.destinations ?? null,
-    description: info.description,
-    falsepositives: info.falsePositives,
-  };
-}
-
-function ruleRow(info: RuleInfo): string[] {
-  const codes = info.tags.filter((tag) => tag.startsWith("custodes.")).map((tag) => tag.slice("custodes.".length).toUpperCase());
-  return [info.level, codes.join(","), info.threat ?? "", info.title, `${relative(process.cwd(), info.path)}:${info.line}`];
-}
-
-function reportRejected(pack: Pack): number {
-  for (const one of pack.rejected) note(`${one.file}:${one.line}: ${one.rule ?? "(unnamed)"} is rejected: ${one.reason}`);
-  return pack.rejected.length === 0 ? EXIT.good : EXIT.no;
 }

@@ -32,10 +32,11 @@ export async function askState(config: Config, query: StateQuery, parameters: St
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "STORE_LOCKED") throw error;
   }
-  return askService(config, query, parameters);
+  return askService(config, query, parameters, "a service has the store, but ");
 }
 
-async function askService(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+/** Asks the running service alone: the store does not know. @throws {CommandError} when none answers */
+export async function askService(config: Config, query: StateQuery, parameters: StateParameters, otherwise = ""): Promise<unknown> {
   const token = config.receiver.token?.reveal();
   const answer = await axios
     .request<unknown>({
@@ -47,7 +48,7 @@ async function askService(config: Config, query: StateQuery, parameters: StatePa
       validateStatus: () => true,
     })
     .catch((error: unknown) => {
-      throw new CommandError(`the service has the store, but does not answer on ${config.receiver.listen}: ${String(error)}`, EXIT.no);
+      throw new CommandError(`${otherwise}no service answers on ${config.receiver.listen}: ${String(error)}`, EXIT.no);
     });
   if (answer.status !== 200) throw new CommandError(`the service answered ${answer.status} on ${config.receiver.listen}`, EXIT.no);
   return answer.data;
@@ -84,6 +85,7 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "quarantine-record":
     case "deadletters-replay":
     case "progress":
+    case "rules":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

@@ -33,13 +33,15 @@ export interface DestinationConfig {
 }
 
 /** A validated configuration; every path in it is absolute. */
-export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules"> {
+export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules" | "placeholders"> {
   readonly file: string;
   /** Line of a key path in the file, for problems that only show later. */
   readonly lineOf: (path: readonly PropertyKey[]) => number;
   readonly agents: readonly AgentProfile[];
   /** Absolute paths of rule files and directories; the shipped pack is resolved. */
   readonly rules: readonly string[];
+  /** Values of `%name%` in rules. */
+  readonly placeholders: ReadonlyMap<string, readonly string[]>;
   readonly sources: readonly SourceConfig[];
   readonly destinations: readonly DestinationConfig[];
 }

@@ -26,7 +26,8 @@ export function schemaProblems(
       }
       continue;
     }
-    problems.push({ file, line: yaml.lineOf(path), key: path.map(String).join("."), message: inWords(issue.message) });
+    const said = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+    problems.push({ file, line: yaml.lineOf(path), key: path.map(String).join("."), message: inWords(said) });
   }
   return problems;
 }

@@ -9,6 +9,7 @@ import { asObject } from "../core/record.ts";
 import type { Connector } from "../ports/connector.ts";
 import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
+import { placeholderMap } from "./placeholders.ts";
 import { parseRegistry } from "./registry.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
 import { isSecret, secretReference } from "./secrets.ts";
@@ -82,6 +83,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
       data: resolve(directory, parsed.data.data),
       agents,
       rules,
+      placeholders: placeholderMap(parsed.data.placeholders),
       sources: sources.map((one) => ({ ...one, latenessMs: one.latenessMs < 0 ? lateness : one.latenessMs })),
       destinations,
     },

@@ -33,6 +33,14 @@ export const destinationCommon = z.object({
   maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
 });
 
+const placeholder = z.union([z.string(), z.number()]);
+
+/** Values of `%name%` under the modifier `expand`. */
+export const placeholdersSchema = z.record(
+  z.string().regex(/^[^%\s]+$/, "a placeholder's name has neither % nor spaces"),
+  z.union([placeholder, z.array(placeholder).min(1)]),
+);
+
 /** The configuration file without the parts that connectors define. */
 export const configSchema = z.strictObject({
   data: z.string().default("./data").describe("Directory of the embedded store, relative to this file"),
@@ -49,6 +57,9 @@ export const configSchema = z.strictObject({
     .array(z.string())
     .default(["builtin"])
     .describe("Rule files and directories, relative to this file; `builtin` is the shipped pack"),
+  placeholders: placeholdersSchema
+    .default({})
+    .describe("Values of %name% in rules under the modifier expand: name to value or list of values"),
   log: z.strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") }).prefault({}),
   receiver: z
     .strictObject({

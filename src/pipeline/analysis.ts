@@ -1,7 +1,8 @@
 import type { Alert } from "../core/alert.ts";
-import type { Engine, Watermarks } from "../core/correlation/types.ts";
+import type { Engine, Replay, Watermarks } from "../core/correlation/types.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
 
 /** Resolution and correlation as one step, for the service and for backtests alike. */
 export interface Analysis {
@@ -14,6 +15,12 @@ export interface Analysis {
   /** Gives an event that was read back from the log the agent and the name that it was correlated with. */
   decide(event: Event): void;
   changedFacts(): readonly ObservedFact[];
+  /**
+   * Takes other rules: see `Engine.reload`. `names` resolves what is replayed, and that alone: an empty resolver over
+   * the stored facts, because the one at work has let go of most of what it saw. What still waits in that one is left
+   * out of the replay: the new rules will get it from there.
+   */
+  reload(rules: RuleSet<Event>, names: Resolver): Replay<Event>;
   readonly horizonMs: number;
   readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
 }
@@ -33,7 +40,19 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
     },
     decide: (event) => resolver.decide(event),
     changedFacts: () => resolver.changedFacts(),
-    horizonMs: engine.horizonMs + resolver.horizonMs,
+    reload(rules, names) {
+      const replay = engine.reload(rules);
+      const waiting = resolver.waiting();
+      const tell = (events: readonly Event[]): readonly Alert[] => replay.push(events.filter(({ uid }) => !waiting.has(uid)));
+      return {
+        horizonMs: replay.horizonMs === 0 ? 0 : replay.horizonMs + resolver.horizonMs,
+        push: (events) => tell(names.push(events)),
+        finish: () => [...tell(names.advance(Infinity)), ...replay.finish()],
+      };
+    },
+    get horizonMs() {
+      return engine.horizonMs + resolver.horizonMs;
+    },
     get stats() {
       return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };
     },

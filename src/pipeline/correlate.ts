@@ -6,6 +6,8 @@ import type { Alert, RuleInfo } from "../core/alert.ts";
 import { Failure } from "../core/errors.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
+import type { Resolver } from "../core/identity/resolver.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Fact } from "../ports/store.ts";
 import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
@@ -15,16 +17,15 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { grow, isNews } from "./grow.ts";
+import { rebuild, takeOver } from "./replay.ts";
 import { route, type RunningDestination } from "./route.ts";
 
 /** The job that runs all rules without a schedule of their own. */
 export const CONTINUOUS_JOB = "continuous";
 /** Events of one step: small enough that a step takes well under a second, large enough for the store. */
-const STEP_MAX = 2000;
+export const STEP_MAX = 2000;
 /** One job runs no longer than this, so that shutdown and other jobs wait little. */
 const SLICE_MS = 20_000;
-/** Open incidents kept in memory. */
-const OPEN_MAX = 10_000;
 
 /** What correlating needs. */
 export interface CorrelateDeps {
@@ -34,6 +35,8 @@ export interface CorrelateDeps {
   readonly log: Log;
   /** Makes a fresh, empty analysis; the facts are those that the store kept. */
   readonly analysis: (facts: readonly Fact[]) => Analysis;
+  /** Makes an empty resolver over stored facts, for a replay. */
+  readonly names: (facts: readonly Fact[]) => Resolver;
   readonly coverage: () => Promise<Coverage>;
   readonly rule: (id: string) => RuleInfo | undefined;
   readonly registry: () => Directory;
@@ -52,78 +55,92 @@ export interface CorrelateResult {
   readonly again: boolean;
 }
 
-interface State {
+/** What correlating knows between two steps; owned and changed by the correlator. */
+export interface CorrelateState {
   readonly analysis: Analysis;
   offset: Sequence | null;
   watermark: EpochMs | null;
   open: Incident[];
+  /** Alerts that a replay came to and that are to be told with the next step. */
+  untold: readonly Alert[];
 }
 
 /** The continuous correlation job. */
 export interface Correlator {
   run(signal: AbortSignal): Promise<CorrelateResult>;
-  /** Forgets the engine; the next run replays. For rule or registry changes. */
+  /** Forgets the engine; the next run replays all of it. For registry changes. */
   reset(): void;
+  /**
+   * Asks for other rules: `take` makes them current for everything at the next boundary of steps, and gives them. Those
+   * that are the same keep their windows; the others learn theirs from the log. A later ask replaces one that waits.
+   */
+  reload(take: () => RuleSet<Event>): void;
 }
 
 /** Watermarks are stored beside the offset, as milliseconds, under this name. */
-const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
+export const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
 
 /** A correlator over the log. */
 export function correlator(deps: CorrelateDeps): Correlator {
-  let state: State | undefined;
+  let state: CorrelateState | undefined;
+  let asked: (() => RuleSet<Event>) | undefined;
+  /** False when it was stopped in the middle. */
+  const takeRules = async (to: CorrelateState, signal: AbortSignal): Promise<boolean> => {
+    const rules = asked?.();
+    asked = undefined;
+    return rules === undefined || (await takeOver(deps, to, rules, signal));
+  };
   return {
     reset: () => {
       state = undefined;
     },
+    reload: (take) => {
+      asked = take;
+    },
     async run(signal) {
       try {
-        state ??= await rebuild(deps);
-        return await catchUp(deps, state, signal);
+        if (state === undefined) {
+          // What is made from nothing needs no comparison with what was there before.
+          asked?.();
+          asked = undefined;
+          state = await rebuild(deps, signal);
+        }
+        const known = state;
+        const result = known === undefined ? undefined : await catchUp(deps, known, signal, () => takeRules(known, signal));
+        if (result !== undefined) return result;
+        // Half of a replay is worth nothing.
+        state = undefined;
+        return { ...NOTHING, again: true };
       } catch (error) {
         state = undefined;
         // Another worker did the same work and won; its commit is ours.
-        if (error instanceof Failure && error.code === "OFFSET_MOVED") return { events: 0, alerts: 0, incidents: 0, again: true };
+        if (error instanceof Failure && error.code === "OFFSET_MOVED") return { ...NOTHING, again: true };
         throw error;
       }
     },
   };
 }
 
-/** Replays the log for the horizon before the last committed watermark; what it emits was committed before. */
-async function rebuild(deps: CorrelateDeps): Promise<State> {
-  const offset = await deps.store.offset(CONTINUOUS_JOB);
-  const watermark = await deps.store.offset(WATERMARK_JOB);
-  const analysis = deps.analysis(await deps.store.facts());
-  const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
-  if (offset === null) return { analysis, offset, watermark, open };
-  const started = deps.now();
-  let position = watermark === null ? 0 : await deps.store.sequenceBefore(watermark - analysis.horizonMs);
-  let replayed = 0;
-  while (position < offset) {
-    const rows = await deps.store.readLog(position, Math.min(STEP_MAX, offset - position));
-    const last = rows.at(-1);
-    if (last === undefined) break;
-    analysis.push(rows.filter((row) => row.sequence <= offset).map((row) => row.event));
-    replayed += rows.length;
-    position = last.sequence;
-  }
-  if (watermark !== null) analysis.advance({ all: watermark });
-  analysis.changedFacts();
-  deps.log.info({ offset, replayed, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
-  return { analysis, offset, watermark, open };
-}
+const NOTHING = { events: 0, alerts: 0, incidents: 0 };
 
-async function catchUp(deps: CorrelateDeps, state: State, signal: AbortSignal): Promise<CorrelateResult> {
+/** Undefined when other rules were asked for and could not be taken before the stop. */
+async function catchUp(
+  deps: CorrelateDeps,
+  state: CorrelateState,
+  signal: AbortSignal,
+  takeRules: () => Promise<boolean>,
+): Promise<CorrelateResult | undefined> {
   const end = deps.now() + SLICE_MS;
-  const total = { events: 0, alerts: 0, incidents: 0 };
+  const total = { ...NOTHING };
   for (;;) {
+    if (!(await takeRules())) return undefined;
     // Read before the log: every event up to these watermarks is in what we read after.
     const covered = await deps.coverage();
     const rows = await deps.store.readLog(state.offset ?? 0, STEP_MAX);
     const caughtUp = rows.length < STEP_MAX;
     const started = deps.now();
-    const emitted = [...state.analysis.push(rows.map((row) => row.event))];
+    const emitted = [...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
+    state.untold = [];
     if (caughtUp) emitted.push(...state.analysis.advance(covered.watermarks));
     const result = await commit(deps, state, {
       emitted,
@@ -149,7 +166,7 @@ interface Step {
   readonly last: Sequence | undefined;
 }
 
-async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ alerts: number; incidents: number }> {
+async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
   const alerts = await reconcile(deps.store, step.emitted);
   const watermark = step.caughtUp ? finite(step.covered.watermarks.all) : undefined;
   const incidents = await groupIncidents(deps, state, alerts, step);
@@ -191,7 +208,7 @@ async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert
   return changed;
 }
 
-async function groupIncidents(deps: CorrelateDeps, state: State, alerts: readonly Alert[], step: Step): Promise<Incident[]> {
+async function groupIncidents(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], step: Step): Promise<Incident[]> {
   const { missing, watermarks } = step.covered;
   const coverage = {
     state: missing.length === 0 ? ("complete" as const) : ("partial" as const),
@@ -238,7 +255,7 @@ async function loadEvidence(
   return found;
 }
 
-function rememberOpen(state: State, changed: readonly Incident[]): void {
+function rememberOpen(state: CorrelateState, changed: readonly Incident[]): void {
   const byId = new Map(state.open.map((incident) => [incident.id, incident]));
   for (const incident of changed) {
     if (incident.status >= 4) byId.delete(incident.id);
@@ -247,7 +264,7 @@ function rememberOpen(state: State, changed: readonly Incident[]): void {
   state.open = [...byId.values()];
 }
 
-function report(deps: CorrelateDeps, state: State, alerts: readonly Alert[], incidents: readonly Incident[]): void {
+function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], incidents: readonly Incident[]): void {
   for (const alert of alerts)
     deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
   for (const incident of incidents)

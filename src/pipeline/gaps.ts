@@ -14,12 +14,14 @@ export type FieldsRead = ReadonlyMap<Category, ReadonlyMap<keyof Event, string>>
 export interface FieldGap {
   readonly category: Category;
   readonly field: string;
-  /** Events of the category that the source gave since the service started. */
+  /** Events of the category that the source gave since the field is watched. */
   readonly events: number;
 }
 
-/** Watches what sources supply, since the service started. */
+/** Watches what sources supply, since the service started or, for a field that a changed rule reads, since it does. */
 export interface FieldWatch {
+  /** Other rules: what they read and the rules before did not is watched from now on. */
+  expect(read: FieldsRead): void;
   note(source: string, events: readonly Event[]): void;
   gaps(source: string): readonly FieldGap[];
 }
@@ -48,16 +50,40 @@ function pathsOf(predicate: Predicate<Event>): string[] {
   return [...own, ...predicate.parts.flatMap(pathsOf)];
 }
 
+/** A category of a source: its events so far, and the fields that none of them had, with the events before they were watched. */
+interface Supplied {
+  events: number;
+  readonly missing: Map<keyof Event, { readonly path: string; readonly before: number }>;
+}
+
 /** Nothing supplied yet by anybody. */
-export function fieldWatch(read: FieldsRead): FieldWatch {
-  const sources = new Map<string, Map<Category, { events: number; missing: Map<keyof Event, string> }>>();
+export function fieldWatch(initial: FieldsRead): FieldWatch {
+  let read = initial;
+  const sources = new Map<string, Map<Category, Supplied>>();
+  const add = (to: Supplied, category: Category, known: FieldsRead | undefined): void => {
+    for (const [field, path] of read.get(category) ?? [])
+      if (known?.get(category)?.has(field) !== true) to.missing.set(field, { path, before: to.events });
+  };
   return {
+    expect(next) {
+      const known = read;
+      read = next;
+      for (const seen of sources.values()) {
+        for (const [category, entry] of seen) {
+          for (const field of entry.missing.keys()) if (next.get(category)?.has(field) !== true) entry.missing.delete(field);
+          add(entry, category, known);
+        }
+      }
+    },
     note(source, events) {
       let seen = sources.get(source);
       if (seen === undefined) sources.set(source, (seen = new Map()));
       for (const event of events) {
         let entry = seen.get(event.category);
-        if (entry === undefined) seen.set(event.category, (entry = { events: 0, missing: new Map(read.get(event.category)) }));
+        if (entry === undefined) {
+          seen.set(event.category, (entry = { events: 0, missing: new Map() }));
+          add(entry, event.category, undefined);
+        }
         entry.events++;
         for (const field of entry.missing.keys()) if (event[field] !== undefined) entry.missing.delete(field);
       }
@@ -65,7 +91,8 @@ export function fieldWatch(read: FieldsRead): FieldWatch {
     gaps(source) {
       const found: FieldGap[] = [];
       for (const [category, { events, missing }] of sources.get(source) ?? []) {
-        for (const field of missing.values()) found.push({ category, field, events });
+        for (const { path, before } of missing.values())
+          if (events > before) found.push({ category, field: path, events: events - before });
       }
       return found.sort((a, b) => (a.category + a.field < b.category + b.field ? -1 : 1));
     },

@@ -1,4 +1,4 @@
-import type { Alert } from "../core/alert.ts";
+import { LEVELS, type Alert } from "../core/alert.ts";
 
 /** Evidence that an alert lists (`semantics.md` section 5), and events behind it. */
 const EVIDENCE_MAX = 25;
@@ -33,6 +33,18 @@ function behindOf(before: Alert, after: Alert): Pick<Alert, "behind"> {
 
 /** Whether a revision says anything that the one before did not. */
 export function isNews(before: Alert, after: Alert): boolean {
-  if (after.final !== before.final || after.count > before.count) return true;
+  if (after.final !== before.final || after.count > before.count || isRaised(before, after)) return true;
   return after.firstTime < before.firstTime || after.lastTime > before.lastTime;
+}
+
+/**
+ * Whether an alert that a replay came to must be told again: it was never told, its level has risen, or its count has
+ * doubled. What an unchanged rule had told before a restart is none of these, however the replay's batches lay.
+ */
+export function isUntold(before: Alert | undefined, after: Alert): boolean {
+  return before === undefined || isRaised(before, after) || after.count >= 2 * before.count;
+}
+
+function isRaised(before: Alert, after: Alert): boolean {
+  return LEVELS.indexOf(after.level) > LEVELS.indexOf(before.level);
 }

@@ -63,8 +63,9 @@ function row(destination: string, kind: Subject["kind"], subjectId: string, revi
   };
 }
 
-function wanted(
-  to: RunningDestination,
+/** Whether a destination gets an alert or incident of this level that `rules` raised. */
+export function wanted(
+  to: Pick<RunningDestination, "id" | "when"> & { readonly destination: Pick<Destination, "accepts"> },
   kind: Subject["kind"],
   level: Level,
   final: boolean,

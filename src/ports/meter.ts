@@ -19,7 +19,8 @@ export type CounterName =
   | "alerts_total"
   | "incidents_total"
   | "deliveries_total"
-  | "dead_letters_total";
+  | "dead_letters_total"
+  | "rule_reloads_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"
@@ -31,6 +32,10 @@ export type GaugeName =
   | "correlate_offset"
   | "correlate_watermark_seconds"
   | "outbox_pending"
-  | "destination_held";
+  | "destination_held"
+  | "rules_loaded"
+  | "rules_rejected"
+  | "rules_kept"
+  | "rules_loaded_time_seconds";
 /** Histograms that the pipeline fills. */
 export type HistogramName = "delivery_seconds" | "incident_time_to_siem_seconds" | "correlate_batch_seconds";

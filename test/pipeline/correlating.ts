@@ -8,6 +8,7 @@ import { attribute } from "../../src/core/identity/attribute.ts";
 import { directory } from "../../src/core/identity/directory.ts";
 import { resolver } from "../../src/core/identity/resolver.ts";
 import { compileRules } from "../../src/core/sigma/compile.ts";
+import type { RuleSet } from "../../src/core/sigma/rules.ts";
 import { eventReader } from "../../src/core/sigma/event-reader.ts";
 import { analysis } from "../../src/pipeline/analysis.ts";
 import { correlator, type Correlator } from "../../src/pipeline/correlate.ts";
@@ -21,7 +22,7 @@ export const MINUTE = 60_000;
 export const LATENESS_MS = 60_000;
 export const QUIET_MS = 60 * MINUTE;
 
-const RULES = `
+export const RULES = `
 title: A call
 id: call
 logsource: {product: agent, category: agent_api}
@@ -64,9 +65,30 @@ level: critical
 correlation: {type: temporal_ordered, rules: [failures, call], group-by: [ai_agent.uid], timespan: 10m}
 `;
 
-const rules = compileRules(parseRuleFile("rules.yml", RULES), { reader: eventReader, regex: regexEngine, logsource: true });
-if (rules.rejected.length > 0) throw new Error(JSON.stringify(rules.rejected));
-const infos = new Map([...rules.detections, ...rules.correlations].map((one) => [one.info.id, one.info]));
+/** As RULES, but deletions are worse, failures are counted otherwise, few calls are gone, and two calls alert. */
+export const CHANGED_RULES = `${RULES.replace(
+  "title: A deletion\nid: deletion\nlevel: medium",
+  "title: A deletion\nid: deletion\nlevel: critical",
+)
+  .replace(
+    "rules: [failure], group-by: [ai_agent.uid], timespan: 10m, condition: {gte: 3}",
+    "rules: [failure], group-by: [ai_agent.uid], timespan: 20m, condition: {gte: 2}",
+  )
+  .replace(/---\ntitle: Few calls[\s\S]*?(?=---)/, "")}---
+title: A call or two
+id: some
+level: high
+correlation: {type: event_count, rules: [call], group-by: [ai_agent.uid], timespan: 30m, condition: {gte: 2}}
+`;
+
+/** The compiled rules of a text. */
+export function packOf(text: string): RuleSet<Event> {
+  const rules = compileRules(parseRuleFile("rules.yml", text), { reader: eventReader, regex: regexEngine, logsource: true });
+  if (rules.rejected.length > 0) throw new Error(JSON.stringify(rules.rejected));
+  return rules;
+}
+
+const PACK = packOf(RULES);
 const registry = directory([
   agent("a", { keys: [key("client", "a")], allowedHosts: ["good.example"] }),
   agent("b", { keys: [key("client", "b")], allowedHosts: [] }),
@@ -118,35 +140,46 @@ export interface Proven {
   missing: readonly string[];
 }
 
+/** A correlator that tests can look into. */
+export interface Correlating extends Correlator {
+  readonly meter: ReturnType<typeof testMeter>;
+  readonly log: ReturnType<typeof testLog>;
+  /** Asks for other rules, as the service does. */
+  take(next: RuleSet<Event>): void;
+}
+
 /** A correlator; each is a process of its own. */
-export function correlating(
-  store: Store,
-  proven: Proven,
-  now: () => EpochMs = () => START,
-): Correlator & { readonly meter: ReturnType<typeof testMeter> } {
+export function correlating(store: Store, proven: Proven, now: () => EpochMs = () => START, pack: RuleSet<Event> = PACK): Correlating {
   const meter = testMeter();
+  const log = testLog();
+  let rules = pack;
   const made = correlator({
     store,
     now,
     meter,
-    log: testLog(),
+    log,
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
       return analysis(names, engine(rules, { reader: eventReader, uuid5, latenessMs: LATENESS_MS }));
     },
+    names(facts) {
+      const names = resolver(registry);
+      names.load(facts);
+      return names;
+    },
     coverage: async (): Promise<Coverage> => ({
       watermarks: { all: proven.watermark, byCategory: new Map(CATEGORIES.map((one) => [one, proven.watermark])) },
       missing: proven.missing,
     }),
-    rule: (id) => infos.get(id),
+    rule: (id) => [...rules.detections, ...rules.correlations].find((one) => one.info.id === id)?.info,
     registry: () => registry,
     destinations: [sink],
     uuid5,
     openAt: "medium",
     quietMs: QUIET_MS,
   });
-  return { ...made, meter };
+  return { ...made, meter, log, take: (next) => made.reload(() => (rules = next)) };
 }
 
 /** Appends events as an ingest transaction does. */

@@ -12,6 +12,7 @@ const COUNTERS: Readonly<Record<CounterName, readonly [string, readonly string[]
   incidents_total: ["Incident revisions", ["level", "revision"]],
   deliveries_total: ["Deliveries by result", ["destination", "result"]],
   dead_letters_total: ["Deliveries refused for good", ["destination", "code"]],
+  rule_reloads_total: ["Changes of rule files by result", ["result"]],
 };
 const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> = {
   source_watermark_seconds: ["Event time up to which a source is complete, seconds since the epoch", ["source"]],
@@ -24,6 +25,10 @@ const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> 
   correlate_watermark_seconds: ["Event time up to which correlation is final", []],
   outbox_pending: ["Deliveries that wait", ["destination"]],
   destination_held: ["1 while a destination is left alone after a failure", ["destination"]],
+  rules_loaded: ["Rules that raise alerts", []],
+  rules_rejected: ["Rule documents that were rejected", []],
+  rules_kept: ["Rules that work as they were before their file became wrong", []],
+  rules_loaded_time_seconds: ["When the rules at work were loaded, seconds since the epoch", []],
 };
 const HISTOGRAMS: Readonly<Record<HistogramName, readonly [string, readonly string[]]>> = {
   delivery_seconds: ["Time of one request to a destination", ["destination"]],

@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, statSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "../../core/errors.ts";
 import type { RuleDocument } from "../../core/sigma/reader.ts";
 import { parseRuleFile, unreadableFile } from "./yaml.ts";
 
 /** Directories are followed this deep: links may form a circle. */
-const DEPTH_MAX = 16;
+export const DEPTH_MAX = 16;
 /** A pack with more files is a wrong path, such as a whole disk. */
-const FILES_MAX = 20_000;
+export const FILES_MAX = 20_000;
 /** A rule file is text that a person wrote. */
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -21,12 +21,15 @@ const TEST_FILE = /\.test\.ya?ml$/i;
  */
 export function loadRules(paths: readonly string[]): RuleDocument[] {
   const files = new Map<string, string>();
-  for (const path of paths) collect(path, 0, files);
+  for (const path of paths) collect(path, 0, files, new Set());
   return [...files.values()].toSorted((a, b) => (a < b ? -1 : 1)).flatMap(readDocuments);
 }
 
-/** `files` is by real path, so that a file that is reached twice counts once. */
-function collect(path: string, depth: number, files: Map<string, string>): void {
+/**
+ * `files` is by real path, so that a file that is reached twice counts once; `directories` are those that were walked
+ * through, by real path: several links in a circle would be followed for ever.
+ */
+function collect(path: string, depth: number, files: Map<string, string>, directories: Set<string>): void {
   let stats;
   try {
     stats = statSync(path);
@@ -36,15 +39,22 @@ function collect(path: string, depth: number, files: Map<string, string>): void 
     throw new Failure(`the rules ${path} cannot be read`, { kind: "config", code: "CONFIG_INVALID", cause });
   }
   if (stats.isDirectory()) {
-    if (depth > DEPTH_MAX) return;
-    for (const name of readdirSync(path)) if (!name.startsWith(".")) collect(join(path, name), depth + 1, files);
+    const real = realpathSync(path);
+    if (depth > DEPTH_MAX || directories.has(real)) return;
+    directories.add(real);
+    for (const name of readdirSync(path)) if (!name.startsWith(".")) collect(join(path, name), depth + 1, files, directories);
     return;
   }
-  if (TEST_FILE.test(path) || (depth > 0 && (!RULE_FILE.test(path) || !stats.isFile()))) return;
+  if (!isRuleFile(path, depth, stats)) return;
   const real = realpathSync(path);
   if (!files.has(real)) files.set(real, path);
   if (files.size > FILES_MAX)
     throw new Failure(`there are more than ${FILES_MAX} rule files below ${path}`, { kind: "config", code: "CONFIG_INVALID" });
+}
+
+/** Whether a file is read; one that was given by its own path may have any name but that of a test. */
+export function isRuleFile(path: string, depth: number, stats: Stats): boolean {
+  return !TEST_FILE.test(path) && (depth === 0 || (RULE_FILE.test(path) && stats.isFile()));
 }
 
 function readDocuments(path: string): readonly RuleDocument[] {

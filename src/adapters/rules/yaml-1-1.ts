@@ -12,7 +12,12 @@ const DIFFERENT: readonly (readonly [pattern: RegExp, what: string])[] = [
   [/^[-+]?0x[0-9a-fA-F_]*_[0-9a-fA-F_]*$/, "a number in base 16"],
   [/^[-+]0x[0-9a-fA-F]+$/, "a number in base 16"],
   [/^[-+]?[1-9][0-9]*_[0-9_]*$/, "a number with separators"],
+  [/^[-+]?(?=[^_]*_)(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?$/, "a number with separators"],
+  // Its floats have a point and, with an exponent, a sign before that.
   [/^[-+]?[0-9]+[eE][-+]?[0-9]+$/, "a text"],
+  [/^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)[eE][0-9]+$/, "a text"],
+  [/^[-+]?0[0-9]*[89][0-9]*$/, "a text"],
+  [/^[-+]?0[0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*$/, "a number in base 60"],
   [/^\d{4}-\d\d-\d\d$/, "a date"],
   [/^\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?$/, "a time"],
   [/^=$/, "a default value"],

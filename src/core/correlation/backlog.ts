@@ -57,6 +57,8 @@ export interface Backlog<E> {
   takeInner(member: number, rule: number, values: (inner: InnerEvent) => readonly string[] | undefined): (inner: InnerEvent) => void;
   /** Position of a member's rule among the bits. */
   bit(member: number, rule: number): number;
+  /** A member is no longer there: nothing is kept for it. */
+  retire(member: number): void;
   sweep(): void;
   entries(): number;
 }
@@ -87,6 +89,7 @@ export function backlog<E>(
   let groups: Waiting[] = [];
   let held = 0;
   let sweptFrom = Number.NEGATIVE_INFINITY;
+  const retired = new Set<Member>();
 
   function open(key: Key): Waiting {
     const waiting: Waiting = { key, block: 0, room: 0, at: 0, size: 0, seen: 0, awake: 0, opened: undefined };
@@ -200,10 +203,11 @@ export function backlog<E>(
         pass(waiting, set);
       };
     },
+    retire: (member) => retired.add(members[member]!),
     bit: (member, rule) => 1 << (members[member]!.shift + rule),
     sweep() {
       let keepFrom = Number.POSITIVE_INFINITY;
-      for (const { sleeper } of members) keepFrom = Math.min(keepFrom, sleeper.keepFrom());
+      for (const member of members) if (!retired.has(member)) keepFrom = Math.min(keepFrom, member.sleeper.keepFrom());
       if (!(keepFrom - sweptFrom >= everyMs)) return;
       sweptFrom = keepFrom;
       for (const waiting of groups) sweepOne(waiting, keepFrom);

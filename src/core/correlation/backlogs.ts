@@ -12,11 +12,13 @@ import type { Part, Planned } from "./plan.ts";
 import { leastCount, onlyGrows } from "./threshold.ts";
 
 /** Events that are held for several correlations at once, as a part of the engine. */
-interface Held<E> {
+export interface Held<E> {
   readonly part: Part<E>;
   readonly members: readonly Planned<E>[];
   bit(member: number, rule: number): number;
   takeInner(member: number, rule: number, names: readonly string[]): (inner: InnerEvent) => void;
+  /** A member is no longer there. */
+  retire(member: number): void;
 }
 
 /** Correlations in one backlog look back by lengths of time that differ by no more than this factor: all is held as long as the longest needs. */
@@ -101,6 +103,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
     part,
     members,
     bit: (member, rule) => made.bit(member, rule),
+    retire: (member) => made.retire(member),
     takeInner(member, rule, names) {
       const { groupBy, rules } = members[member]!.correlation;
       const at = groupBy.map((field) => names.indexOf(field.path(rules[rule]!)));

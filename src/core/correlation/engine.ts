@@ -5,7 +5,7 @@ import type { Reader } from "../sigma/reader.ts";
 import { buildNet, linearNet } from "../sigma/net-build.ts";
 import type { Net } from "../sigma/net.ts";
 import { conditionOf, type Predicate } from "../sigma/predicate.ts";
-import type { RuleSet } from "../sigma/rules.ts";
+import type { Detection, RuleSet } from "../sigma/rules.ts";
 import type { Mark } from "./group.ts";
 import { sharedKeys } from "./keys.ts";
 import type { Counters } from "./intake.ts";
@@ -13,7 +13,7 @@ import { plan } from "./plan.ts";
 import type { Feed, FeedTarget, Part } from "./plan.ts";
 import { seenUids } from "./seen.ts";
 import type { SeenUids } from "./seen.ts";
-import type { Engine, Watermarks } from "./types.ts";
+import type { Engine, Replay, Watermarks } from "./types.ts";
 
 export { unsupported } from "./unsupported.ts";
 
@@ -39,7 +39,7 @@ export interface EngineOptions<E> {
 }
 
 /** For callers that vouch for distinct events. */
-const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined };
+const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined, reach: () => undefined };
 /** Evidence of an alert (`semantics.md` section 5). */
 const EVIDENCE_MAX = 25;
 
@@ -50,8 +50,8 @@ const EVIDENCE_MAX = 25;
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const { feeds, parts, horizonMs } = plan(rules, {
-    uuid5: (name) => options.uuid5(name),
+  const shared = () => ({
+    uuid5: (name: string) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
@@ -59,22 +59,56 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     backlogs: options.shortcuts ?? true,
   });
   const { reader } = options;
-  const seen = options.distinct === true ? NEVER_SEEN : seenUids(horizonMs);
-  const take = dispatcher(feeds, reader, seen, counters, options.shortcuts ?? true);
+  const shortcuts = options.shortcuts ?? true;
+  let planned = plan(rules, shared());
+  const seen = options.distinct === true ? NEVER_SEEN : seenUids(planned.horizonMs);
+  let take = dispatcher(planned.feeds, reader, seen, counters, shortcuts);
   let newest = Number.NEGATIVE_INFINITY;
+  /** The furthest that `advance` was told. */
+  let latest: Watermarks | undefined;
 
   function advance(watermarks: Watermarks): readonly Alert[] {
+    latest = latest === undefined ? watermarks : furthest(latest, watermarks);
     const out: Alert[] = [];
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const part of parts) {
-      // Alerts of the rules that it refers to have come in the meantime.
-      part.settle(out);
-      part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
-      part.advance(newest, out);
-      if (part.watermark < lowest) lowest = part.watermark;
-    }
+    const lowest = advanceParts(planned.parts, watermarks, newest, out);
     seen.prune(lowest);
     return out;
+  }
+
+  function reload(next: RuleSet<E>): Replay<E> {
+    planned = plan(next, shared(), planned.entries);
+    seen.reach(planned.horizonMs);
+    take = dispatcher(planned.feeds, reader, seen, counters, shortcuts);
+    const { feeds, fresh, freshHorizonMs } = planned;
+    const parts = planned.parts.filter((part) => fresh.has(part));
+    const targeted = feeds.map(({ detection, targets }) => ({ detection, targets: targets.filter(({ part }) => fresh.has(part)) }));
+    // Its events are counted and remembered already, by the engine that took them first.
+    const uids = options.distinct === true ? NEVER_SEEN : seenUids(freshHorizonMs);
+    const taken: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
+    const retake = dispatcher(
+      targeted.filter(({ targets }) => targets.length > 0),
+      reader,
+      uids,
+      taken,
+      shortcuts,
+    );
+    return {
+      horizonMs: freshHorizonMs,
+      push(events) {
+        const out: Alert[] = [];
+        for (const event of events) {
+          const time = reader.time(event);
+          if (Number.isFinite(time)) retake(event, time);
+        }
+        for (const part of parts) part.settle(out);
+        return out;
+      },
+      finish() {
+        const out: Alert[] = [];
+        if (latest !== undefined) advanceParts(parts, latest, newest, out);
+        return out;
+      },
+    };
   }
 
   return {
@@ -87,18 +121,42 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
         if (time > newest) newest = time;
         take(event, time);
       }
-      for (const part of parts) part.settle(out);
+      for (const part of planned.parts) part.settle(out);
       return out;
     },
     advance,
     finish: () => advance({ all: Number.POSITIVE_INFINITY }),
-    horizonMs,
+    reload,
+    get horizonMs() {
+      return planned.horizonMs;
+    },
     get stats() {
       let entries = 0;
-      for (const part of parts) entries += part.entries();
+      for (const part of planned.parts) entries += part.entries();
       return { ...counters, entries };
     },
   };
+}
+
+/** Of each category the later one. */
+function furthest(a: Watermarks, b: Watermarks): Watermarks {
+  const byCategory = new Map<Category, EpochMs>();
+  for (const category of new Set([...(a.byCategory?.keys() ?? []), ...(b.byCategory?.keys() ?? [])]))
+    byCategory.set(category, Math.max(a.byCategory?.get(category) ?? a.all, b.byCategory?.get(category) ?? b.all));
+  return { all: Math.max(a.all, b.all), byCategory };
+}
+
+/** Moves each part to its watermark, inner ones first; the lowest of their watermarks. */
+function advanceParts<E>(parts: readonly Part<E>[], watermarks: Watermarks, newest: EpochMs, out: Alert[]): EpochMs {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const part of parts) {
+    // Alerts of the rules that it refers to have come in the meantime.
+    part.settle(out);
+    part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
+    part.advance(newest, out);
+    if (part.watermark < lowest) lowest = part.watermark;
+  }
+  return lowest;
 }
 
 /** Finds the detections that an event matches, each condition once, and gives it to the parts that want it. */
@@ -109,10 +167,14 @@ function dispatcher<E>(
   counters: Counters,
   index: boolean,
 ): (event: E, time: EpochMs) => void {
-  const { predicates, targets } = conditionsOf(feeds);
-  const whole = index ? buildNet(predicates, undefined) : linearNet(predicates);
-  const byCategory = new Map<Category, Net<E>>();
-  if (index) for (const category of CATEGORIES) byCategory.set(category, buildNet(predicates, category));
+  const decide = (category: Category | undefined): Deciding<E> => {
+    const { predicates, targets } = conditionsOf(
+      category === undefined ? feeds : feeds.filter(({ detection }) => admits(detection, category)),
+    );
+    return { net: index ? buildNet(predicates, category) : linearNet(predicates), targets };
+  };
+  const whole = decide(undefined);
+  const byCategory = new Map(CATEGORIES.map((category) => [category, decide(category)]));
   /** Conditions that the current event satisfies. */
   const satisfied: number[] = [];
   /** Parts that want the current event. */
@@ -137,7 +199,7 @@ function dispatcher<E>(
 
   return (event, time) => {
     const category = reader.category(event);
-    const net = category === undefined ? whole : (byCategory.get(category) ?? whole);
+    const { net, targets } = category === undefined ? whole : (byCategory.get(category) ?? whole);
     satisfied.length = 0;
     net.match(event, satisfied);
     for (const condition of satisfied) {
@@ -149,6 +211,16 @@ function dispatcher<E>(
     if (touched.length === 0) counters.events++;
     else spread(event, time);
   };
+}
+
+/** How events of one category are decided, and the parts that want what satisfies each condition. */
+interface Deciding<E> {
+  readonly net: Net<E>;
+  readonly targets: readonly (readonly FeedTarget<E>[])[];
+}
+
+function admits<E>({ categories }: Detection<E>, category: Category): boolean {
+  return categories === undefined || categories.includes(category);
 }
 
 /** The distinct conditions of detections, with everything that each feeds. */

@@ -4,8 +4,10 @@ import type { Correlation, Detection, RuleSet } from "../sigma/rules.ts";
 import { alertMaker } from "./alert-maker.ts";
 import { assemble } from "./assemble.ts";
 import { backlogsOf } from "./backlogs.ts";
+import type { Held } from "./backlogs.ts";
 import type { Assembled, Shared } from "./connect.ts";
 import { baselineWindows } from "./baseline-ratio.ts";
+import { loneSignature, signatures } from "./components.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
 import { loneDetection } from "./lone.ts";
@@ -46,7 +48,24 @@ export interface Plan<E> {
   readonly parts: readonly Part<E>[];
   /** How far before its watermark an event may still matter to any part. */
   readonly horizonMs: number;
+  /** Parts that were not taken over: they know no event yet. */
+  readonly fresh: ReadonlySet<Part<E>>;
+  /** The same for the fresh parts alone; 0 when there are none. */
+  readonly freshHorizonMs: number;
+  /** What a later plan may take over. */
+  readonly entries: Entries<E>;
 }
+
+/** A detection's own alerts, or a correlation, once planned. */
+interface Entry<E> {
+  readonly part: Part<E>;
+  readonly horizonMs: number;
+  /** Set for correlations. */
+  readonly planned?: Planned<E>;
+}
+
+/** Entries by what they are made from; what equals nothing is not in it. */
+type Entries<E> = ReadonlyMap<string, Entry<E>>;
 
 /** A correlation while the plan is made. */
 export interface Planned<E> {
@@ -54,10 +73,15 @@ export interface Planned<E> {
   readonly assembled: Assembled<E>;
   readonly part: Part<E>;
   readonly horizonMs: number;
+  /** The backlog that holds its events while it sleeps, and its place there. */
+  held?: { readonly backlog: Held<E>; readonly member: number };
 }
 
-/** Connects detections, correlations and the alerts between them. */
-export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
+/**
+ * Connects detections, correlations and the alerts between them. What equals an entry of `before` is taken over with
+ * its state, correlations only together with all that their alerts reach or are fed by.
+ */
+export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E> = new Map()): Plan<E> {
   const left = new Set(unsupported(rules).map(({ rule }) => rule));
   const feeds = new Map<string, Feed<E>>();
   for (const detection of rules.detections) feeds.set(detection.info.id, { detection, targets: [] });
@@ -66,18 +90,43 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
   /** Doors of the rules that refer to a correlation; filled when those are made, after it. */
   const doors = new Map<string, ((inner: InnerEvent) => void)[]>();
   const parts: Part<E>[] = [];
+  const fresh = new Set<Part<E>>();
+  const entries = new Map<string, Entry<E>>();
   let horizonMs = 0;
+  let freshHorizonMs = 0;
+  const place = (entry: Entry<E>, name: string | undefined, kept: boolean): void => {
+    parts.push(entry.part);
+    horizonMs = Math.max(horizonMs, entry.horizonMs);
+    if (name !== undefined) entries.set(name, entry);
+    if (kept) return;
+    fresh.add(entry.part);
+    freshHorizonMs = Math.max(freshHorizonMs, entry.horizonMs);
+  };
 
   for (const feed of feeds.values()) {
-    if (!feed.detection.alerts) continue;
-    const part = lonePart(feed.detection, shared);
-    feed.targets.push({ part, bit: 1 });
-    parts.push(part);
-    horizonMs = Math.max(horizonMs, feed.detection.suppressMs + (feed.detection.latenessMs ?? shared.latenessMs));
+    const { detection } = feed;
+    if (!detection.alerts) continue;
+    const name = loneSignature(detection.fingerprint);
+    const kept = name === undefined ? undefined : before.get(name);
+    const lone = kept ?? {
+      part: lonePart(detection, shared),
+      horizonMs: detection.suppressMs + (detection.latenessMs ?? shared.latenessMs),
+    };
+    feed.targets.push({ part: lone.part, bit: 1 });
+    place(lone, name, kept !== undefined);
   }
+  const signed = signatures(rules);
   const referred = new Set(correlations.flatMap(({ rules: names }) => names));
   for (const correlation of correlations) {
     const { id } = correlation.info;
+    const signature = signed.get(id);
+    const name = signature === undefined ? undefined : `${id}\n${signature}`;
+    const kept = name === undefined ? undefined : before.get(name)?.planned;
+    if (kept !== undefined) {
+      planned.set(id, kept);
+      place({ ...kept, planned: kept }, name, true);
+      continue;
+    }
     const open: ((inner: InnerEvent) => void)[] = [];
     doors.set(id, open);
     const deliver = (inner: InnerEvent): void => {
@@ -90,30 +139,48 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
     const own = reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs);
     const entry = { correlation, assembled, part, horizonMs: own + Math.max(0, ...inners.map((inner) => inner.horizonMs)) };
     planned.set(id, entry);
-    parts.push(part);
-    horizonMs = Math.max(horizonMs, entry.horizonMs);
+    place({ part, horizonMs: entry.horizonMs, planned: entry }, name, false);
   }
-  const held = shared.backlogs ? backlogsOf([...planned.values()], shared) : [];
-  const asleep = new Map(held.flatMap((one) => one.members.map((entry, member) => [entry, { one, member }] as const)));
+  const created = shared.backlogs
+    ? backlogsOf(
+        [...planned.values()].filter(({ part }) => fresh.has(part)),
+        shared,
+      )
+    : [];
+  for (const one of created) for (const [member, entry] of one.members.entries()) entry.held = { backlog: one, member };
   for (const entry of planned.values()) {
-    const sleeps = asleep.get(entry);
     for (const [index, rule] of entry.correlation.rules.entries()) {
       const inner = planned.get(rule)?.correlation.groupBy.map(({ name }) => name);
-      if (inner === undefined) {
-        const target =
-          sleeps === undefined
-            ? { part: entry.part, bit: 1 << index }
-            : { part: sleeps.one.part, bit: sleeps.one.bit(sleeps.member, index) };
-        feeds.get(rule)?.targets.push(target);
-      } else
-        doors
-          .get(rule)!
-          .push(sleeps === undefined ? entry.assembled.takeInner(index, inner) : sleeps.one.takeInner(sleeps.member, index, inner));
+      if (inner === undefined) feeds.get(rule)?.targets.push(targetOf(entry, index));
+      // The doors of what was kept stand open to the correlations that were kept with it.
+      else if (fresh.has(entry.part)) doors.get(rule)!.push(doorOf(entry, index, inner));
     }
   }
   // They look back only as far as the correlations that they hold events for, so those go on first.
-  parts.push(...held.map(({ part }) => part));
-  return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, horizonMs };
+  for (const one of backlogsInUse([...planned.values()])) {
+    parts.push(one.part);
+    if (created.includes(one)) fresh.add(one.part);
+  }
+  const used = [...feeds.values()].filter(({ targets }) => targets.length > 0);
+  return { feeds: used, parts, horizonMs, fresh, freshHorizonMs, entries };
+}
+
+/** Where the events of a correlation's rule go. */
+function targetOf<E>({ part, held }: Planned<E>, rule: number): FeedTarget<E> {
+  return held === undefined ? { part, bit: 1 << rule } : { part: held.backlog.part, bit: held.backlog.bit(held.member, rule) };
+}
+
+/** Where the alerts of a correlation's inner rule go. */
+function doorOf<E>({ assembled, held }: Planned<E>, rule: number, names: readonly string[]): (inner: InnerEvent) => void {
+  return held === undefined ? assembled.takeInner(rule, names) : held.backlog.takeInner(held.member, rule, names);
+}
+
+/** The backlogs in use; they no longer wait for those of their members that are gone. */
+function backlogsInUse<E>(planned: readonly Planned<E>[]): ReadonlySet<Held<E>> {
+  const here = new Set(planned);
+  const used = new Set(planned.flatMap(({ held }) => (held === undefined ? [] : [held.backlog])));
+  for (const one of used) for (const [member, entry] of one.members.entries()) if (!here.has(entry)) one.retire(member);
+  return used;
 }
 
 /** A correlation after all that it refers to. The compiler has rejected cycles; one that slipped in does no harm. */
@@ -181,7 +248,7 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
 }
 
 /** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
-function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
+export function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
   if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs + suppressMs;
   const before = baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
   if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;

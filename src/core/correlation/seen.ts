@@ -6,13 +6,16 @@ export interface SeenUids {
   add(uid: string, time: EpochMs): boolean;
   /** Events further than the horizon before `watermark` matter no more. */
   prune(watermark: EpochMs): void;
+  /** The horizon from now on. A longer one does not bring back what was forgotten. */
+  reach(horizonMs: number): void;
 }
 
 /**
  * Nothing seen. Two generations: once the watermark is a horizon past the last change, the old one goes and the young
  * one becomes old, so that nothing is deleted one by one. What is ahead of its time is carried over.
  */
-export function seenUids(horizonMs: number): SeenUids {
+export function seenUids(initialMs: number): SeenUids {
+  let horizonMs = initialMs;
   let young = new Map<string, EpochMs>();
   let old = new Map<string, EpochMs>();
   let changedAt: EpochMs | undefined;
@@ -32,6 +35,9 @@ export function seenUids(horizonMs: number): SeenUids {
       changedAt = watermark;
       old = young;
       young = next;
+    },
+    reach(ms) {
+      horizonMs = ms;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Alert } from "../alert.ts";
 import type { Category, EpochMs } from "../event.ts";
+import type { RuleSet } from "../sigma/rules.ts";
 
 /**
  * Up to when the input is complete: a rule reads the minimum over the categories that feed it. `all` stands for
@@ -35,7 +36,23 @@ export interface Engine<E> {
   advance(watermarks: Watermarks): readonly Alert[];
   /** The input has ended: the watermark passes every deadline and bucket. Returns the remaining final alerts. */
   finish(): readonly Alert[];
+  /**
+   * Takes other rules. Rules that are the same keep their windows, those that are gone vanish with theirs, new and
+   * changed ones know nothing until the replay has told them. Between the call and the replay's end nothing else may be
+   * called. Rules are compared by fingerprint, and a correlation together with all that its alerts reach or are fed by.
+   */
+  reload(rules: RuleSet<E>): Replay<E>;
   /** How far before the watermark an event may still matter: where a replay must start. */
   readonly horizonMs: number;
   readonly stats: Readonly<EngineStats>;
+}
+
+/** Tells new and changed rules what the others know already. */
+export interface Replay<E> {
+  /** How far before the watermark their events reach; 0 when no rule is new or changed. */
+  readonly horizonMs: number;
+  /** Takes events that the engine was given before, each once; the unchanged rules do not see them again. */
+  push(events: readonly E[]): readonly Alert[];
+  /** The end of the replay: they catch up with the watermark of the others. */
+  finish(): readonly Alert[];
 }

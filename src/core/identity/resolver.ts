@@ -41,6 +41,8 @@ export interface Resolver {
   decide(event: Event): void;
   /** Time of the oldest event that still waits. */
   oldestWaiting(): EpochMs | undefined;
+  /** Uids of all events that wait. */
+  waiting(): ReadonlySet<string>;
   /** How far before the watermark a replay must start, so that every event that waits is decided as it would have been. */
   readonly horizonMs: number;
   /** Names that changed since the last call, to be stored: they reach further back than a replay. */
@@ -92,6 +94,7 @@ export function resolver(registry: Directory): Resolver {
       for (const event of waiting) if (oldest === undefined || event.time < oldest) oldest = event.time;
       return oldest;
     },
+    waiting: () => new Set(waiting.map(({ uid }) => uid)),
     // What waits is at most OBSERVED_MS behind the watermark, and what shows its agent as much again.
     horizonMs: 2 * OBSERVED_MS,
     changedFacts() {

@@ -1,4 +1,6 @@
+import type { RejectedRule } from "../alert.ts";
 import { parseDraft, type RuleDraft } from "./draft.ts";
+import { definitionOf } from "./fingerprint.ts";
 import { filtersByRule, type References } from "./filters.ts";
 import { linkAll } from "./link-all.ts";
 import { SUPPRESS_DEFAULT_MS } from "./link.ts";
@@ -9,11 +11,25 @@ import { reject, show } from "./rejection.ts";
 import type { Detection, RuleSet } from "./rules.ts";
 import { compileScope, type CompileOptions, type CompileScope } from "./scope.ts";
 
+/** Rules, and the documents that they were made from. */
+export interface Compiled<E> {
+  readonly rules: RuleSet<E>;
+  /** Documents that were understood and linked, filters too, in order of (path, line). */
+  readonly loaded: readonly RuleDocument[];
+  /** Why each of the others was not. */
+  readonly reasons: ReadonlyMap<RuleDocument, RejectedRule>;
+}
+
 /**
  * Compiles rule documents: detection rules, correlations and filters. A document that is not understood in full is
  * rejected with file, line and reason, and the rest is loaded. Pure; the order of the documents means nothing.
  */
 export function compileRules<E>(documents: readonly RuleDocument[], options: CompileOptions<E>): RuleSet<E> {
+  return compileDocuments(documents, options).rules;
+}
+
+/** As `compileRules`, and says which documents were loaded. */
+export function compileDocuments<E>(documents: readonly RuleDocument[], options: CompileOptions<E>): Compiled<E> {
   const scope = compileScope(options);
   const problems = problemList();
   const drafts: RuleDraft<E>[] = [];
@@ -34,12 +50,26 @@ export function compileRules<E>(documents: readonly RuleDocument[], options: Com
   }
   const linked = linkAll(scope, drafts, references, problems);
   const detections = detectionsOf(scope, drafts, references, linked.silent, problems);
+  const heads = new Map(drafts.filter(({ head }) => head.kind === "correlation").map((draft) => [draft.head.info.id, draft]));
+  const correlations = linked.correlations.map((correlation) => ({
+    ...correlation,
+    fingerprint: fingerprint(scope, heads.get(correlation.info.id)!, []),
+  }));
   return {
-    detections,
-    correlations: linked.correlations,
-    rejected: problems.rejected.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
-    warnings: problems.warnings.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
+    rules: {
+      detections,
+      correlations,
+      rejected: problems.rejected.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
+      warnings: problems.warnings.toSorted((a, b) => byPlace(a.file, a.line, b.file, b.line)),
+    },
+    loaded: drafts.map(({ document }) => document).filter((document) => !problems.reasons.has(document)),
+    reasons: problems.reasons,
   };
+}
+
+function fingerprint<E>(scope: CompileScope<E>, draft: RuleDraft<E>, filters: readonly RuleDraft<E>[]): string {
+  const text = definitionOf(draft, filters, scope.placeholders);
+  return scope.options.digest?.(text) ?? text;
 }
 
 /**
@@ -75,11 +105,17 @@ function detectionsOf<E>(
   for (const draft of drafts) {
     const { body, head } = draft;
     if (body.kind !== "detection") continue;
+    const applied = filters.get(draft) ?? [];
     const categories = (body.categories ?? []).map((category) => pool.category(category, (event) => options.reader.category(event)));
-    const parts = [...(categories.length > 0 ? [pool.or(categories)] : []), body.predicate, ...(filters.get(draft) ?? [])];
+    const parts = [...(categories.length > 0 ? [pool.or(categories)] : []), body.predicate, ...applied.map((one) => one.predicate)];
     const predicate = pool.and(parts);
     detections.push({
       info: head.info,
+      fingerprint: fingerprint(
+        scope,
+        draft,
+        applied.map((one) => one.draft),
+      ),
       matches: predicate.test,
       predicate,
       categories: body.categories,

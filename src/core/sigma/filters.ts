@@ -7,6 +7,12 @@ import { show, type KeyPath } from "./rejection.ts";
 /** Every loaded document by its id and by its name. */
 export type References<E> = ReadonlyMap<string, RuleDraft<E>>;
 
+/** A filter at work on a detection rule. */
+export interface AppliedFilter<E> {
+  readonly draft: RuleDraft<E>;
+  readonly predicate: Predicate<E>;
+}
+
 /**
  * The filters that apply to each detection rule, in order of (path, line). Names of no rule, of anything but a
  * detection rule, and of rules outside the filter's logsource are warned about and filter nothing.
@@ -16,19 +22,20 @@ export function filtersByRule<E>(
   references: References<E>,
   normalized: boolean,
   warn: (draft: RuleDraft<E>, keys: KeyPath, message: string) => void,
-): ReadonlyMap<RuleDraft<E>, readonly Predicate<E>[]> {
-  const result = new Map<RuleDraft<E>, Predicate<E>[]>();
-  const apply = (rule: RuleDraft<E>, predicate: Predicate<E>): void => {
+): ReadonlyMap<RuleDraft<E>, readonly AppliedFilter<E>[]> {
+  const result = new Map<RuleDraft<E>, AppliedFilter<E>[]>();
+  const apply = (rule: RuleDraft<E>, filter: AppliedFilter<E>): void => {
     const list = result.get(rule);
-    if (list === undefined) result.set(rule, [predicate]);
-    else list.push(predicate);
+    if (list === undefined) result.set(rule, [filter]);
+    else list.push(filter);
   };
   for (const filter of drafts) {
     const { body } = filter;
     if (body.kind !== "filter") continue;
+    const applied = { draft: filter, predicate: body.predicate };
     const holds = (rule: DetectionBody<E>): boolean => containsLogsource(body.logsource, rule.logsource, normalized);
     if (body.rules === "any") {
-      for (const rule of drafts) if (rule.body.kind === "detection" && holds(rule.body)) apply(rule, body.predicate);
+      for (const rule of drafts) if (rule.body.kind === "detection" && holds(rule.body)) apply(rule, applied);
       continue;
     }
     const seen = new Set<RuleDraft<E>>();
@@ -43,7 +50,7 @@ export function filtersByRule<E>(
               ? undefined
               : `the filter's logsource does not contain that of ${show(name)}`;
       if (problem !== undefined) warn(filter, ["filter", "rules", index], problem);
-      else if (!seen.has(rule!)) apply(rule!, body.predicate);
+      else if (!seen.has(rule!)) apply(rule!, applied);
       if (rule !== undefined) seen.add(rule);
     });
   }

@@ -8,6 +8,8 @@ import { Rejection, type KeyPath } from "./rejection.ts";
 export interface Problems {
   readonly rejected: RejectedRule[];
   readonly warnings: { rule: string | undefined; file: string; line: number; message: string }[];
+  /** The first reason of each rejected document. */
+  readonly reasons: ReadonlyMap<RuleDocument, RejectedRule>;
   /** Ids and names of rejected documents, as far as they can be read. */
   readonly rejectedNames: Set<string>;
   warn(document: RuleDocument, keys: KeyPath, message: string): void;
@@ -22,7 +24,9 @@ export function byPlace(pathA: string, lineA: number, pathB: string, lineB: numb
 
 /** An empty list. */
 export function problemList(): Problems {
+  const reasons = new Map<RuleDocument, RejectedRule>();
   const problems: Problems = {
+    reasons,
     rejected: [],
     warnings: [],
     rejectedNames: new Set(),
@@ -35,7 +39,9 @@ export function problemList(): Problems {
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
         const line = document.error?.line ?? document.lineOf(error.keys);
-        problems.rejected.push({ rule: identityOf(document.value), file: document.path, line, reason: error.message });
+        const rejected = { rule: identityOf(document.value), file: document.path, line, reason: error.message };
+        problems.rejected.push(rejected);
+        if (!reasons.has(document)) reasons.set(document, rejected);
         for (const key of ["id", "name"]) {
           const name = isYamlMap(document.value) ? own(document.value, key) : undefined;
           if (typeof name === "string") problems.rejectedNames.add(name);

@@ -13,6 +13,11 @@ export interface Detection<E> {
   readonly categories: readonly Category[] | undefined;
   /** It raises alerts of its own: no correlation refers to it, or one that does says `generate: true`. */
   readonly alerts: boolean;
+  /**
+   * Equal for two compilations only when the rule itself would raise the same alerts from the same matches; what it refers to
+   * has fingerprints of its own. Absent: never equal.
+   */
+  readonly fingerprint?: string;
   readonly suppressMs: number;
   readonly latenessMs: number | undefined;
 }
@@ -61,6 +66,8 @@ export interface GroupField<E> {
 /** A correlation that was understood in full. */
 export interface Correlation<E> {
   readonly info: RuleInfo;
+  /** As of a detection; the rules that it refers to are named in it, not described. */
+  readonly fingerprint?: string;
   readonly type: CorrelationType;
   /** Keys (RuleInfo.id) of the referenced detections and correlations, in order, without repeats. */
   readonly rules: readonly string[];

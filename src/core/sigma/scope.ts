@@ -11,6 +11,8 @@ export interface CompileOptions<E> {
   readonly regex: RegexEngine;
   /** Values of `%name%` under the modifier `expand`. */
   readonly placeholders?: ReadonlyMap<string, readonly string[]>;
+  /** Shortens fingerprints; without one they are as long as the documents. */
+  digest?(text: string): string;
   /** Rules see only events of their logsource; false in plain backtests, which have none. */
   readonly logsource: boolean;
 }

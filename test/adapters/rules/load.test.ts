@@ -121,6 +121,19 @@ describe("documents", () => {
     ["0b101", "a number in base 2"],
     ["1_000", "a number with separators"],
     ["1e3", "a text"],
+    ["1.5e3", "a text"],
+    [".5E3", "a text"],
+    ["08", "a text"],
+    ["-019", "a text"],
+    ["1_000", "a number with separators"],
+    ["1_000.5", "a number with separators"],
+    [".1_5", "a number with separators"],
+    ["1.5_0e+3", "a number with separators"],
+    ["012", "a number in base 8"],
+    ["0o7", "a text"],
+    ["1:30", "a number in base 60"],
+    ["1:30.5", "a number in base 60"],
+    ["0:30.5", "a number in base 60"],
     ["2026-01-31", "a date"],
     ["2026-01-31T10:00:00Z", "a time"],
   ])("%s gets a warning: YAML 1.1 makes it %s", (value, what) => {
@@ -131,12 +144,29 @@ describe("documents", () => {
     expect(parseRuleFile("r.yml", `x: '${value}'\n`)[0]!.warnings).toEqual([]);
   });
 
-  test.each(["true", "10", "1.5", "0x1F", "~", "null", ".inf", "text", "-7", "0", "1.5e3", "10.0.0.1", "1:2:3:x", "::1"])(
-    "%s means the same in both",
-    (value) => {
-      expect(parseRuleFile("r.yml", `x: ${value}\n`)[0]!.warnings).toEqual([]);
-    },
-  );
+  test.each([
+    "true",
+    "10",
+    "1.5",
+    "0x1F",
+    "~",
+    "null",
+    ".inf",
+    "text",
+    "-7",
+    "0",
+    "1.5e+3",
+    ".5",
+    "1.",
+    "a_b",
+    "_1",
+    "0.0",
+    "10.0.0.1",
+    "1:2:3:x",
+    "::1",
+  ])("%s means the same in both", (value) => {
+    expect(parseRuleFile("r.yml", `x: ${value}\n`)[0]!.warnings).toEqual([]);
+  });
 
   test("the dates of a rule are texts by definition", () => {
     expect(parseRuleFile("r.yml", "date: 2026-01-31\nmodified: 2026-01-31\n")[0]!.warnings).toEqual([]);

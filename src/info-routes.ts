@@ -1,0 +1,63 @@
+import type { Metrics } from "./adapters/metrics/metrics.ts";
+import type { InfoRoute } from "./adapters/receiver/receiver.ts";
+import type { Config } from "./config/config.ts";
+import type { LiveRules } from "./live-rules.ts";
+import type { FieldWatch } from "./pipeline/gaps.ts";
+import type { Health } from "./pipeline/health.ts";
+import type { Store } from "./ports/store.ts";
+import { queryState, STATE_QUERIES } from "./state.ts";
+
+/** What the receiver answers about the service itself: health, metrics, state. */
+export function infoRoutes(
+  checkHealth: () => Promise<Health>,
+  meter: Metrics,
+  store: Store,
+  config: Config,
+  now: () => number,
+  live: { readonly watch: FieldWatch; readonly rules: LiveRules },
+): InfoRoute[] {
+  const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
+  const open = { method: "GET", token: undefined } as const;
+  return [
+    // Alive: the process answers. A source or destination that is down is no reason to restart it.
+    { ...open, path: "/healthz", answer: async () => json(200, await checkHealth()) },
+    {
+      ...open,
+      path: "/readyz",
+      answer: async () => {
+        const state = await checkHealth();
+        const ready = state.parts.find((part) => part.name === "store")?.ok === true;
+        return json(ready ? 200 : 503, { ready, status: state.status });
+      },
+    },
+    {
+      ...open,
+      path: "/metrics",
+      answer: async () => {
+        // A destination with nothing pending is not among them, and must not keep its last number.
+        const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
+        for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
+          meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
+        for (const state of await store.sources()) {
+          if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
+        }
+        return { status: 200, ...(await meter.text()) };
+      },
+    },
+    ...STATE_QUERIES.map((query): InfoRoute => ({
+      method: query === "deadletters-replay" ? "POST" : "GET",
+      path: `/state/${query}`,
+      token: config.receiver.token,
+      local: true,
+      answer: async (parameters) =>
+        json(
+          200,
+          await queryState(store, query, Object.fromEntries(parameters), now(), {
+            configured: config.sources.map((source) => source.id),
+            fieldGaps: (source) => live.watch.gaps(source),
+            rules: () => live.rules.status(),
+          }),
+        ),
+    })),
+  ];
+}
