@@ -80,7 +80,7 @@ async function build(
   const now = () => clock.now();
   const pack = loadPack(config.rules);
   for (const one of pack.rejected) log.warn({ ...one }, "rule rejected");
-  const { store, pool } = await openStore(storeLocation(config));
+  const { store, pool } = await openStore(storeLocation(config), log);
   closers.push(() => store.close());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());
