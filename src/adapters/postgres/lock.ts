@@ -42,8 +42,8 @@ export function lockDirectory(directory: string, lost: () => void = () => undefi
 /** The lock appears with its content or not at all: a crash in between leaves no empty lock. */
 function acquire(path: string, content: string): boolean {
   const draft = `${path}.${randomUUID()}`;
-  writeFileSync(draft, content);
   try {
+    writeFileSync(draft, content);
     linkSync(draft, path);
     return true;
   } catch (error) {

@@ -15,6 +15,8 @@ export interface Instance {
   readonly pglite: PGlite;
   /** Why it is dead; undefined while it can be used. */
   dead(): Failure | undefined;
+  /** Makes it dead for a reason that it cannot know. */
+  end(failure: Failure): void;
   /** Its directory is no longer where it was. */
   removed(): boolean;
   /** The Failure for an error of one of its statements, when it cannot go on after it: then it is dead. */
@@ -30,7 +32,12 @@ const FATAL: ReadonlySet<unknown> = new Set(["PANIC", "FATAL"]);
 const ERRNO: Readonly<Record<number, string>> = { 19: "EDQUOT", 22: "EFBIG", 29: "EIO", 44: "ENOENT", 51: "ENOSPC", 69: "EROFS" };
 
 /** What of PGlite's module is needed here and has no types. */
-type Module = Record<string, unknown> & { readonly NODEFS: Readonly<Record<"node_ops" | "stream_ops", Record<string, Operation>>> };
+type Module = Record<string, unknown> & {
+  readonly NODEFS: Readonly<Record<"node_ops" | "stream_ops", Record<string, Operation>>>;
+  readonly FS: { readonly streams: readonly unknown[]; close(stream: unknown): void };
+};
+type Imports = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
+type Instantiate = (imports: Imports, ready: unknown) => unknown;
 type Operation = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
@@ -42,10 +49,12 @@ export async function openInstance(dataDir: string | undefined): Promise<Instanc
   const begun = location === undefined ? undefined : prepare(location);
   const identity = location === undefined ? undefined : identityOf(location);
   let module: Module | undefined;
+  let stopTimers = (): void => undefined;
   let death: Failure | undefined;
   const die = (failure: Failure): Failure => {
     if (death === undefined) {
       death = failure;
+      stopTimers();
       if (module !== undefined) disarm(module, failure);
     }
     return death;
@@ -64,10 +73,16 @@ export async function openInstance(dataDir: string | undefined): Promise<Instanc
     files.init = async (pglite, options) => {
       const { emscriptenOpts } = await init(pglite, options);
       const preRun = [...(emscriptenOpts.preRun ?? []), (made: unknown) => whenReady(made as Module)];
-      return { emscriptenOpts: { ...emscriptenOpts, preRun } };
+      const instantiate = emscriptenOpts["instantiateWasm"] as Instantiate;
+      const instantiateWasm: Instantiate = (imports, ready) => {
+        stopTimers = timerStop(imports);
+        return instantiate(imports, ready);
+      };
+      return { emscriptenOpts: { ...emscriptenOpts, preRun, instantiateWasm } };
     };
   }
   const pglite = await (files === undefined ? PGlite.create("memory://") : PGlite.create({ fs: files })).catch((error: unknown) => {
+    if (module !== undefined) closeFiles(module);
     throw death ?? error;
   });
   module ??= pglite.Module as unknown as Module;
@@ -75,6 +90,7 @@ export async function openInstance(dataDir: string | undefined): Promise<Instanc
   return {
     pglite,
     dead: () => death,
+    end: (failure) => void die(failure),
     removed,
     fatal: (error) => {
       if (death !== undefined) return death;
@@ -85,6 +101,7 @@ export async function openInstance(dataDir: string | undefined): Promise<Instanc
     },
     close: async () => {
       if (death === undefined) await pglite.close();
+      else if (module !== undefined) closeFiles(module);
     },
   };
 }
@@ -127,6 +144,25 @@ function disarm(module: Module, failure: Failure): void {
     module[name] = () => {
       throw failure;
     };
+  }
+}
+
+/** PostgreSQL's timers would go on, and keep the process alive for ever. The numbers are those of setitimer(2). */
+function timerStop(imports: Imports): () => void {
+  const set = imports["env"]?.["_setitimer_js"];
+  return () => {
+    if (typeof set === "function") for (const timer of [0, 1, 2]) set(timer, 0);
+  };
+}
+
+/** Gives the file descriptors of a dead module back. */
+function closeFiles({ FS }: Module): void {
+  for (const stream of FS.streams) {
+    try {
+      if (stream !== undefined && stream !== null) FS.close(stream);
+    } catch {
+      // A file that a failing disk does not close properly is closed all the same.
+    }
   }
 }
 

@@ -94,8 +94,10 @@ function lastingInstance(dataDir: string | undefined, log: Log | undefined): Las
     alive: async () => {
       if (current === undefined) return reopen();
       lost ||= current.removed();
-      const death = lost && dataDir !== undefined ? removedFailure(dataDir) : current.dead();
+      if (lost && dataDir !== undefined) current.end(removedFailure(dataDir));
+      const death = current.dead();
       if (death === undefined) return current;
+      await current.close();
       current = undefined;
       fail(death);
       log?.error({ error: death.message }, "the embedded store failed");
@@ -109,7 +111,7 @@ function lastingInstance(dataDir: string | undefined, log: Log | undefined): Las
       lost = true;
     },
     close: async () => {
-      if (!lost) await current?.close();
+      await current?.close();
     },
   };
 }
