@@ -31,6 +31,7 @@ export type GaugeName =
   | "correlate_offset"
   | "correlate_watermark_seconds"
   | "outbox_pending"
+  | "store_up"
   | "destination_held";
 /** Histograms that the pipeline fills. */
 export type HistogramName = "delivery_seconds" | "incident_time_to_siem_seconds" | "correlate_batch_seconds";

@@ -18,7 +18,7 @@ export function isDiskError(code: string): boolean {
 
 /** A Failure STORE_UNAVAILABLE for an error of the data directory's disk. */
 export function diskFailure(dataDir: string, code: string): Failure {
-  return unavailable(`${trouble(dataDir, code)} (${code}): ${fix(code)}; the service goes on by itself`);
+  return unavailable(`${trouble(dataDir, code)} (${code}): ${fix(code)}; a running service then goes on by itself`);
 }
 
 /** The Failure for a data directory that vanished under a running store. Only a restart opens it again. */
