@@ -2,7 +2,16 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Config } from "../../connectors/http/config.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import type { Page } from "../../src/ports/connector.ts";
-import { drain, httpStatusContract, RECEIVED, sourceContract, testContext, withServer, type Answer } from "../contract/source.ts";
+import {
+  drain,
+  firstPage,
+  httpStatusContract,
+  RECEIVED,
+  sourceContract,
+  testContext,
+  withServer,
+  type Answer,
+} from "../contract/source.ts";
 import { configOf, secretOf, vendor, type VendorEvent } from "./http-world.ts";
 
 const MINUTE = 60_000;
@@ -132,11 +141,40 @@ describe("http, chains without windows", () => {
   });
 });
 
+describe("http, where it begins", () => {
+  test("is stored before the first answer, so that a long outage at the first start takes nothing from the backfill", async () => {
+    let now = RECEIVED;
+    let down = true;
+    const world = vendor(events(3), () => now);
+    const answer: Answer = (request, response) => (down ? response.writeHead(503).end() : world.answer(request, response));
+    await withServer(answer, async (base) => {
+      const source = httpSource(configOf(base, { paging: { type: "page" }, window }));
+      const context = testContext({ now: () => now });
+      const begin = await source.pull(null, context);
+      expect(begin).toMatchObject({ records: [], rejects: [], more: true, completeTo: null });
+      now += 600 * MINUTE;
+      await expect(source.pull(begin.next, context)).rejects.toMatchObject({ kind: "retryable" });
+      down = false;
+      expect(ids(await drain(source, context, begin.next))).toEqual(["e0", "e1", "e2"]);
+    });
+  });
+  test("of windows that were configured later is stored, too", async () => {
+    const world = vendor(events(3), () => RECEIVED);
+    await withServer(world.answer, async (base) => {
+      const before = await drain(httpSource(configOf(base, { paging: { type: "page" } })), testContext());
+      const asked = world.asked.length;
+      const begin = await httpSource(configOf(base, { paging: { type: "page" }, window })).pull(before.at(-1)?.next ?? null, testContext());
+      expect(begin).toMatchObject({ records: [], more: true, completeTo: null });
+      expect(world.asked).toHaveLength(asked);
+    });
+  });
+});
+
 describe("http, what travels", () => {
   const once = async (more: object, answer?: Answer): Promise<{ asked: ReturnType<typeof vendor>["asked"]; page: Page }> => {
     const world = vendor(events(5), () => RECEIVED);
     return await withServer(answer ?? world.answer, async (base) => ({
-      page: await httpSource(configOf(base, more)).pull(null, testContext()),
+      page: await firstPage(httpSource(configOf(base, more)), testContext()),
       asked: world.asked,
     }));
   };
@@ -218,11 +256,11 @@ describe("http, OAuth 2.0 client credentials", () => {
       let now = RECEIVED;
       const context = testContext({ now: () => now });
       const source = httpSource(options(base));
-      await source.pull(null, context);
+      await firstPage(source, context);
       now += 50 * MINUTE;
-      await source.pull(null, context);
+      await firstPage(source, context);
       now += 10 * MINUTE;
-      await source.pull(null, context);
+      await firstPage(source, context);
       expect(tokens).toEqual(["Bearer t1", "Bearer t1", "Bearer t2"]);
       expect(forms[0]).toBe("grant_type=client_credentials&scope=logs.read");
       expect(basics[0]).toBe(`Basic ${Buffer.from("c%3A1:s%2F2").toString("base64")}`);
@@ -231,7 +269,7 @@ describe("http, OAuth 2.0 client credentials", () => {
   test("id and secret travel in the body when asked to", async () => {
     const { answer, forms, basics } = world(["Bearer t1"]);
     await withServer(answer, async (base) => {
-      await httpSource(options(base, "body")).pull(null, testContext());
+      await firstPage(httpSource(options(base, "body")), testContext());
       expect(new URLSearchParams(forms[0]).get("client_secret")).toBe("s/2");
       expect(basics[0]).toBeUndefined();
     });
@@ -241,13 +279,13 @@ describe("http, OAuth 2.0 client credentials", () => {
     const { answer } = world(lives);
     await withServer(answer, async (base) => {
       const source = httpSource(options(base));
-      await source.pull(null, testContext());
+      await firstPage(source, testContext());
       lives[0] = "Bearer t2";
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
-      await source.pull(null, testContext());
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
+      await firstPage(source, testContext());
       lives.length = 0;
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "permanent", code: "HTTP_DENIED" });
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "permanent", code: "HTTP_DENIED" });
     });
   });
   test.each([
@@ -258,9 +296,7 @@ describe("http, OAuth 2.0 client credentials", () => {
   ])("a token endpoint that answers %i", async (status, body, kind, code) => {
     const answer: Answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     await withServer(answer, async (base) => {
-      const failure: unknown = await httpSource(options(base))
-        .pull(null, testContext())
-        .catch((error: unknown) => error);
+      const failure: unknown = await firstPage(httpSource(options(base)), testContext()).catch((error: unknown) => error);
       expect(failure).toMatchObject({ kind, code, scope: "connector" });
       expect(String(failure)).not.toContain("s/2");
     });
