@@ -141,35 +141,6 @@ describe("http, chains without windows", () => {
   });
 });
 
-describe("http, where it begins", () => {
-  test("is stored before the first answer, so that a long outage at the first start takes nothing from the backfill", async () => {
-    let now = RECEIVED;
-    let down = true;
-    const world = vendor(events(3), () => now);
-    const answer: Answer = (request, response) => (down ? response.writeHead(503).end() : world.answer(request, response));
-    await withServer(answer, async (base) => {
-      const source = httpSource(configOf(base, { paging: { type: "page" }, window }));
-      const context = testContext({ now: () => now });
-      const begin = await source.pull(null, context);
-      expect(begin).toMatchObject({ records: [], rejects: [], more: true, completeTo: null });
-      now += 600 * MINUTE;
-      await expect(source.pull(begin.next, context)).rejects.toMatchObject({ kind: "retryable" });
-      down = false;
-      expect(ids(await drain(source, context, begin.next))).toEqual(["e0", "e1", "e2"]);
-    });
-  });
-  test("of windows that were configured later is stored, too", async () => {
-    const world = vendor(events(3), () => RECEIVED);
-    await withServer(world.answer, async (base) => {
-      const before = await drain(httpSource(configOf(base, { paging: { type: "page" } })), testContext());
-      const asked = world.asked.length;
-      const begin = await httpSource(configOf(base, { paging: { type: "page" }, window })).pull(before.at(-1)?.next ?? null, testContext());
-      expect(begin).toMatchObject({ records: [], more: true, completeTo: null });
-      expect(world.asked).toHaveLength(asked);
-    });
-  });
-});
-
 describe("http, what travels", () => {
   const once = async (more: object, answer?: Answer): Promise<{ asked: ReturnType<typeof vendor>["asked"]; page: Page }> => {
     const world = vendor(events(5), () => RECEIVED);

@@ -6,7 +6,7 @@ import { Failure } from "../../core/errors.ts";
  * With less free space the embedded store is not opened again: recovery and its checkpoint need up to two segments
  * of the write-ahead log (16 MiB each), and one that fills the disk again at once would only cost time.
  */
-export const FREE_BYTES_MIN = 32 * 1_048_576;
+const FREE_BYTES_MIN = 32 * 1_048_576;
 
 /** Errors of the disk itself, by their name in node, PostgreSQL's included (53100: disk_full). */
 const DISK_ERRORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "53100"]);

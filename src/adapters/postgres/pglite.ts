@@ -1,6 +1,8 @@
+import type { Failure } from "../../core/errors.ts";
 import type { Log } from "../../ports/context.ts";
 import { refuseInside, serializer, type Database, type Listener, type Row, type Rows, type Session } from "./database.ts";
 import { noSpace, removedFailure, unusable } from "./disk.ts";
+import { storeFailure } from "./failure.ts";
 import { lockDirectory } from "./lock.ts";
 import { openInstance, type Instance } from "./pglite-instance.ts";
 
@@ -26,7 +28,7 @@ export async function openPglite(dataDir: string | undefined, log?: Log): Promis
   const instances = lastingInstance(dataDir, log);
   let release = (): void => undefined;
   try {
-    if (dataDir !== undefined) release = lockDirectory(dataDir, instances.lose);
+    if (dataDir !== undefined) release = lockDirectory(dataDir, () => instances.lose());
     await instances.alive();
     return pgliteDatabase(instances, release);
   } catch (error) {
@@ -51,13 +53,13 @@ function lastingInstance(dataDir: string | undefined, log: Log | undefined): Las
   let current: Instance | undefined;
   let lost = false;
   /** Set while there is no instance that lives. */
-  let down: { readonly failure: unknown; readonly until: number } | undefined;
+  let down: { readonly failure: Failure; readonly until: number } | undefined;
   let failures = 0;
   let opened = 0;
-  const fail = (failure: unknown): void => {
+  const fail = (error: unknown): void => {
     const now = performance.now();
     failures = now - opened > RECOVERED_MS ? 1 : failures + 1;
-    down = { failure, until: now + Math.min(REOPEN_MS * 2 ** (failures - 1), REOPEN_MS_MAX) };
+    down = { failure: storeFailure(error), until: now + Math.min(REOPEN_MS * 2 ** (failures - 1), REOPEN_MS_MAX) };
   };
   const open = async (): Promise<Instance> => {
     const instance = await openInstance(dataDir);
@@ -72,7 +74,7 @@ function lastingInstance(dataDir: string | undefined, log: Log | undefined): Las
     return instance;
   };
   /** What keeps a database that broke off from being opened again now. */
-  const obstacle = (): unknown => {
+  const obstacle = (): Failure | undefined => {
     if (down === undefined) return undefined;
     if (lost || performance.now() < down.until) return down.failure;
     return dataDir === undefined ? undefined : noSpace(dataDir);
