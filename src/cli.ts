@@ -42,7 +42,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--connect", "also test each credential and permission")
     .action(act((options: { config: string; connect?: boolean }) => checkCommand(options.config, options.connect === true)));
   add(program, "normalize", "records -> OCSF events")
-    .requiredOption("--connector <name>", "source connector")
+    .requiredOption("--connector <name>", "source connector, or with -c one of the file's sources, as http/NAME")
+    .option("-c, --config <file>", "configuration file whose sources may be named")
     .requiredOption("--in <file...>", "files or directories")
     .option("--out <file>", "output; default standard output")
     .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
@@ -50,6 +51,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
   add(program, "backtest", "events -> alerts")
     .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
     .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
+    .option("-c, --config <file>", "configuration file whose sources may be named as connectors, as http/NAME=FILE")
     .option("--connector <name>", "connector of files without one; or plain")
     .option("--agents <file>", "agent registry")
     .addOption(
