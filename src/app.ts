@@ -86,7 +86,7 @@ async function build(
 ): Promise<Omit<Service, "stop">> {
   const { clock, log } = world;
   const now = () => clock.now();
-  const { store, pool } = await openStore(storeLocation(config));
+  const { store, pool } = await openStore(storeLocation(config), log);
   closers.push(() => store.close());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());

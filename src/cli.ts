@@ -11,7 +11,7 @@ import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand } from "./cli/rule-list.ts";
 import { testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
-import { askService, askState, printState } from "./cli/state.ts";
+import { askRunning, askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
 import { Failure } from "./core/errors.ts";
@@ -50,7 +50,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
       ),
     );
   add(program, "normalize", "records -> OCSF events")
-    .requiredOption("--connector <name>", "source connector")
+    .requiredOption("--connector <name>", "source connector, or with -c one of the file's sources, as http/NAME")
+    .option("-c, --config <file>", "configuration file whose sources may be named")
     .requiredOption("--in <file...>", "files or directories")
     .option("--out <file>", "output; default standard output")
     .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
@@ -58,6 +59,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
   add(program, "backtest", "events -> alerts")
     .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
     .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
+    .option("-c, --config <file>", "configuration file whose sources may be named as connectors, as http/NAME=FILE")
     .option("--connector <name>", "connector of files without one; or plain")
     .option("--agents <file>", "agent registry")
     .addOption(
@@ -129,7 +131,7 @@ function listRules(paths: readonly string[], flags: ListFlags): Promise<number> 
     placeholders: new Map([...(config?.placeholders ?? []), ...placeholdersFrom(flags.placeholders)]),
     config,
     running:
-      flags.running === true && config !== undefined ? async () => (await askService(config, "rules", {})) as RulesStatus : undefined,
+      flags.running === true && config !== undefined ? async () => (await askRunning(config, "rules", {})) as RulesStatus : undefined,
   });
 }
 

@@ -34,13 +34,12 @@ export function infoRoutes(
       ...open,
       path: "/metrics",
       answer: async () => {
-        // A destination with nothing pending is not among them, and must not keep its last number.
-        const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
-        for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
-          meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
-        for (const state of await store.sources()) {
-          if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
-        }
+        // While the store is away, that and what the process counted itself are all the more worth knowing.
+        const answers = await readGauges(meter, store, config, now).then(
+          () => true,
+          () => false,
+        );
+        meter.gauge("store_up", {}, answers ? 1 : 0);
         return { status: 200, ...(await meter.text()) };
       },
     },
@@ -60,4 +59,15 @@ export function infoRoutes(
         ),
     })),
   ];
+}
+
+/** Sets the gauges that only the store knows. @throws {Failure} of the store */
+async function readGauges(meter: Metrics, store: Store, config: Config, now: () => number): Promise<void> {
+  // A destination with nothing pending is not among them, and must not keep its last number.
+  const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
+  for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
+    meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
+  for (const state of await store.sources()) {
+    if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
+  }
 }

@@ -1,12 +1,11 @@
 /** Where a generic pull stands; everything that is needed to go on lies in it, and no secret ever. */
+import { CURSOR_BYTES_MAX, decodeCursor, encodeCursor } from "../../src/archetypes/cursor.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { utf8Length } from "../../src/core/framing.ts";
 
 /** Hashes of records at the end of the last window, so that the overlap does not bring them again. */
 export const SEEN_MAX = 120;
-/** Limit of the cursor of every source, bytes. */
-const CURSOR_BYTES_MAX = 4096;
 /** Longest cursor or link of the vendor: it has to fit into 4 KiB beside everything else. */
 export const NEXT_MAX = 2048;
 
@@ -26,7 +25,7 @@ export interface PullState {
 /** The state as a cursor; the oldest hashes go when it would be too long. @throws {Failure} retryable HTTP_MALFORMED */
 export function encodeState({ from, to, next, pages, seen }: PullState): string {
   for (let kept = seen; ; kept = kept.slice(Math.ceil(kept.length / 8))) {
-    const cursor = JSON.stringify([1, from, to, next, pages, kept]);
+    const cursor = encodeCursor([from, to, next, pages, kept]);
     if (utf8Length(cursor) <= CURSOR_BYTES_MAX) return cursor;
     if (kept.length === 0)
       throw new Failure("the vendor's cursor is too long", { kind: "retryable", code: "HTTP_MALFORMED", scope: "connector" });
@@ -35,22 +34,11 @@ export function encodeState({ from, to, next, pages, seen }: PullState): string 
 
 /** @throws {Failure} permanent CURSOR_INVALID */
 export function decodeState(cursor: string): PullState {
-  const state = parsed(cursor);
-  if (state === undefined)
-    throw new Failure("the cursor is not one of a generic pull", { kind: "permanent", code: "CURSOR_INVALID", scope: "connector" });
-  return state;
+  return decodeCursor(cursor, "a generic pull", stateOf);
 }
 
-function parsed(cursor: string): PullState | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(cursor);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(value)) return undefined;
-  const [version, from, to, next, pages, seen] = value as readonly unknown[];
-  if (version !== 1 || !isTime(from) || !isTime(to) || typeof pages !== "number" || !Array.isArray(seen)) return undefined;
+function stateOf([from, to, next, pages, seen]: readonly unknown[]): PullState | undefined {
+  if (!isTime(from) || !isTime(to) || typeof pages !== "number" || !Array.isArray(seen)) return undefined;
   if (next !== null && typeof next !== "string" && typeof next !== "number") return undefined;
   if (!seen.every((one): one is string => typeof one === "string")) return undefined;
   return { from, to, next, pages, seen };

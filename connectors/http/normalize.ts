@@ -39,10 +39,13 @@ const ID_MAX = 256;
 /** @throws {Failure} config CONFIG_INVALID without a configuration: there is no mapping that fits every vendor */
 export function httpNormalize(config: Config | undefined): Normalize {
   if (config === undefined)
-    throw new Failure("the http connector maps records as its configuration says; name a source of a configuration file", {
-      kind: "config",
-      code: "CONFIG_INVALID",
-    });
+    throw new Failure(
+      "the http connector maps records as its configuration says: give -c FILE and name one of its sources, as in http/NAME",
+      {
+        kind: "config",
+        code: "CONFIG_INVALID",
+      },
+    );
   const { map } = config;
   const fills = fillers(map);
   const classUid = map.classUid ?? CLASS_OF[map.category];

@@ -23,7 +23,12 @@ export function httpSource(config: Config): Source {
   return {
     async pull(cursor, context) {
       const now = context.clock.now();
-      const state = cursor === null ? firstState(config, now) : resumed(config, decodeState(cursor), now);
+      const stored = cursor === null ? undefined : decodeState(cursor);
+      // Stored before anything is asked: a first window that moved with the clock until the first answer would leave out
+      // what an outage takes from the backfill.
+      if (config.window !== undefined && (stored === undefined || stored.from === null))
+        return { records: [], rejects: [], next: encodeState(firstState(config, now)), more: true, completeTo: null };
+      const state = stored === undefined ? firstState(config, now) : resumed(config, stored, now);
       // The window has not begun yet: the last one ended less than `lag` ago.
       if (state.from !== null && state.to !== null && state.to <= state.from)
         return { records: [], rejects: [], next: encodeState({ ...state, to: null }), more: false, completeTo: null };
@@ -43,8 +48,7 @@ function firstState({ window, lag }: Config, now: EpochMs): PullState {
 function resumed(config: Config, state: PullState, now: EpochMs): PullState {
   const { window, lag } = config;
   if (window === undefined) return { ...state, from: null, to: null };
-  if (state.from === null) return firstState(config, now);
-  return state.to === null ? { ...state, to: Math.min(state.from + window.max, now - lag) } : state;
+  return state.to === null && state.from !== null ? { ...state, to: Math.min(state.from + window.max, now - lag) } : state;
 }
 
 async function ask(config: Config, authorize: Authorizer, state: PullState, context: Context): Promise<HttpAnswer> {

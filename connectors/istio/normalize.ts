@@ -7,6 +7,7 @@ import { ACTION, CLASS, STATUS, type Event } from "../../src/core/event.ts";
 import { poison } from "../../src/core/errors.ts";
 import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
+import { httpActivityOf } from "../../src/core/ocsf/classes.ts";
 import {
   ID_MAX,
   contentUid,
@@ -39,7 +40,7 @@ export const istioNormalize: Normalize = (record, context) => {
     time,
     "egress",
     http ? CLASS.httpActivity : CLASS.networkActivity,
-    http ? (METHODS.get(method) ?? 99) : 6,
+    http ? httpActivityOf(method) : 6,
   );
   event.source = context.source;
   event.vendor = "Istio";
@@ -53,19 +54,6 @@ export const istioNormalize: Normalize = (record, context) => {
   event.spiffeId = spiffeId(log);
   return [event];
 };
-
-/** OCSF HTTP Activity by method; others are 99. */
-const METHODS: ReadonlyMap<string, number> = new Map([
-  ["CONNECT", 1],
-  ["DELETE", 2],
-  ["GET", 3],
-  ["HEAD", 4],
-  ["OPTIONS", 5],
-  ["POST", 6],
-  ["PUT", 7],
-  ["TRACE", 8],
-  ["PATCH", 9],
-]);
 
 /**
  * A workload may send an `x-request-id` of its own choice, and Envoy keeps it for internal requests. Alone it would

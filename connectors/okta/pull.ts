@@ -23,7 +23,10 @@ export function oktaSource(config: Config): Source {
   return {
     async pull(cursor, context) {
       const asked = context.clock.now();
-      const current = cursor === null ? firstCursor(config, asked) : checked(cursor);
+      // Stored before anything is asked: a start that moved with the clock until the first answer would leave out what an
+      // outage takes from the backfill.
+      if (cursor === null) return { records: [], rejects: [], next: firstCursor(config, asked), more: true, completeTo: null };
+      const current = checked(cursor);
       const answer = await requestJson(
         { url: new URL(current, config.url).href, headers: authorization(config), retryAfterMs: rateLimitWait },
         context,

@@ -4,6 +4,7 @@
  * https://docs.zeek.org/en/master/logs/ssl.html https://docs.zeek.org/en/master/logs/http.html
  */
 import { CLASS, STATUS, type Event } from "../../src/core/event.ts";
+import { httpActivityOf } from "../../src/core/ocsf/classes.ts";
 import { hostName, numeric, redactUrl, text, urlPath } from "../../src/core/record.ts";
 import { connectionUid, isOutbound, lineEvent, shortText, type Line } from "./line.ts";
 
@@ -23,19 +24,6 @@ export function sslEvent(line: Line, all: boolean): Event[] {
   return [event];
 }
 
-/** OCSF HTTP Activity by method; others are 99. */
-const METHODS: ReadonlyMap<string, number> = new Map([
-  ["CONNECT", 1],
-  ["DELETE", 2],
-  ["GET", 3],
-  ["HEAD", 4],
-  ["OPTIONS", 5],
-  ["POST", 6],
-  ["PUT", 7],
-  ["TRACE", 8],
-  ["PATCH", 9],
-]);
-
 /** A request in the clear, or through a proxy. */
 export function httpEvent(line: Line, all: boolean): Event[] {
   const { log } = line;
@@ -45,7 +33,7 @@ export function httpEvent(line: Line, all: boolean): Event[] {
   const method = text(log["method"])?.toUpperCase();
   // A connection that is kept alive carries many requests; they are numbered.
   const depth = shortText(log["trans_depth"]);
-  const event = lineEvent(line, `zeek:http:${uid}:${depth}`, "egress", CLASS.httpActivity, METHODS.get(method ?? "") ?? 99, "http");
+  const event = lineEvent(line, `zeek:http:${uid}:${depth}`, "egress", CLASS.httpActivity, httpActivityOf(method), "http");
   event.protocol = "tcp";
   event.appProtocol = "http";
   event.method = method;

@@ -1,11 +1,9 @@
 /** Where a tail stands: which files it knows and how far, small enough for a cursor. */
-import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
 import { utf8Length } from "../core/framing.ts";
 import type { Cursor } from "../ports/connector.ts";
+import { CURSOR_BYTES_MAX, decodeCursor, encodeCursor } from "./cursor.ts";
 
-/** Limit of the cursor of every source, bytes. */
-export const CURSOR_BYTES_MAX = 4096;
 /** Files that are known at a time; older ones are remembered by the sweep alone. */
 const KNOWN_MAX = 48;
 
@@ -50,27 +48,16 @@ export function encodeState(state: TailState): Cursor {
     one.line,
     (one.done ? 1 : 0) + (one.skipping ? 2 : 0),
   ]);
-  return JSON.stringify([1, state.from, state.to, state.at, rows]);
+  return encodeCursor([state.from, state.to, state.at, rows]);
 }
 
 /** @throws {Failure} permanent CURSOR_INVALID */
 export function decodeState(cursor: Cursor): TailState {
-  const state = parsed(cursor);
-  if (state === undefined)
-    throw new Failure("the cursor is not one of a tail", { kind: "permanent", code: "CURSOR_INVALID", scope: "connector" });
-  return state;
+  return decodeCursor(cursor, "a tail", stateOf);
 }
 
-function parsed(cursor: Cursor): TailState | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(cursor);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(value)) return undefined;
-  const [version, from, to, at, rows] = value as readonly unknown[];
-  if (version !== 1 || typeof from !== "number" || typeof to !== "number" || !Array.isArray(rows) || !isPlace(at)) return undefined;
+function stateOf([from, to, at, rows]: readonly unknown[]): TailState | undefined {
+  if (typeof from !== "number" || typeof to !== "number" || !Array.isArray(rows) || !isPlace(at)) return undefined;
   if (!rows.every(isRow)) return undefined;
   const known = rows.map(([fileId, hash, hashed, offset, line, flags]) => ({
     fileId,

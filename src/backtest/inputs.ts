@@ -28,7 +28,7 @@ const RECEIVED_MS = 8_640_000_000_000;
 export function parseInputs(given: readonly string[], fallback: string | undefined, connectors: readonly Connector[]): Input[] {
   const readable = connectors.filter((one) => one.normalize !== undefined && one.format !== undefined);
   const inputs = given.flatMap((argument) => {
-    const match = /^([a-z][a-z0-9-]*)=(.+)$/s.exec(argument);
+    const match = namedInput(argument, readable);
     const name = match?.[1] ?? fallback;
     const path = match?.[2] ?? argument;
     if (name === undefined)
@@ -47,10 +47,19 @@ export function parseInputs(given: readonly string[], fallback: string | undefin
       );
     }
     const format = connector.format();
+    // One that cannot normalize without its configuration says so before anything is read.
+    connector.normalize?.();
     return files.map((file) => ({ connector: name, path: file, format, categories: connector.categories }));
   });
   // The order of the arguments means nothing: of two events with one uid, the one in the first path wins.
   return inputs.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** A path may hold `=` too (`logs/date=2026-01-01`): before it a name with a slash must be that of a source. */
+function namedInput(argument: string, readable: readonly Connector[]): RegExpExecArray | null {
+  const match = /^([a-z][a-z0-9-]*(?:\/[^/=]+)?)=(.+)$/s.exec(argument);
+  const name = match?.[1] ?? "";
+  return !name.includes("/") || readable.some((one) => one.id === name) ? match : null;
 }
 
 function filesBelow(path: string): string[] {
@@ -78,13 +87,15 @@ export function eventRunner(
 ): Runner<Event> {
   const registry = directory(agents);
   const readers = new Map<string, { readonly normalize: Normalize; readonly context: NormalizeContext }>();
-  // Made when first needed: a connector may be unable to normalize without its configuration.
   const readerOf = (id: string) => {
     let reader = readers.get(id);
     if (reader === undefined) {
       const normalize = id === "ocsf" ? eventFromOcsf : connectors.find((one) => one.id === id)?.normalize?.();
       if (normalize === undefined) throw new Error(`no normalizer is called ${id}`);
-      readers.set(id, (reader = { normalize, context: { source: `${id}/backtest`, received: RECEIVED_MS, sha256 } }));
+      readers.set(
+        id,
+        (reader = { normalize, context: { source: id.includes("/") ? id : `${id}/backtest`, received: RECEIVED_MS, sha256 } }),
+      );
     }
     return reader;
   };

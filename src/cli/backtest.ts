@@ -11,6 +11,7 @@ import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Connector } from "../ports/connector.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
 import { placeholdersFrom } from "./config.ts";
+import { withConfigured } from "./configured.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 
 /** Options of `custodes backtest`. */
@@ -19,6 +20,8 @@ export interface BacktestOptions {
   readonly in: readonly string[];
   readonly connector?: string;
   readonly agents?: string;
+  /** Configuration file whose sources may be named as connectors. */
+  readonly config?: string;
   /** Milliseconds. */
   readonly lateness: number;
   readonly timeField: string;
@@ -31,7 +34,8 @@ export interface BacktestOptions {
 const REJECTS_SHOWN = 20;
 
 /** Events -> final alerts, one per line; rejected rules, bad records and a summary to standard error. */
-export async function backtestCommand(options: BacktestOptions, connectors: readonly Connector[]): Promise<number> {
+export async function backtestCommand(options: BacktestOptions, known: readonly Connector[]): Promise<number> {
+  const connectors = withConfigured(known, options.config);
   const inputs = parseInputs(options.in, options.connector, connectors);
   const plain = inputs.filter((input) => input.connector === "plain").length;
   if (plain > 0 && plain < inputs.length) throw new CommandError("plain files cannot be mixed with connectors in one backtest", EXIT.usage);

@@ -5,6 +5,7 @@ import { sha256, systemClock } from "../adapters/system/system.ts";
 import { normalizeRecords } from "../pipeline/normalize.ts";
 import type { Connector, NormalizeContext } from "../ports/connector.ts";
 import { parseInputs } from "../backtest/inputs.ts";
+import { withConfigured } from "./configured.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 
 /** Options of `custodes normalize`. */
@@ -12,16 +13,19 @@ export interface NormalizeOptions {
   readonly connector: string;
   readonly in: readonly string[];
   readonly out?: string;
+  /** Configuration file whose sources may be named as connectors. */
+  readonly config?: string;
   readonly ocsf: "1.8.0" | "1.9.0";
 }
 
 /** Records -> OCSF events, one per line; bad records and counts to standard error. */
-export async function normalizeCommand(options: NormalizeOptions, connectors: readonly Connector[]): Promise<number> {
-  const connector = connectors.find((one) => one.id === options.connector);
-  const normalize = connector?.normalize?.();
+export async function normalizeCommand(options: NormalizeOptions, known: readonly Connector[]): Promise<number> {
+  const connectors = withConfigured(known, options.config);
   const inputs = parseInputs(options.in, options.connector, connectors);
+  const normalize = connectors.find((one) => one.id === options.connector)?.normalize?.();
   if (normalize === undefined) throw new CommandError(`"${options.connector}" is no source connector`, EXIT.usage);
-  const context: NormalizeContext = { source: `${options.connector}/file`, received: systemClock.now() + FUTURE_MAX_MS, sha256 };
+  const source = options.connector.includes("/") ? options.connector : `${options.connector}/file`;
+  const context: NormalizeContext = { source, received: systemClock.now() + FUTURE_MAX_MS, sha256 };
   const output = lineWriter(options.out);
   const count = { records: 0, events: 0, quarantined: 0 };
   for (const input of inputs) {

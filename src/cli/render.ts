@@ -55,6 +55,10 @@ export async function renderCommand(options: RenderOptions, connectors: readonly
   if (options.in !== "-" && !existsSync(options.in)) throw new CommandError(`--in ${options.in}: there is no such file`, EXIT.usage);
   const output = lineWriter(options.out);
   const input = options.in === "-" ? process.stdin : createReadStream(options.in);
+  if (!destination.accepts.includes("alert"))
+    note(
+      `${options.destination} takes incidents only: each alert is shown as an incident of its own; the service groups those of one agent`,
+    );
   let line = 0;
   let refused = 0;
   for await (const text of createInterface({ input, crlfDelay: Infinity })) {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import axios from "axios";
 import { Failure } from "../core/errors.ts";
 import type { Incident } from "../core/incident.ts";
@@ -10,10 +11,16 @@ import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
 import { timelineLines } from "./timeline.ts";
-import { CommandError, EXIT, table } from "./output.ts";
+import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */
 const ANSWER_MS = 10_000;
+
+/** Two commands at once on a stopped service: the second one waits for the first, which takes a few seconds. */
+const WAIT_MS = 10_000;
+const LOOK_MS = 200;
+/** What a connection to a port fails with on which nobody listens. */
+const NOBODY: ReadonlySet<string> = new Set(["ECONNREFUSED", "EADDRNOTAVAIL", "ECONNRESET"]);
 
 /** Asks the running service, or, when none has the embedded store, the store itself. */
 export async function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
@@ -21,37 +28,73 @@ export async function askState(config: Config, query: StateQuery, parameters: St
   if (config.store === "embedded" && !existsSync(config.data)) {
     throw new CommandError(`there is no store in ${config.data}: has the service run with this configuration?`, EXIT.no);
   }
+  const end = performance.now() + WAIT_MS;
+  for (let told = false; ; told = true) {
+    const locked = await openedState(config, query, parameters);
+    if ("answer" in locked) return locked.answer;
+    const asked = await askService(config, query, parameters);
+    if ("answer" in asked) return asked.answer;
+    if (performance.now() >= end) {
+      const { message } = locked.failure;
+      throw new CommandError(`${message}; waited ${WAIT_MS / 1000} s, and no service answers on ${config.receiver.listen}`, EXIT.no);
+    }
+    // Another command holds the store for a moment, or a service that is starting or stopping.
+    if (!told) note(`the store is in use and no service answers on ${config.receiver.listen}: waiting up to ${WAIT_MS / 1000} s`);
+    await setTimeout(LOOK_MS);
+  }
+}
+
+/** Asks the running service alone, about what the store does not know. @throws {CommandError} when none answers */
+export async function askRunning(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+  const asked = await askService(config, query, parameters);
+  if ("answer" in asked) return asked.answer;
+  throw new CommandError(`no service answers on ${config.receiver.listen}`, EXIT.no);
+}
+
+/** The answer of the store itself, or why somebody else has it. */
+async function openedState(
+  config: Config,
+  query: StateQuery,
+  parameters: StateParameters,
+): Promise<{ readonly answer: unknown } | { readonly failure: Failure }> {
   const configured = config.sources.map((source) => source.id);
   try {
     const { store } = await openStore(storeLocation(config));
     try {
-      return await queryState(store, query, parameters, Date.now(), { configured });
+      return { answer: await queryState(store, query, parameters, Date.now(), { configured }) };
     } finally {
       await store.close();
     }
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== "STORE_LOCKED") throw error;
+    if (error instanceof Failure && error.code === "STORE_LOCKED") return { failure: error };
+    throw error;
   }
-  return askService(config, query, parameters, "a service has the store, but ");
 }
 
-/** Asks the running service alone: the store does not know. @throws {CommandError} when none answers */
-export async function askService(config: Config, query: StateQuery, parameters: StateParameters, otherwise = ""): Promise<unknown> {
+/** The answer of the running service; `refused` when nobody takes the connection. */
+async function askService(
+  config: Config,
+  query: StateQuery,
+  parameters: StateParameters,
+): Promise<{ readonly answer: unknown } | { readonly refused: true }> {
   const token = config.receiver.token?.reveal();
-  const answer = await axios
-    .request<unknown>({
+  const { listen } = config.receiver;
+  try {
+    const answer = await axios.request<unknown>({
       method: query === "deadletters-replay" ? "POST" : "GET",
-      url: `http://${config.receiver.listen}/state/${query}`,
+      url: `http://${listen}/state/${query}`,
       params: parameters,
       timeout: ANSWER_MS,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       validateStatus: () => true,
-    })
-    .catch((error: unknown) => {
-      throw new CommandError(`${otherwise}no service answers on ${config.receiver.listen}: ${String(error)}`, EXIT.no);
     });
-  if (answer.status !== 200) throw new CommandError(`the service answered ${answer.status} on ${config.receiver.listen}`, EXIT.no);
-  return answer.data;
+    if (answer.status !== 200) throw new CommandError(`the service answered ${answer.status} on ${listen}`, EXIT.no);
+    return { answer: answer.data };
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    if (axios.isAxiosError(error) && NOBODY.has(error.code ?? "")) return { refused: true };
+    throw new CommandError(`the service has the store, but does not answer on ${listen}: ${String(error)}`, EXIT.no);
+  }
 }
 
 /** Prints an answer as a table for people. */

@@ -7,11 +7,12 @@ import { formatProblem } from "../config/yaml.ts";
 import type { Clock } from "../ports/context.ts";
 import { BUILTIN_RULES } from "../rules.ts";
 import { PACKAGE_ROOT } from "../package.ts";
-import { ELASTIC_DEMO_KEY, startElasticSimulator, type ElasticSimulator } from "../simulators/elastic.ts";
+import { startElasticSimulator, type ElasticSimulator } from "../simulators/elastic.ts";
 import { oktaSimulator, type OktaLogEvent, type OktaSimulator } from "../simulators/okta.ts";
-import { PAGERDUTY_DEMO_KEY, startPagerdutySimulator, type PagerdutySimulator } from "../simulators/pagerduty.ts";
-import { SENTINEL_DEMO, startSentinelSimulator, type SentinelSimulator } from "../simulators/sentinel.ts";
-import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../simulators/splunk.ts";
+import { startPagerdutySimulator, type PagerdutySimulator } from "../simulators/pagerduty.ts";
+import { startSentinelSimulator, type SentinelSimulator } from "../simulators/sentinel.ts";
+import { SIEM_SECRETS, siemDestinations } from "../simulators/siems.ts";
+import { startSplunkSimulator, type SplunkSimulator } from "../simulators/splunk.ts";
 
 /** Directory of the sample logs. */
 const SAMPLES = resolve(PACKAGE_ROOT, "src/demo/samples");
@@ -67,10 +68,7 @@ export function demoConfig(world: DemoWorld, directory: string): Config {
   const environment = {
     OKTA_TOKEN,
     RECEIVER_TOKEN,
-    ELASTIC_API_KEY: ELASTIC_DEMO_KEY,
-    SPLUNK_TOKEN: SPLUNK_DEMO_TOKEN,
-    AZURE_CLIENT_SECRET: SENTINEL_DEMO.clientSecret,
-    PAGERDUTY_KEY: PAGERDUTY_DEMO_KEY,
+    ...SIEM_SECRETS,
   };
   const loaded = parseConfig(file, configText(world), { connectors, environment, builtinRules: BUILTIN_RULES });
   if (loaded.config === undefined) throw new Error(`the demo's configuration is wrong:\n${loaded.problems.map(formatProblem).join("\n")}`);
@@ -92,16 +90,5 @@ sources:
   istio/egress: { path: ${sample("istio.ndjson")}, every: "* * * * * *" }
   kubernetes/prod: { path: ${sample("kubernetes.ndjson")}, every: "* * * * * *" }
   agent-findings/fleet: { path: ${sample("agent-findings.ndjson")}, every: "* * * * * *" }
-destinations:
-  elastic/soc: { url: "${world.elastic.url}", apiKey: "\${env:ELASTIC_API_KEY}" }
-  splunk/soc: { url: "${world.splunk.url}", token: "\${env:SPLUNK_TOKEN}" }
-  sentinel/soc:
-    tenantId: ${SENTINEL_DEMO.tenantId}
-    clientId: ${SENTINEL_DEMO.clientId}
-    clientSecret: "\${env:AZURE_CLIENT_SECRET}"
-    endpoint: "${world.sentinel.url}"
-    authority: "${world.sentinel.authority}"
-    dcrImmutableId: ${SENTINEL_DEMO.dcrImmutableId}
-  pagerduty/oncall: { routingKey: "\${env:PAGERDUTY_KEY}", endpoint: "${world.pagerduty.url}", maxAge: 2d }
-`;
+${siemDestinations(world, "2d")}`;
 }

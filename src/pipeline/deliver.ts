@@ -1,5 +1,5 @@
 /**
- * Guards: a delivery keeps its key over all attempts; what becomes of each is decided here and nowhere else; a
+ * Guards: a delivery keeps its key over all attempts; an accepted batch is settled before the next one is sent; what becomes of each is decided here and nowhere else; a
  * destination that is down holds nobody else up.
  */
 import type { RuleInfo } from "../core/alert.ts";
@@ -56,6 +56,7 @@ interface Claim {
   readonly signal: AbortSignal;
   /** No request begins after this: half of the lease is left for the one under way. */
   readonly until: EpochMs;
+  /** What was decided and is not stored yet. */
   readonly settlements: Settlement[];
   /** The destination has answered at least one request with outcomes. */
   answered: boolean;
@@ -79,8 +80,7 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         const byKey = new Map(rows.map((row) => [row.key, row]));
         const claim: Claim = { to, rows: byKey, signal, until: now + LEASE_MS / 2, settlements: [], answered: false, failure: undefined };
         await sendRows(deps, claim);
-        await deps.store.settleDeliveries(claim.settlements, deps.now());
-        countSettled(deps, to, claim.settlements);
+        await storeSettled(deps, claim);
         // What waits out the back-off of an outage that is over goes now, not in two hours.
         const hastened = updateHold(deps, holds, claim) ? await deps.store.hastenDeliveries(to.id, deps.now()) : 0;
         if (hastened > 0) continue;
@@ -140,6 +140,15 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   claim.answered = true;
   deps.meter.observe("delivery_seconds", { destination: claim.to.id }, (deps.now() - started) / 1000);
   batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index]));
+  // At once: what a crash makes us send again is no more than the request under way.
+  await storeSettled(deps, claim);
+}
+
+async function storeSettled(deps: DeliverDeps, { to, settlements }: Claim): Promise<void> {
+  const settled = settlements.splice(0);
+  if (settled.length === 0) return;
+  await deps.store.settleDeliveries(settled, deps.now());
+  countSettled(deps, to, settled);
 }
 
 /** What was not tried goes back as it was. */

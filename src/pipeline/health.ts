@@ -39,7 +39,8 @@ export async function health(
     const heard = state?.lastSuccessTime ?? null;
     const stalled = heard !== null && now - heard > source.stallMs;
     const works = stalled ? "no success within its stall budget" : heard === null ? "not heard of yet" : "works";
-    const failing = heard === null && (state?.lastError ?? null) !== null;
+    // Storing where a source begins is no success of the vendor's.
+    const failing = (state?.watermark ?? null) === null && (state?.lastError ?? null) !== null;
     const message = paused ?? state?.lastError ?? works;
     parts.push({ name: `source ${source.id}`, ok: paused === null && !stalled && !failing, message, red: paused !== null });
   }

@@ -58,7 +58,9 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   const { newest, late } = lateness(events, batch.before?.newestTime ?? null, source.latenessMs);
   const from = batch.before?.cursor ?? null;
   const result = await deps.store.transaction(async (tx) => {
-    const appended = await tx.appendEvents(source.id, events);
+    const { stored, duplicates, fresh } = await tx.appendEvents(source.id, events);
+    // What comes again is not late: it was there in time, or was counted then.
+    const lateCount = fresh.reduce((count, event) => count + (late.has(event) ? 1 : 0), 0);
     if (allRejects.length > 0) await tx.appendQuarantine(source.id, allRejects, received);
     await tx.moveCursor({
       source: source.id,
@@ -67,12 +69,12 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
       watermark: batch.completeTo,
       newestTime: newest,
       now: received,
-      stored: appended.stored,
-      duplicates: appended.duplicates,
+      stored,
+      duplicates,
       quarantined: allRejects.length,
-      late,
+      late: lateCount,
     });
-    return { ...appended, quarantined: allRejects.length };
+    return { stored, duplicates, quarantined: allRejects.length, late: lateCount };
   });
   deps.watch?.note(source.id, events);
   const labels = { source: source.id };
@@ -80,17 +82,21 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   deps.meter.count("source_events_total", labels, result.stored);
   deps.meter.count("source_duplicates_total", labels, result.duplicates);
   deps.meter.count("source_quarantined_total", labels, result.quarantined);
-  deps.meter.count("source_late_events_total", labels, late);
+  deps.meter.count("source_late_events_total", labels, result.late);
   if (batch.completeTo !== null) deps.meter.gauge("source_watermark_seconds", labels, batch.completeTo / 1000);
   return result;
 }
 
-/** Newest event time with this batch, and how many events came later than the source's lateness allows. */
-function lateness(events: readonly Event[], newestBefore: EpochMs | null, latenessMs: number): { newest: EpochMs | null; late: number } {
+/** Newest event time with this batch, and the events that came later than the source's lateness allows. */
+function lateness(
+  events: readonly Event[],
+  newestBefore: EpochMs | null,
+  latenessMs: number,
+): { readonly newest: EpochMs | null; readonly late: ReadonlySet<Event> } {
   let newest = newestBefore;
-  let late = 0;
+  const late = new Set<Event>();
   for (const event of events) {
-    if (newest !== null && event.time < newest - latenessMs) late++;
+    if (newest !== null && event.time < newest - latenessMs) late.add(event);
     if (newest === null || event.time > newest) newest = event.time;
   }
   return { newest, late };

@@ -45,7 +45,8 @@ export interface Source {
   readonly idle?: boolean;
   /**
    * One page after `cursor` (null: the configured start). Repeatable: the same cursor may be pulled again after
-   * a crash, and then must give at least the same records. Does not retry, sleep or keep state.
+   * a crash, and then must give at least the same records. A start that depends on the clock is given as an empty page
+   * with `more`, before anything is asked, so that it is stored. Does not retry, sleep or keep state.
    * @throws {Failure} retryable, permanent with scope connector
    */
   pull(cursor: Cursor | null, context: Context): Promise<Page>;

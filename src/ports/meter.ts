@@ -32,6 +32,7 @@ export type GaugeName =
   | "correlate_offset"
   | "correlate_watermark_seconds"
   | "outbox_pending"
+  | "store_up"
   | "destination_held"
   | "rules_loaded"
   | "rules_rejected"

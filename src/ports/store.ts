@@ -69,13 +69,21 @@ export interface Settlement {
   readonly body?: string;
 }
 
+/** What became of events that were appended. */
+export interface Appended {
+  readonly stored: number;
+  readonly duplicates: number;
+  /** The events that are new, in order. */
+  readonly fresh: readonly Event[];
+}
+
 /** Writes inside one transaction. */
 export interface Transaction {
   /**
    * Appends events to the log in the given order; an event whose uid is already stored is left out.
    * Appends of all writers are serialized, so that sequence order is commit order.
    */
-  appendEvents(source: string, events: readonly Event[]): Promise<{ readonly stored: number; readonly duplicates: number }>;
+  appendEvents(source: string, events: readonly Event[]): Promise<Appended>;
   appendQuarantine(source: string, rejects: readonly Reject[], now: EpochMs): Promise<void>;
   /**
    * Moves a source from the cursor that was read to the next one, and adds to its counters. A watermark never

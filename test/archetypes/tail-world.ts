@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { localFiles } from "../../src/adapters/files/local-files.ts";
-import { CURSOR_BYTES_MAX } from "../../src/archetypes/tail-cursor.ts";
+import { CURSOR_BYTES_MAX } from "../../src/archetypes/cursor.ts";
 import { tailSource, type TailConfig } from "../../src/archetypes/tail.ts";
 import { jsonLines } from "../../src/core/framing.ts";
 import type { Cursor, Page } from "../../src/ports/connector.ts";

@@ -33,8 +33,8 @@ interface Trial {
   readonly name: string;
   readonly spec: Partial<CorrelationSpec>;
   /** One event a millisecond. */
-  group(index: number): number;
-  value?(index: number): number;
+  readonly group: (index: number) => number;
+  readonly value?: (index: number) => number;
 }
 
 /** A text as a parser makes it: in one piece. */
@@ -110,7 +110,8 @@ await run({
 });
 await run({ name: "event_count, a group for each event, all kept", spec: { ...forever, threshold: { gte: 3 } }, group: (index) => index });
 await run({ name: "event_count, 500 groups, all kept", spec: forever, group: (index) => index % 500 });
-for (const agents of [10, 1000, 100_000]) run({ name: `event_count, 1 min, ${agents} groups`, spec: {}, group: (index) => index % agents });
+for (const agents of [10, 1000, 100_000])
+  await run({ name: `event_count, 1 min, ${agents} groups`, spec: {}, group: (index) => index % agents });
 for (const seconds of [1, 30, 900])
   await run({
     name: `value_count, ${seconds} s, 500 groups`,

@@ -9,10 +9,10 @@ import {
   type ElasticSimulatorOptions,
 } from "../../src/simulators/elastic.ts";
 import { startLoopback } from "../../src/simulators/http-server.ts";
-import { destinationContract, reactionOf, type Reaction } from "../contract/destination.ts";
+import { connectorWide, destinationContract, reactionOf, renderedAlerts, type Reaction } from "../contract/destination.ts";
 import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { hugeIncident } from "../fixtures/hostile.ts";
-import { alertDeliveries, alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
+import { alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
 
 const NAME = "elastic/main";
 const JSON_HEADERS = { "x-elastic-product": "Elasticsearch", "content-type": "application/vnd.elasticsearch+json;compatible-with=9" };
@@ -25,11 +25,8 @@ function destinationTo(url: string, changes: object = {}): Destination {
   return elastic.destination!(settings(url, changes));
 }
 
-function alerts(destination: Destination, count: number): Rendered[] {
-  return alertDeliveries(count, NAME).map((one) => destination.render(one));
-}
+const alerts = (destination: Destination, count: number): Rendered[] => renderedAlerts(destination, NAME, count);
 
-const connectorWide = (kind: Reaction["kind"], code: Reaction["code"]): Reaction => ({ kind, code, scope: "connector" });
 const STATUSES: Readonly<Record<number, Reaction>> = {
   201: connectorWide("retryable", "HTTP_MALFORMED"),
   301: connectorWide("permanent", "DESTINATION_CONFIG"),

@@ -2,7 +2,16 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Config } from "../../connectors/http/config.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import type { Page } from "../../src/ports/connector.ts";
-import { drain, httpStatusContract, RECEIVED, sourceContract, testContext, withServer, type Answer } from "../contract/source.ts";
+import {
+  drain,
+  firstPage,
+  httpStatusContract,
+  RECEIVED,
+  sourceContract,
+  testContext,
+  withServer,
+  type Answer,
+} from "../contract/source.ts";
 import { configOf, secretOf, vendor, type VendorEvent } from "./http-world.ts";
 
 const MINUTE = 60_000;
@@ -136,7 +145,7 @@ describe("http, what travels", () => {
   const once = async (more: object, answer?: Answer): Promise<{ asked: ReturnType<typeof vendor>["asked"]; page: Page }> => {
     const world = vendor(events(5), () => RECEIVED);
     return await withServer(answer ?? world.answer, async (base) => ({
-      page: await httpSource(configOf(base, more)).pull(null, testContext()),
+      page: await firstPage(httpSource(configOf(base, more)), testContext()),
       asked: world.asked,
     }));
   };
@@ -218,11 +227,11 @@ describe("http, OAuth 2.0 client credentials", () => {
       let now = RECEIVED;
       const context = testContext({ now: () => now });
       const source = httpSource(options(base));
-      await source.pull(null, context);
+      await firstPage(source, context);
       now += 50 * MINUTE;
-      await source.pull(null, context);
+      await firstPage(source, context);
       now += 10 * MINUTE;
-      await source.pull(null, context);
+      await firstPage(source, context);
       expect(tokens).toEqual(["Bearer t1", "Bearer t1", "Bearer t2"]);
       expect(forms[0]).toBe("grant_type=client_credentials&scope=logs.read");
       expect(basics[0]).toBe(`Basic ${Buffer.from("c%3A1:s%2F2").toString("base64")}`);
@@ -231,7 +240,7 @@ describe("http, OAuth 2.0 client credentials", () => {
   test("id and secret travel in the body when asked to", async () => {
     const { answer, forms, basics } = world(["Bearer t1"]);
     await withServer(answer, async (base) => {
-      await httpSource(options(base, "body")).pull(null, testContext());
+      await firstPage(httpSource(options(base, "body")), testContext());
       expect(new URLSearchParams(forms[0]).get("client_secret")).toBe("s/2");
       expect(basics[0]).toBeUndefined();
     });
@@ -241,13 +250,13 @@ describe("http, OAuth 2.0 client credentials", () => {
     const { answer } = world(lives);
     await withServer(answer, async (base) => {
       const source = httpSource(options(base));
-      await source.pull(null, testContext());
+      await firstPage(source, testContext());
       lives[0] = "Bearer t2";
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
-      await source.pull(null, testContext());
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
+      await firstPage(source, testContext());
       lives.length = 0;
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
-      await expect(source.pull(null, testContext())).rejects.toMatchObject({ kind: "permanent", code: "HTTP_DENIED" });
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "retryable", code: "HTTP_DENIED" });
+      await expect(firstPage(source, testContext())).rejects.toMatchObject({ kind: "permanent", code: "HTTP_DENIED" });
     });
   });
   test.each([
@@ -258,9 +267,7 @@ describe("http, OAuth 2.0 client credentials", () => {
   ])("a token endpoint that answers %i", async (status, body, kind, code) => {
     const answer: Answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     await withServer(answer, async (base) => {
-      const failure: unknown = await httpSource(options(base))
-        .pull(null, testContext())
-        .catch((error: unknown) => error);
+      const failure: unknown = await firstPage(httpSource(options(base)), testContext()).catch((error: unknown) => error);
       expect(failure).toMatchObject({ kind, code, scope: "connector" });
       expect(String(failure)).not.toContain("s/2");
     });

@@ -105,6 +105,11 @@ describe("http check", () => {
   test("says how many records the first page has", async () => {
     expect(await checks({})).toEqual([{ name: "request", ok: true, message: "the first page has 1 records" }]);
   });
+  test("asks the server also where windows are configured", async () => {
+    const window = { fromParam: "since", toParam: "until", format: "epoch_ms" };
+    expect(await checks({ window, records: "data.rows" })).toMatchObject([{ ok: false }]);
+    expect(await checks({ window })).toMatchObject([{ ok: true }]);
+  });
   test("says what to do when the list is not where it should be", async () => {
     expect(await checks({ records: "data.rows" })).toEqual([
       {

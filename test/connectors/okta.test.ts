@@ -7,6 +7,7 @@ import type { Event } from "../../src/core/event.ts";
 import { oktaSimulator, type OktaLogEvent, type OktaSimulator } from "../../src/simulators/okta.ts";
 import {
   drain,
+  firstPage,
   httpStatusContract,
   normalizeContext,
   normalizerContract,
@@ -70,20 +71,31 @@ describe("okta: polling", () => {
   test("a page that is not full ends the pull without another request", async () => {
     const simulator = await organization(Array.from({ length: 1500 }, (_, index) => logEvent(index)));
     const pages = await drain(source(simulator.url), testContext());
-    expect(pages.map((page) => page.records.length)).toEqual([1000, 500]);
+    expect(pages.map((page) => page.records.length)).toEqual([0, 1000, 500]);
     expect(simulator.requests()).toBe(2);
+  });
+  test("where it begins is stored before the first answer, so that a long outage at the first start takes nothing from the backfill", async () => {
+    const simulator = await organization([logEvent(1, RECEIVED - 1_800_000)]);
+    const pulled = source(simulator.url, { backfill: "1h" });
+    const begin = await pulled.pull(null, testContext());
+    expect(begin).toMatchObject({ records: [], rejects: [], more: true, completeTo: null });
+    expect(simulator.requests()).toBe(0);
+    simulator.fault({ status: 503 });
+    const later = testContext({ now: () => RECEIVED + 7_200_000 });
+    expect(await failureOf(pulled.pull(begin.next, later))).toMatchObject({ kind: "retryable" });
+    expect(uuids(await drain(pulled, later, begin.next))).toEqual(["e1"]);
   });
   test("an empty page proves the present less the settling time; a short one proves its newest event", async () => {
     const simulator = await organization([logEvent(0, RECEIVED - 5000)]);
     const pulled = source(simulator.url, { settle: "30s" });
-    const short = await pulled.pull(null, testContext());
+    const short = await firstPage(pulled, testContext());
     expect(short).toMatchObject({ more: false, completeTo: RECEIVED - 5000 - 30_000 });
     const empty = await pulled.pull(short.next, testContext());
     expect(empty).toMatchObject({ records: [], more: false, completeTo: RECEIVED - 30_000 });
   });
   test("a full page proves nothing", async () => {
     const simulator = await organization(Array.from({ length: 1001 }, (_, index) => logEvent(index)));
-    const page = await source(simulator.url).pull(null, testContext());
+    const page = await firstPage(source(simulator.url), testContext());
     expect(page).toMatchObject({ more: true, completeTo: null });
   });
   test("an event that is stored late, with an earlier time, is not missed", async () => {
@@ -97,14 +109,14 @@ describe("okta: polling", () => {
   test("the cursor holds no host, and a restart with another address of the organization goes on", async () => {
     const events = Array.from({ length: 1500 }, (_, index) => logEvent(index));
     const one = await organization(events);
-    const page = await source(one.url).pull(null, testContext());
+    const page = await firstPage(source(one.url), testContext());
     expect(page.next.startsWith("/api/v1/logs?")).toBe(true);
     const other = await organization(events);
     expect(uuids(await drain(source(other.url), testContext(), page.next))).toHaveLength(500);
   });
   test("the limit that Okta announces is waited for, by Okta's clock", async () => {
     const simulator = await organization([], 0);
-    const failure = await failureOf(source(simulator.url).pull(null, testContext({ now: () => RECEIVED + 3_000_000 })));
+    const failure = await failureOf(firstPage(source(simulator.url), testContext({ now: () => RECEIVED + 3_000_000 })));
     expect(failure).toMatchObject({ kind: "retryable", code: "HTTP_THROTTLED", retryAfterMs: 60_000 });
   });
   test.each([
@@ -121,7 +133,7 @@ describe("okta: polling", () => {
     await withServer(
       (_, response) => response.writeHead(200, { link: '<https://evil.example/api/v1/logs?after=1>; rel="next"' }).end("[]"),
       async (base) => {
-        const failure = await failureOf(source(base).pull(null, testContext()));
+        const failure = await failureOf(firstPage(source(base), testContext()));
         expect(failure).toMatchObject({ kind: "permanent", code: "HTTP_WRONG_HOST", scope: "connector" });
       },
     );
@@ -130,7 +142,7 @@ describe("okta: polling", () => {
     await withServer(
       (_, response) => response.writeHead(200, { link: '</api/v1/users?after=1>; rel="next"' }).end("[]"),
       async (base) => {
-        expect(await failureOf(source(base).pull(null, testContext()))).toMatchObject({ code: "HTTP_MALFORMED" });
+        expect(await failureOf(firstPage(source(base), testContext()))).toMatchObject({ code: "HTTP_MALFORMED" });
       },
     );
   });
@@ -153,15 +165,15 @@ describe("okta: polling", () => {
   test("an event with a hostile key is one reject, and the others of its page arrive", async () => {
     const hostile = JSON.parse('{"uuid":"x","published":"2026-12-30T23:30:00.000Z","__proto__":{"a":1}}') as OktaLogEvent;
     const { url } = await organization([logEvent(1), hostile, logEvent(2)]);
-    const [page] = await drain(source(url), testContext());
-    expect(page?.rejects.map(({ code }) => code)).toEqual(["RECORD_FORBIDDEN_KEY"]);
-    expect(uuids([page!])).toEqual(["e1", "e2"]);
+    const page = await firstPage(source(url), testContext());
+    expect(page.rejects.map(({ code }) => code)).toEqual(["RECORD_FORBIDDEN_KEY"]);
+    expect(uuids([page])).toEqual(["e1", "e2"]);
   });
   test("an answer that is not a list is no page", async () => {
     await withServer(
       (_, response) => response.end('{"errorCode":"E0000009"}'),
       async (base) => {
-        expect(await failureOf(source(base).pull(null, testContext()))).toMatchObject({ code: "HTTP_MALFORMED", kind: "retryable" });
+        expect(await failureOf(firstPage(source(base), testContext()))).toMatchObject({ code: "HTTP_MALFORMED", kind: "retryable" });
       },
     );
   });
@@ -169,13 +181,13 @@ describe("okta: polling", () => {
     let token = "old";
     const simulator = await organization([logEvent(1)]);
     const rotating = okta.source!({ ...config(simulator.url), apiToken: { reveal: () => token } });
-    expect(await failureOf(rotating.pull(null, testContext()))).toMatchObject({
+    expect(await failureOf(firstPage(rotating, testContext()))).toMatchObject({
       code: "HTTP_DENIED",
       kind: "permanent",
       scope: "connector",
     });
     token = TOKEN;
-    expect((await rotating.pull(null, testContext())).records).toHaveLength(1);
+    expect((await firstPage(rotating, testContext())).records).toHaveLength(1);
   });
 });
 
@@ -207,7 +219,7 @@ describe("okta: configuration and check", () => {
     const simulator = await oktaSimulator({ authorization: "Bearer eyJ.x.y", events: [logEvent(1)], now: () => RECEIVED });
     open.push(simulator);
     const bearer = okta.source!(config(simulator.url, { apiToken: fixedSecret("eyJ.x.y"), scheme: "Bearer" }));
-    expect((await bearer.pull(null, testContext())).records).toHaveLength(1);
+    expect((await firstPage(bearer, testContext())).records).toHaveLength(1);
   });
 });
 

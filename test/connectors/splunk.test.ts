@@ -4,11 +4,11 @@ import splunk from "../../connectors/splunk/splunk.ts";
 import type { Config } from "../../connectors/splunk/config.ts";
 import type { Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
 import { HEC_CODES, SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
-import { destinationContract, reactionOf, type Reaction } from "../contract/destination.ts";
+import { connectorWide, destinationContract, reactionOf, renderedAlerts, type Reaction } from "../contract/destination.ts";
 import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { hugeIncident } from "../fixtures/hostile.ts";
 import { referenceJson } from "../fixtures/reference.ts";
-import { alertDeliveries, delivery, incidentSubject } from "../fixtures/subjects.ts";
+import { delivery, incidentSubject } from "../fixtures/subjects.ts";
 
 const NAME = "splunk/main";
 
@@ -20,11 +20,8 @@ function destinationTo(url: string, changes: object = {}): Destination {
   return splunk.destination!(settings(url, changes));
 }
 
-function alerts(destination: Destination, count: number): Rendered[] {
-  return alertDeliveries(count, NAME).map((one) => destination.render(one));
-}
+const alerts = (destination: Destination, count: number): Rendered[] => renderedAlerts(destination, NAME, count);
 
-const connectorWide = (kind: Reaction["kind"], code: Reaction["code"]): Reaction => ({ kind, code, scope: "connector" });
 const EXPECTED: Readonly<Record<number, Reaction>> = {
   1: connectorWide("permanent", "HTTP_DENIED"),
   2: connectorWide("permanent", "HTTP_DENIED"),

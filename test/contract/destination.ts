@@ -9,7 +9,7 @@ import type { Delivery, Destination, Outcome, Rendered, Subject } from "../../sr
 import type { HttpFault } from "../../src/simulators/http-server.ts";
 import { everythingIn, testContext } from "../fixtures/context.ts";
 import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile.ts";
-import { alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
+import { alertDeliveries, alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
 
 /** A destination together with the simulator that it talks to. */
 interface DestinationWorld {
@@ -32,6 +32,14 @@ export interface Reaction {
   /** Compared only when `send` threw: an outcome has no scope. */
   readonly scope?: "item" | "connector";
   readonly retryAfterMs?: number;
+}
+
+/** A reaction to a failure of the destination as a whole. */
+export const connectorWide = (kind: Reaction["kind"], code: Reaction["code"]): Reaction => ({ kind, code, scope: "connector" });
+
+/** Deliveries of `count` alerts to the instance `name`, rendered. */
+export function renderedAlerts(destination: Destination, name: string, count: number): Rendered[] {
+  return alertDeliveries(count, name).map((one) => destination.render(one));
 }
 
 /** What a destination's author tells the suite. */

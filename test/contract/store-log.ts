@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Event } from "../../src/core/event.ts";
+import type { Appended } from "../../src/ports/store.ts";
 import type { TheStore } from "./store.ts";
 import { event, events } from "./subjects.ts";
 
 /** Promises about the log. */
 export function logPromises(store: TheStore): void {
-  const append = (list: readonly Event[]): Promise<{ readonly stored: number; readonly duplicates: number }> =>
-    store().transaction((tx) => tx.appendEvents("kong/main", list));
+  const append = (list: readonly Event[]): Promise<Appended> => store().transaction((tx) => tx.appendEvents("kong/main", list));
   const uids = async (): Promise<string[]> => (await store().readLog(0, 10_000)).map((logged) => logged.event.uid);
 
   describe("appendEvents", () => {
@@ -18,10 +18,11 @@ export function logPromises(store: TheStore): void {
     });
 
     test("leaves out an event whose uid is stored, or came before in the same call, and counts it", async () => {
-      expect(await append([event("a", 1), event("b", 1), event("a", 2)])).toEqual({ stored: 2, duplicates: 1 });
-      expect(await append([event("b", 7), event("c", 1)])).toEqual({ stored: 1, duplicates: 1 });
-      expect(await append([event("a", 1), event("c", 1)])).toEqual({ stored: 0, duplicates: 2 });
-      expect(await append([])).toEqual({ stored: 0, duplicates: 0 });
+      const [a, b, c] = [event("a", 1), event("b", 1), event("c", 1)];
+      expect(await append([a, b, event("a", 2)])).toEqual({ stored: 2, duplicates: 1, fresh: [a, b] });
+      expect(await append([event("b", 7), c])).toEqual({ stored: 1, duplicates: 1, fresh: [c] });
+      expect(await append([a, c])).toEqual({ stored: 0, duplicates: 2, fresh: [] });
+      expect(await append([])).toEqual({ stored: 0, duplicates: 0, fresh: [] });
       expect(await uids()).toEqual(["a", "b", "c"]);
       expect((await store().events(["b"]))[0]?.time).toBe(1);
     });
@@ -58,7 +59,7 @@ export function logPromises(store: TheStore): void {
 
     test("takes more events at once than one statement loads, and keeps their order", async () => {
       const many = events("m", 4_500);
-      expect(await append([...many, ...many.slice(0, 10)])).toEqual({ stored: 4_500, duplicates: 10 });
+      expect(await append([...many, ...many.slice(0, 10)])).toMatchObject({ stored: 4_500, duplicates: 10 });
       const read = await uids();
       expect(read).toHaveLength(4_500);
       expect([read[0], read[2_000], read[4_499]]).toEqual(["m0", "m2000", "m4499"]);

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registryYaml } from "../../src/demo/fleet.ts";
 import { makeSamples } from "../../src/demo/make-samples.ts";
-import { ELASTIC_DEMO_KEY, startElasticSimulator, type ElasticSimulator } from "../../src/simulators/elastic.ts";
+import { startElasticSimulator, type ElasticSimulator } from "../../src/simulators/elastic.ts";
 import { oktaSimulator, type OktaLogEvent, type OktaSimulator } from "../../src/simulators/okta.ts";
-import { PAGERDUTY_DEMO_KEY, startPagerdutySimulator, type PagerdutySimulator } from "../../src/simulators/pagerduty.ts";
-import { SENTINEL_DEMO, startSentinelSimulator, type SentinelSimulator } from "../../src/simulators/sentinel.ts";
-import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
+import { startPagerdutySimulator, type PagerdutySimulator } from "../../src/simulators/pagerduty.ts";
+import { startSentinelSimulator, type SentinelSimulator } from "../../src/simulators/sentinel.ts";
+import { SIEM_SECRETS, siemDestinations } from "../../src/simulators/siems.ts";
+import { startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
 import { endServices, RECEIVER_TOKEN } from "./service.ts";
 
 const HOUR_MS = 3_600_000;
@@ -17,10 +18,7 @@ const HOUR_MS = 3_600_000;
 export const SECRETS: Readonly<Record<string, string>> = {
   E2E_OKTA: "e2e-okta-token",
   E2E_RECEIVER: RECEIVER_TOKEN,
-  E2E_ELASTIC: ELASTIC_DEMO_KEY,
-  E2E_SPLUNK: SPLUNK_DEMO_TOKEN,
-  E2E_SENTINEL: SENTINEL_DEMO.clientSecret,
-  E2E_PAGERDUTY: PAGERDUTY_DEMO_KEY,
+  ...SIEM_SECRETS,
 };
 
 /** The vendors' records of one day, ended more than an hour ago: old enough to be final, young enough for every destination. */
@@ -115,18 +113,7 @@ sources:
   kubernetes/prod: { path: ${join(directory, "kubernetes.ndjson")}, every: "${every}" }
   agent-findings/fleet: { path: ${join(directory, "findings.ndjson")}, every: "${every}" }
   agent-findings/pushed: {}
-destinations:
-  elastic/soc: { url: "${elastic.url}", apiKey: "\${env:E2E_ELASTIC}" }
-  splunk/soc: { url: "${splunk.url}", token: "\${env:E2E_SPLUNK}" }
-  sentinel/soc:
-    tenantId: ${SENTINEL_DEMO.tenantId}
-    clientId: ${SENTINEL_DEMO.clientId}
-    clientSecret: "\${env:E2E_SENTINEL}"
-    endpoint: "${sentinel.url}"
-    authority: "${sentinel.authority}"
-    dcrImmutableId: ${SENTINEL_DEMO.dcrImmutableId}
-  pagerduty/oncall: { routingKey: "\${env:E2E_PAGERDUTY}", endpoint: "${pagerduty.url}", maxAge: 3d }
-${options.more ?? ""}
+${siemDestinations({ elastic, splunk, sentinel, pagerduty }, "3d")}${options.more ?? ""}
 `,
   );
   return {

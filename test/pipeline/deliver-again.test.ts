@@ -185,6 +185,38 @@ test("a destination that hangs past its lease loses the claim to another, and it
   expect((await rows())["a"]?.status).toBe("delivered");
 });
 
+test("a crash sends again no more than the request under way: each accepted batch is settled before the next is sent", async () => {
+  await put(ids(6));
+  const hang = new Promise<Outcome[]>(() => undefined);
+  const { promise: entered, resolve: enter } = Promise.withResolvers<void>();
+  const first = setUp({ limits: { batchItems: 2 }, send: (batch) => (first.sent.length < 3 ? all(batch) : (enter(), hang)) });
+  void first.run();
+  await entered;
+  const found = await rows();
+  expect(ids(6).map((id) => found[id]?.status)).toEqual(["delivered", "delivered", "delivered", "delivered", "pending", "pending"]);
+  expect(first.meter.value("deliveries_total", { destination: "d/1", result: "delivered" })).toBe(4);
+  // The process is killed here; another one takes over when the lease has ended.
+  const second = setUp({ limits: { batchItems: 2 } });
+  second.clock.move(LEASE_MS);
+  await second.run();
+  expect(second.sent).toEqual([["a0004", "a0005"]]);
+});
+
+test("also the accepted half of a batch that was refused as a whole is settled at once", async () => {
+  await put(ids(4));
+  const seen: unknown[] = [];
+  const { run } = setUp({
+    send: async (batch) => {
+      seen.push(Object.values(await rows()).filter((row) => row.status === "delivered").length);
+      if (batch.some((item) => item.key.includes("a0003"))) throw failure("permanent", "item");
+      return all(batch);
+    },
+  });
+  await run();
+  expect(seen).toEqual([0, 0, 2, 2, 3]);
+  expect((await rows())["a0003"]?.status).toBe("dead");
+});
+
 test("at shutdown the request under way is settled, and the rest goes back unspent", async () => {
   await put(ids(6));
   const stop = new AbortController();

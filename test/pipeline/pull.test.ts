@@ -69,6 +69,17 @@ test("a page that is pulled twice changes nothing but the count of duplicates", 
   expect(await store.lastSequence()).toBe(2);
 });
 
+test("an event is late once, however often it comes again", async () => {
+  const late = [record("late", START - 86_400_000), record("later", START - 86_400_001)];
+  const again = page([record("1"), ...late, late[0]], { next: "same" });
+  const { pull, meter } = setUp(script(again));
+  await pull();
+  expect(await store.source("fake/one")).toMatchObject({ events: 3, duplicates: 1, lateEvents: 2 });
+  await pull();
+  expect(await store.source("fake/one")).toMatchObject({ events: 3, duplicates: 5, lateEvents: 2 });
+  expect(meter.value("source_late_events_total", { source: "fake/one" })).toBe(2);
+});
+
 test("poison records and rejects are quarantined with their place, and the rest of the page is stored", async () => {
   const source = script({
     ...page([record("1"), "not an object", record("2"), { id: "3", time: "never" }]),

@@ -1,4 +1,5 @@
 import { Failure } from "../../core/errors.ts";
+import { seldom } from "../../core/seldom.ts";
 import type { Log } from "../../ports/context.ts";
 
 /** A backend that does not answer is unavailable after this time; BullMQ itself would wait for it without end. */
@@ -44,11 +45,8 @@ export type Report = (error: unknown) => void;
 
 /** A report on the log. */
 export function backendReport(log: Log): Report {
-  let told = Number.NEGATIVE_INFINITY;
+  const due = seldom(REPEAT_MS);
   return (error) => {
-    const now = performance.now();
-    if (now - told < REPEAT_MS) return;
-    told = now;
-    log.warn({ err: error }, "the queue's backend failed; it is tried again");
+    if (due(performance.now())) log.warn({ err: error }, "the queue's backend failed; it is tried again");
   };
 }

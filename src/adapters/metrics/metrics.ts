@@ -23,6 +23,7 @@ const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> 
   resolver_forced_events: ["Events that went on unresolved because too many waited", []],
   correlate_offset: ["Sequence up to which the log is correlated", []],
   correlate_watermark_seconds: ["Event time up to which correlation is final", []],
+  store_up: ["1 while the store answers", []],
   outbox_pending: ["Deliveries that wait", ["destination"]],
   destination_held: ["1 while a destination is left alone after a failure", ["destination"]],
   rules_loaded: ["Rules that raise alerts", []],

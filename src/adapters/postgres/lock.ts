@@ -21,14 +21,15 @@ const BEAT_MISSED_MS = 60_000;
 
 /**
  * Locks the directory for this process and returns what unlocks it. A lock whose process is gone is taken over.
+ * `lost` is told, once, when the lock is found removed or taken over: the directory is no longer this process's.
  * @throws {Failure} config STORE_LOCKED when a living process, this one included, has it
  */
-export function lockDirectory(directory: string): () => void {
+export function lockDirectory(directory: string, lost: () => void = () => undefined): () => void {
   mkdirSync(directory, { recursive: true });
   const path = join(directory, "lock");
   const mine = JSON.stringify({ pid: process.pid, start: startOf(process.pid) ?? "", host: hostname() } satisfies Holder);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (acquire(path, mine)) return keep(path, mine);
+    if (acquire(path, mine)) return keep(path, mine, lost);
     const found = read(path);
     if (found === undefined) continue;
     const holder = parseHolder(found);
@@ -41,8 +42,8 @@ export function lockDirectory(directory: string): () => void {
 /** The lock appears with its content or not at all: a crash in between leaves no empty lock. */
 function acquire(path: string, content: string): boolean {
   const draft = `${path}.${randomUUID()}`;
-  writeFileSync(draft, content);
   try {
+    writeFileSync(draft, content);
     linkSync(draft, path);
     return true;
   } catch (error) {
@@ -69,16 +70,27 @@ export function removeStale(path: string, stale: string): void {
   }
 }
 
-function keep(path: string, mine: string): () => void {
+function keep(path: string, mine: string, lost: () => void): () => void {
   const beat = setInterval(() => {
-    const now = new Date();
-    if (read(path) === mine) utimesSync(path, now, now);
+    try {
+      if (read(path) === mine) return touch(path);
+    } catch {
+      // A disk that fails says nothing of the lock, and whoever works in the directory hears of it there.
+      return;
+    }
+    clearInterval(beat);
+    lost();
   }, BEAT_MS);
   beat.unref();
   return () => {
     clearInterval(beat);
     if (read(path) === mine) rmSync(path, { force: true });
   };
+}
+
+function touch(path: string): void {
+  const now = new Date();
+  utimesSync(path, now, now);
 }
 
 function isTouched(path: string): boolean {

@@ -1,7 +1,7 @@
 /** The log of events: its sequence order is its commit order. */
 import { decodeEvent, encodeEvent } from "../../core/event-codec.ts";
 import type { Category, EpochMs, Event } from "../../core/event.ts";
-import type { Logged, Sequence } from "../../ports/store.ts";
+import type { Appended, Logged, Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { arrayLiteral, copyText, storable, uidHash } from "./text.ts";
@@ -15,26 +15,22 @@ const ANY_OF_1 = "any((select $1::text::uuid[])::uuid[])";
 const COLUMNS = "custodes.log(uid_hash, time, source, category, agent_uid, body)";
 
 /** See Transaction.appendEvents. */
-export async function appendEvents(
-  session: Session,
-  source: string,
-  events: readonly Event[],
-): Promise<{ readonly stored: number; readonly duplicates: number }> {
-  if (events.length === 0) return { stored: 0, duplicates: 0 };
+export async function appendEvents(session: Session, source: string, events: readonly Event[]): Promise<Appended> {
+  if (events.length === 0) return { stored: 0, duplicates: 0, fresh: [] };
   // A statement of its own: the next one must see what was committed while this one waited.
   await session.query("select pg_advisory_xact_lock($1, $2)", [LOCK_SPACE, LOCK_APPEND]);
-  let stored = 0;
+  const fresh: Event[] = [];
   for (let start = 0; start < events.length; start += COPY_ROWS_MAX) {
-    stored += await appendChunk(session, source, events.slice(start, start + COPY_ROWS_MAX));
+    for (const event of await appendChunk(session, source, events.slice(start, start + COPY_ROWS_MAX))) fresh.push(event);
   }
-  return { stored, duplicates: events.length - stored };
+  return { stored: fresh.length, duplicates: events.length - fresh.length, fresh };
 }
 
 /**
  * Looks the uids up and copies what is new straight into the log. Under the lock nobody else can add one of them in
  * between, and this costs half of what a staging table or `on conflict` costs (see test/bench/store.ts).
  */
-async function appendChunk(session: Session, source: string, events: readonly Event[]): Promise<number> {
+async function appendChunk(session: Session, source: string, events: readonly Event[]): Promise<Iterable<Event>> {
   const fresh = new Map<string, Event>();
   for (const event of events) {
     const key = uidHash(event.uid);
@@ -45,7 +41,7 @@ async function appendChunk(session: Session, source: string, events: readonly Ev
     [arrayLiteral([...fresh.keys()])],
   );
   for (const { hash } of known.rows) fresh.delete(hash);
-  if (fresh.size === 0) return 0;
+  if (fresh.size === 0) return [];
   const from = copyText(storable(source));
   let text = "";
   let timeMax = Number.NEGATIVE_INFINITY;
@@ -60,7 +56,7 @@ async function appendChunk(session: Session, source: string, events: readonly Ev
      select last - $1::bigint + 1, last, $2::bigint from (select currval('custodes.log_sequence_seq') as last) as place`,
     [fresh.size, timeMax],
   );
-  return fresh.size;
+  return fresh.values();
 }
 
 /** See Store.readLog. */

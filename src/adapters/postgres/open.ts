@@ -1,6 +1,7 @@
 import type { Store } from "../../ports/store.ts";
-import type { Database } from "./database.ts";
-import { storeFailure } from "./failure.ts";
+import type { Log } from "../../ports/context.ts";
+import type { Database, Session } from "./database.ts";
+import { storeFailure, withSession } from "./failure.ts";
 import { migrate } from "./migrate.ts";
 import { openPg } from "./pg.ts";
 import { releaseLeases } from "./outbox.ts";
@@ -28,31 +29,37 @@ const QUEUE_CONNECTIONS_MAX = 4;
 const QUEUE_SCHEMA = "bullmq";
 
 /**
- * Opens the store and brings its tables up to date. PGlite and PostgreSQL run the same statements.
+ * Opens the store and brings its tables up to date. PGlite and PostgreSQL run the same statements. The log is told when
+ * the embedded store breaks off, and when it works again.
  * @throws {Failure} retryable STORE_UNAVAILABLE; config STORE_LOCKED when another process has the data directory,
- *   CONFIG_INVALID when the tables are newer than this program or the server is older than PostgreSQL 14
+ *   CONFIG_INVALID when that cannot be written, the tables are newer than this program, or the server is older than
+ *   PostgreSQL 14
  */
-export async function openStore(location: StoreLocation): Promise<OpenStore> {
+export async function openStore(location: StoreLocation, log?: Log): Promise<OpenStore> {
   if (location.kind === "pglite") {
-    const database = await openPglite(location.dataDir).catch((error: unknown) => {
+    const database = await openPglite(location.dataDir, log).catch((error: unknown) => {
       throw storeFailure(error);
     });
-    const opened = await start([database], database, database);
     // The directory's lock says that no other process works here: a lease in it is that of a process that was killed.
-    await database.session(releaseLeases);
-    return opened;
+    return start([database], database, database, releaseLeases);
   }
   const own = openPg(location.url, { name: "custodes", connectionsMax: STORE_CONNECTIONS_MAX, searchPath: "custodes" });
   const queue = openPg(location.url, { name: "custodes queue", connectionsMax: QUEUE_CONNECTIONS_MAX, searchPath: QUEUE_SCHEMA });
   return start([own, queue], own, queue);
 }
 
-async function start(databases: readonly Database[], own: Database, queue: Database): Promise<OpenStore> {
+async function start(
+  databases: readonly Database[],
+  own: Database,
+  queue: Database,
+  prepare: (session: Session) => Promise<void> = async () => undefined,
+): Promise<OpenStore> {
   const close = async (): Promise<void> => {
     await Promise.all(databases.map((database) => database.close()));
   };
   try {
     await migrate(own);
+    await withSession(own, prepare);
   } catch (error) {
     await close();
     throw error;

@@ -2,6 +2,7 @@ import { timingSafeEqual, createHash } from "node:crypto";
 import { gunzipSync, inflateSync } from "node:zlib";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { Failure } from "../../core/errors.ts";
+import { seldom } from "../../core/seldom.ts";
 import type { PushRequest, Pushed } from "../../ports/connector.ts";
 import type { Log, Secret } from "../../ports/context.ts";
 
@@ -11,6 +12,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const CONNECTIONS_MAX = 1000;
 
 const LOCAL_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** While the store is away every push fails; one line a minute per path says it. */
+const REPEAT_MS = 60_000;
 
 /** One path that takes pushes. */
 export interface PushRoute {
@@ -136,6 +140,7 @@ function unauthorized(reply: FastifyReply): FastifyReply {
 }
 
 function addPush(server: FastifyInstance, route: PushRoute, options: ReceiverOptions): void {
+  const due = seldom(REPEAT_MS);
   server.post(route.path, guard(route.token), async (request: FastifyRequest, reply: FastifyReply) => {
     const body = decompress(request.body, request.headers["content-encoding"], options.bodyBytesMax);
     if (body === undefined)
@@ -150,17 +155,19 @@ function addPush(server: FastifyInstance, route: PushRoute, options: ReceiverOpt
       });
       return await reply.code(answer.status).type(answer.contentType).send(answer.body);
     } catch (error) {
-      return refuse(error, reply, options.log);
+      return refuse(error, reply, (reason) => {
+        if (due(performance.now())) options.log.error({ path: route.path, error: reason }, "a push could not be stored");
+      });
     }
   });
 }
 
-function refuse(error: unknown, reply: FastifyReply, log: Log): FastifyReply {
+function refuse(error: unknown, reply: FastifyReply, report: (reason: string) => void): FastifyReply {
   const failure = error instanceof Failure ? error : undefined;
   if (failure?.kind === "poison") return reply.code(400).send({ error: failure.message, code: failure.code });
   const wait = String(Math.max(1, Math.ceil((failure?.retryAfterMs ?? 1000) / 1000)));
   if (failure?.code === "HTTP_THROTTLED") return reply.code(429).header("retry-after", wait).send({ error: failure.message });
-  log.error({ error: String(error) }, "a push could not be stored");
+  report(String(error));
   return reply.code(503).header("retry-after", wait).send({ error: "the records could not be stored; send them again" });
 }
 

@@ -4,7 +4,7 @@ import { Entries } from "./entries.ts";
 import type { Span } from "./entries.ts";
 import type { Mark } from "./group.ts";
 import type { Counters, Read } from "./intake.ts";
-import { keptFor, keysOf } from "./keys.ts";
+import { keptFor } from "./keys.ts";
 import type { Key, Keys } from "./keys.ts";
 import { canonicalText } from "./values.ts";
 
@@ -51,169 +51,189 @@ export const BACKLOG_RULES_MAX = 30;
  * group fields; then it is given everything that is held for it, and from then on every event, until some rule has
  * none left. Alerts are the same: a group that lacks a rule has none.
  */
-export interface Backlog<E> {
-  take(event: E, time: EpochMs, mark: Mark, rules: number): void;
-  /** The door for alerts of the correlation that is rule `rule` of member `member`, whose groups have these values. */
-  takeInner(member: number, rule: number, values: (inner: InnerEvent) => readonly string[] | undefined): (inner: InnerEvent) => void;
-  /** Position of a member's rule among the bits. */
-  bit(member: number, rule: number): number;
-  /** A member is no longer there: nothing is kept for it. */
-  retire(member: number): void;
-  sweep(): void;
-  entries(): number;
-}
+export class Backlog<E> {
+  readonly #members: readonly Member[];
+  readonly #retired = new Set<Member>();
+  /** Readers of the group fields beside the one that it groups by itself, one for each column. */
+  readonly #readers: readonly Read<E>[];
+  readonly #keys: Keys<E>;
+  readonly #slot: number;
+  readonly #counters: Counters;
+  readonly #everyMs: number;
+  readonly #entries: Entries;
+  #groups: Waiting[] = [];
+  #held = 0;
+  #sweptFrom = Number.NEGATIVE_INFINITY;
 
-/**
- * A backlog of events by the field at `path`. `reader`: of the paths. `keys`: of that field alone. `everyMs`: how far
- * time goes on from one look for what has expired to the next.
- */
-export function backlog<E>(
-  path: string,
-  sleepers: readonly Sleeper[],
-  reader: (path: string) => Read<E>,
-  keys: Keys<E>,
-  counters: Counters,
-  everyMs: number,
-): Backlog<E> {
-  const slot = keys.slot();
-  const others = [...new Set(sleepers.flatMap(({ paths }) => paths))].filter((other) => other !== path);
-  const readers = others.map(reader);
-  const members: Member[] = [];
-  let bits = 0;
-  for (const sleeper of sleepers) {
-    const columns = sleeper.paths.map((one) => others.indexOf(one));
-    members.push({ sleeper, shift: bits, mask: ((1 << sleeper.rules) - 1) << bits, columns });
-    bits += sleeper.rules;
+  /**
+   * Groups events by the field at `path`; `keys` are of that field alone, `reader` of all paths. `everyMs`: how far time
+   * goes on from one look for what has expired to the next.
+   */
+  constructor(
+    path: string,
+    sleepers: readonly Sleeper[],
+    reader: (path: string) => Read<E>,
+    keys: Keys<E>,
+    counters: Counters,
+    everyMs: number,
+  ) {
+    const others = [...new Set(sleepers.flatMap(({ paths }) => paths))].filter((other) => other !== path);
+    this.#readers = others.map(reader);
+    this.#members = membersOf(sleepers, others);
+    this.#keys = keys;
+    this.#slot = keys.slot();
+    this.#counters = counters;
+    this.#everyMs = everyMs;
+    this.#entries = new Entries("number", others.length);
   }
-  const entries = new Entries("number", others.length);
-  let groups: Waiting[] = [];
-  let held = 0;
-  let sweptFrom = Number.NEGATIVE_INFINITY;
-  const retired = new Set<Member>();
 
-  function open(key: Key): Waiting {
+  /** Takes an event that matched rules of members, as bits. */
+  take(event: E, time: EpochMs, mark: Mark, rules: number): void {
+    const key = this.#keys.of(event);
+    if (key === undefined) {
+      this.#countUngrouped(rules, undefined);
+      return;
+    }
+    const waiting = this.#waiting(key);
+    const at = this.#add(waiting, time, mark, rules);
+    let lacking = false;
+    for (let column = 0; column < this.#readers.length; column++) {
+      const value = canonicalText(this.#readers[column]!(event));
+      this.#entries.cells[column]![at] = value;
+      if (value === undefined) lacking = true;
+    }
+    if (lacking) this.#countUngrouped(rules, at);
+    this.#pass(waiting, rules);
+  }
+
+  /** Takes an alert of the correlation that is rule `rule` of a member. `values`: its group, as the member has it. */
+  takeInner(position: number, rule: number, { time, mark }: InnerEvent, values: readonly string[] | undefined): void {
+    const member = this.#members[position]!;
+    const base = values?.[member.columns.indexOf(-1)];
+    if (values === undefined || base === undefined) {
+      this.#counters.ungrouped++;
+      return;
+    }
+    const waiting = this.#waiting(this.#keys.ofValues([base]));
+    const set = this.bit(position, rule);
+    const at = this.#add(waiting, time, mark, set);
+    for (const [index, column] of member.columns.entries()) if (column !== -1) this.#entries.cells[column]![at] = values[index];
+    this.#pass(waiting, set);
+  }
+
+  /** A member's rule among the bits. */
+  bit(member: number, rule: number): number {
+    return 1 << (this.#members[member]!.shift + rule);
+  }
+
+  /** A member is no longer there: nothing is kept for it. */
+  retire(member: number): void {
+    this.#retired.add(this.#members[member]!);
+  }
+
+  /** Drops what no member needs any more, and puts members to sleep that lack a rule again. */
+  sweep(): void {
+    let keepFrom = Number.POSITIVE_INFINITY;
+    for (const member of this.#members) if (!this.#retired.has(member)) keepFrom = Math.min(keepFrom, member.sleeper.keepFrom());
+    if (!(keepFrom - this.#sweptFrom >= this.#everyMs)) return;
+    this.#sweptFrom = keepFrom;
+    for (const waiting of this.#groups) this.#sweepOne(waiting, keepFrom);
+    this.#groups = this.#groups.filter((waiting) => keptFor(waiting.key, this.#slot) === waiting);
+    this.#entries.compact(this.#groups);
+  }
+
+  /** Entries held now. */
+  entries(): number {
+    return this.#held;
+  }
+
+  #waiting(key: Key): Waiting {
+    // The slot holds what this backlog has put there.
+    const found = keptFor(key, this.#slot) as Waiting | undefined;
+    if (found !== undefined) return found;
     const waiting: Waiting = { key, block: 0, room: 0, at: 0, size: 0, seen: 0, awake: 0, opened: undefined };
-    keys.hold(key, slot, waiting);
-    groups.push(waiting);
+    this.#keys.hold(key, this.#slot, waiting);
+    this.#groups.push(waiting);
     return waiting;
   }
 
   /** Adds an entry, and gives its position. */
-  function add(waiting: Waiting, time: EpochMs, mark: Mark, rules: number): number {
-    entries.append(waiting, time, mark, rules);
-    held++;
+  #add(waiting: Waiting, time: EpochMs, mark: Mark, rules: number): number {
+    this.#entries.append(waiting, time, mark, rules);
+    this.#held++;
     return waiting.at + waiting.size - 1;
   }
 
   /** The last entry has these rules: members that it concerns are woken, or given it. */
-  function pass(waiting: Waiting, rules: number): void {
-    const known = waiting.seen;
-    if ((waiting.awake & rules) === 0 && (known & rules) === rules) return;
-    waiting.seen = known | rules;
+  #pass(waiting: Waiting, rules: number): void {
+    if ((waiting.awake & rules) === 0 && (waiting.seen & rules) === rules) return;
+    waiting.seen |= rules;
     const last = waiting.at + waiting.size - 1;
-    for (const member of members) {
+    for (const member of this.#members) {
       if ((rules & member.mask) === 0) continue;
-      if ((waiting.awake & member.mask) !== 0) give(waiting, member, last);
+      if ((waiting.awake & member.mask) !== 0) this.#give(waiting, member, last);
       else if ((waiting.seen & member.mask) === member.mask) {
         waiting.awake |= member.mask;
-        for (let at = waiting.at; at <= last; at++) give(waiting, member, at);
+        for (let at = waiting.at; at <= last; at++) this.#give(waiting, member, at);
       }
     }
   }
 
-  function give(waiting: Waiting, member: Member, at: number): void {
-    const own = (entries.numbers[at]! & member.mask) >>> member.shift;
+  #give(waiting: Waiting, member: Member, at: number): void {
+    const { times, marks, numbers, cells } = this.#entries;
+    const own = (numbers[at]! & member.mask) >>> member.shift;
     if (own === 0) return;
     const values: string[] = [];
     for (const column of member.columns) {
-      const value = column === -1 ? waiting.key.text : entries.cells[column]![at];
+      const value = column === -1 ? waiting.key.text : cells[column]![at];
       if (value === undefined) return;
       values.push(value);
     }
-    const key = member.sleeper.take(values, entries.times[at]!, entries.marks[at]!, own);
+    const key = member.sleeper.take(values, times[at]!, marks[at]!, own);
     const opened = (waiting.opened ??= new Map<Member, Set<Key>>());
-    const set = opened.get(member);
-    if (set === undefined) opened.set(member, new Set([key]));
-    else set.add(key);
+    const keys = opened.get(member);
+    if (keys === undefined) opened.set(member, new Set([key]));
+    else keys.add(key);
   }
 
   /** Counts the members that an event is lost to for want of a group field. */
-  function countUngrouped(rules: number, at: number | undefined): void {
-    for (const { mask, columns } of members) {
+  #countUngrouped(rules: number, at: number | undefined): void {
+    const { cells } = this.#entries;
+    for (const { mask, columns } of this.#members) {
       if ((rules & mask) === 0) continue;
-      if (at === undefined || columns.some((column) => column !== -1 && entries.cells[column]![at] === undefined)) counters.ungrouped++;
+      if (at === undefined || columns.some((column) => column !== -1 && cells[column]![at] === undefined)) this.#counters.ungrouped++;
     }
   }
 
-  function sweepOne(waiting: Waiting, keepFrom: EpochMs): void {
+  #sweepOne(waiting: Waiting, keepFrom: EpochMs): void {
+    const { times, numbers } = this.#entries;
     let expired = 0;
-    while (expired < waiting.size && entries.times[waiting.at + expired]! < keepFrom) expired++;
-    entries.dropFirst(waiting, expired);
-    held -= expired;
+    while (expired < waiting.size && times[waiting.at + expired]! < keepFrom) expired++;
+    this.#entries.dropFirst(waiting, expired);
+    this.#held -= expired;
     let seen = 0;
-    for (let at = waiting.at; at < waiting.at + waiting.size; at++) seen |= entries.numbers[at]!;
+    for (let at = waiting.at; at < waiting.at + waiting.size; at++) seen |= numbers[at]!;
     waiting.seen = seen;
-    for (const member of members)
+    for (const member of this.#members)
       if ((waiting.awake & member.mask) !== 0 && (seen & member.mask) !== member.mask) lullToSleep(waiting, member);
-    if (waiting.size === 0 && waiting.awake === 0) keys.release(waiting.key, slot);
+    if (waiting.size === 0 && waiting.awake === 0) this.#keys.release(waiting.key, this.#slot);
   }
+}
 
-  /** What the member holds is in the backlog too, so that it can be given all of it again. */
-  function lullToSleep(waiting: Waiting, member: Member): void {
-    const opened = waiting.opened?.get(member);
-    for (const key of opened ?? []) if (!member.sleeper.idle(key)) return;
-    for (const key of opened ?? []) member.sleeper.forget(key);
-    waiting.opened?.delete(member);
-    waiting.awake &= ~member.mask;
-  }
+function membersOf(sleepers: readonly Sleeper[], others: readonly string[]): readonly Member[] {
+  let bits = 0;
+  return sleepers.map((sleeper) => {
+    const shift = bits;
+    bits += sleeper.rules;
+    return { sleeper, shift, mask: ((1 << sleeper.rules) - 1) << shift, columns: sleeper.paths.map((path) => others.indexOf(path)) };
+  });
+}
 
-  return {
-    take(event, time, mark, rules) {
-      const key = keys.of(event);
-      if (key === undefined) {
-        countUngrouped(rules, undefined);
-        return;
-      }
-      // The slot holds what this backlog has put there.
-      const waiting = (keptFor(key, slot) as Waiting | undefined) ?? open(key);
-      const at = add(waiting, time, mark, rules);
-      let lacking = false;
-      for (let index = 0; index < readers.length; index++) {
-        const value = canonicalText(readers[index]!(event));
-        entries.cells[index]![at] = value;
-        if (value === undefined) lacking = true;
-      }
-      if (lacking) countUngrouped(rules, at);
-      pass(waiting, rules);
-    },
-    takeInner(position, rule, valuesOf) {
-      const member = members[position]!;
-      return (inner) => {
-        const values = valuesOf(inner);
-        const base = values?.[member.columns.indexOf(-1)];
-        if (values === undefined || base === undefined) {
-          counters.ungrouped++;
-          return;
-        }
-        const key = keys.ofValues([base]);
-        const waiting = (keptFor(key, slot) as Waiting | undefined) ?? open(key);
-        const set = 1 << (member.shift + rule);
-        const at = add(waiting, inner.time, inner.mark, set);
-        for (const [index, column] of member.columns.entries()) if (column !== -1) entries.cells[column]![at] = values[index];
-        pass(waiting, set);
-      };
-    },
-    retire: (member) => retired.add(members[member]!),
-    bit: (member, rule) => 1 << (members[member]!.shift + rule),
-    sweep() {
-      let keepFrom = Number.POSITIVE_INFINITY;
-      for (const member of members) if (!retired.has(member)) keepFrom = Math.min(keepFrom, member.sleeper.keepFrom());
-      if (!(keepFrom - sweptFrom >= everyMs)) return;
-      sweptFrom = keepFrom;
-      for (const waiting of groups) sweepOne(waiting, keepFrom);
-      groups = groups.filter((waiting) => keptFor(waiting.key, slot) === waiting);
-      entries.compact(groups);
-    },
-    entries: () => held,
-  };
+/** What the member holds is in the backlog too, so that it can be given all of it again. */
+function lullToSleep(waiting: Waiting, member: Member): void {
+  const opened = waiting.opened?.get(member);
+  for (const key of opened ?? []) if (!member.sleeper.idle(key)) return;
+  for (const key of opened ?? []) member.sleeper.forget(key);
+  waiting.opened?.delete(member);
+  waiting.awake &= ~member.mask;
 }

@@ -1,6 +1,6 @@
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
-import { BACKLOG_RULES_MAX, backlog } from "./backlog.ts";
+import { Backlog, BACKLOG_RULES_MAX } from "./backlog.ts";
 import { branchesOf } from "./boolean.ts";
 import { sameFields } from "./connect.ts";
 import type { Shared } from "./connect.ts";
@@ -89,7 +89,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
     forget: (key: Key) => assembled.correlator.forget(key),
   }));
   const longest = Math.max(...members.map(({ horizonMs }) => horizonMs));
-  const made = backlog(path, sleepers, reader, shared.keys([path], [reader(path)]), shared.counters, longest / SWEEPS_PER_HORIZON);
+  const made = new Backlog(path, sleepers, reader, shared.keys([path], [reader(path)]), shared.counters, longest / SWEEPS_PER_HORIZON);
   const part: Part<E> = {
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,
@@ -107,7 +107,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
     takeInner(member, rule, names) {
       const { groupBy, rules } = members[member]!.correlation;
       const at = groupBy.map((field) => names.indexOf(field.path(rules[rule]!)));
-      return made.takeInner(member, rule, ({ values }) => (at.includes(-1) ? undefined : at.map((index) => values[index]!)));
+      return (inner) => made.takeInner(member, rule, inner, at.includes(-1) ? undefined : at.map((index) => inner.values[index]!));
     },
   };
 }

@@ -6,6 +6,7 @@ import { buildNet, linearNet } from "../sigma/net-build.ts";
 import type { Net } from "../sigma/net.ts";
 import { conditionOf, type Predicate } from "../sigma/predicate.ts";
 import type { Detection, RuleSet } from "../sigma/rules.ts";
+import type { Shared } from "./connect.ts";
 import type { Mark } from "./group.ts";
 import { sharedKeys } from "./keys.ts";
 import type { Counters } from "./intake.ts";
@@ -50,14 +51,7 @@ const EVIDENCE_MAX = 25;
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const shared = () => ({
-    uuid5: (name: string) => options.uuid5(name),
-    latenessMs: options.latenessMs,
-    evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
-    counters,
-    keys: sharedKeys<E>(),
-    backlogs: options.shortcuts ?? true,
-  });
+  const shared = () => sharedBy(options, counters);
   const { reader } = options;
   const shortcuts = options.shortcuts ?? true;
   let planned = plan(rules, shared());
@@ -135,6 +129,18 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       for (const part of planned.parts) entries += part.entries();
       return { ...counters, entries };
     },
+  };
+}
+
+/** What the correlations of one plan share. */
+function sharedBy<E>(options: EngineOptions<E>, counters: Counters): Shared<E> {
+  return {
+    uuid5: (name) => options.uuid5(name),
+    latenessMs: options.latenessMs,
+    evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
+    counters,
+    keys: sharedKeys(),
+    backlogs: options.shortcuts ?? true,
   };
 }
 

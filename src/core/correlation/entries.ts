@@ -22,11 +22,6 @@ const FIRST_CAPACITY = 64;
 /** Blocks shorter than this are not worth giving back in parts. */
 const SHRINK_MIN = 16;
 
-/** No entries. */
-export function emptySpan(): Span {
-  return { block: 0, room: 0, at: 0, size: 0 };
-}
-
 /**
  * The entries of all groups of one correlation, in a few large columns instead of many small arrays: nothing per group
  * for the garbage collector to follow, and 16 bytes per entry beside its extra. Positions are valid until the next
@@ -202,6 +197,7 @@ function longer(numbers: Float64Array<ArrayBuffer>, capacity: number): Float64Ar
 
 /** Made at its full length: growing by itself it would take half as much again. */
 function column<T>(capacity: number, filler: T): T[] {
+  // oxlint-disable-next-line no-new-array -- a length is meant, and pushing or `from` would reserve more than it
   return new Array<T>(capacity).fill(filler);
 }
 

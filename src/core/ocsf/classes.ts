@@ -50,5 +50,23 @@ export const STATUS_NAMES = ["Unknown", "Success", "Failure"] as const;
 /** DNS response codes that OCSF knows; 12 to 15 are unassigned. */
 export const RCODES: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 99];
 
-/** Values of `http_request.http_method` in both versions (1.9.0 adds the WebDAV methods); others go to `unmapped`. */
-export const HTTP_METHODS: readonly string[] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+/** HTTP Activity by method, in both versions (1.9.0 adds the WebDAV methods). */
+const HTTP_ACTIVITIES: ReadonlyMap<string, number> = new Map([
+  ["CONNECT", 1],
+  ["DELETE", 2],
+  ["GET", 3],
+  ["HEAD", 4],
+  ["OPTIONS", 5],
+  ["POST", 6],
+  ["PUT", 7],
+  ["TRACE", 8],
+  ["PATCH", 9],
+]);
+
+/** Values of `http_request.http_method` in both versions; others go to `unmapped`. */
+export const HTTP_METHODS: readonly string[] = [...HTTP_ACTIVITIES.keys()];
+
+/** The activity of a request; 99 (Other) for a method that OCSF has none for. */
+export function httpActivityOf(method: string | undefined): number {
+  return HTTP_ACTIVITIES.get(method ?? "") ?? 99;
+}

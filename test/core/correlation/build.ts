@@ -1,6 +1,6 @@
 /** Rules and events by hand, for tests of the engine. */
 import { v5 } from "uuid";
-import type { RuleInfo } from "../../../src/core/alert.ts";
+import { unknownRule, type RuleInfo } from "../../../src/core/alert.ts";
 import type { Category } from "../../../src/core/event.ts";
 import type { Reader } from "../../../src/core/sigma/reader.ts";
 import type { Correlation, CorrelationType, Detection, GroupField, RuleSet, Threshold } from "../../../src/core/sigma/rules.ts";
@@ -28,28 +28,7 @@ export const testReader: Reader<TestEvent> = {
 /** The namespace of alert ids, `semantics.md` section 8. */
 export const uuid5 = (name: string): string => v5(name, "6f0d4e2a-5c1b-5e0e-9a55-c05705e5a1e7");
 
-function info(id: string): RuleInfo {
-  return {
-    id,
-    title: `rule ${id}`,
-    description: "",
-    path: "test.yml",
-    line: 1,
-    level: "high",
-    tags: [],
-    status: "test",
-    schedule: undefined,
-    entity: undefined,
-    threat: undefined,
-    risk: undefined,
-    runbook: undefined,
-    response: undefined,
-    destinations: undefined,
-    maps: [],
-    falsePositives: [],
-    references: [],
-  };
-}
+const info = (id: string): RuleInfo => ({ ...unknownRule(id, `rule ${id}`, "high"), path: "test.yml", line: 1, status: "test" });
 
 export function detection(id: string, more: Partial<Detection<TestEvent>> = {}): Detection<TestEvent> {
   return {
