@@ -1,4 +1,5 @@
 import type { Alert } from "../core/alert.ts";
+import type { BaselineChange } from "../core/correlation/baseline.ts";
 import type { Engine, Watermarks } from "../core/correlation/types.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
@@ -14,6 +15,10 @@ export interface Analysis {
   /** Gives an event that was read back from the log the agent and the name that it was correlated with. */
   decide(event: Event): void;
   changedFacts(): readonly ObservedFact[];
+  /** See Engine. */
+  readonly restore: Engine<Event>["restore"];
+  live(): void;
+  changedBaselines(): readonly BaselineChange[];
   readonly horizonMs: number;
   readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
 }
@@ -33,7 +38,12 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
     },
     decide: (event) => resolver.decide(event),
     changedFacts: () => resolver.changedFacts(),
-    horizonMs: engine.horizonMs + resolver.horizonMs,
+    restore: (head, rows) => engine.restore(head, rows),
+    live: () => engine.live(),
+    changedBaselines: () => engine.changedBaselines(),
+    get horizonMs() {
+      return engine.horizonMs + resolver.horizonMs;
+    },
     get stats() {
       return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };
     },

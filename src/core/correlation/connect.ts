@@ -2,9 +2,11 @@ import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
+import type { Memory } from "./baseline.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import { groupKey, takePerRule, takeUniform } from "./intake.ts";
+import type { HashKey } from "./keyed-hash.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 
 /** What all correlations of an engine share. */
@@ -13,6 +15,10 @@ export interface Shared<E> {
   readonly latenessMs: number;
   readonly evidenceMax: number;
   readonly counters: Counters;
+  /** See CorrelatorSetup. */
+  readonly lagMs: number;
+  readonly secret: HashKey;
+  readonly collects: boolean;
   /** Makes, or finds, what reads the group of an event from these paths. */
   keys(paths: readonly string[], fields: readonly Read<E>[]): (event: E) => string | undefined;
 }
@@ -26,6 +32,7 @@ export interface Assembled<E> {
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   reach(): EpochMs;
   entries(): number;
+  readonly memory: Memory | undefined;
 }
 
 /** How a type of correlation works: its windows, its evidence, and what it reads of a source. */
@@ -56,6 +63,9 @@ export function connect<E, X>(
     timespanMs: correlation.timespanMs,
     suppressMs: correlation.suppressMs,
     keepMs: correlation.latenessMs ?? shared.latenessMs,
+    lagMs: shared.lagMs,
+    secret: shared.secret,
+    collects: shared.collects,
     alerts: correlation.alerts,
     evidence: working.evidence,
     deliver,
@@ -91,6 +101,7 @@ export function connect<E, X>(
     advance: (watermark, newest, out) => correlator.advance(watermark, newest, out),
     reach: () => correlator.reach(),
     entries: () => correlator.entries(),
+    memory: correlator.memory,
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { AlertMaker } from "./alert-maker.ts";
+import type { Memory } from "./baseline.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import type { Group, Mark } from "./group.ts";
+import type { HashKey } from "./keyed-hash.ts";
 
 /** The event that an alert is to the rules that refer to its rule. */
 export interface InnerEvent {
@@ -21,6 +23,12 @@ export interface CorrelatorSetup<X> {
   readonly suppressMs: number;
   /** How long after their alerts are final entries are still kept, for events that come too late. */
   readonly keepMs: number;
+  /** How far before the watermark its alerts must be found again after a restart, for the rules that refer to it. */
+  readonly lagMs: number;
+  /** What its rows of the past are hashed with in memory. */
+  readonly secret: HashKey;
+  /** Somebody takes the rows of the past that change. */
+  readonly collects: boolean;
   /** It raises alerts of its own. */
   readonly alerts: boolean;
   readonly evidence: ChooseEvidence<X>;
@@ -45,4 +53,6 @@ export interface Correlator<X> {
   reach(): EpochMs;
   /** Entries held now. */
   entries(): number;
+  /** What it knows beyond its windows, if it does. */
+  readonly memory?: Memory;
 }

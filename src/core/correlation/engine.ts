@@ -6,6 +6,7 @@ import type { Detection, RuleSet } from "../sigma/rules.ts";
 import type { Mark } from "./group.ts";
 import { sharedKeys } from "./intake.ts";
 import type { Counters } from "./intake.ts";
+import type { HashKey } from "./keyed-hash.ts";
 import { plan } from "./plan.ts";
 import type { Feed, Part } from "./plan.ts";
 import { seenUids } from "./seen.ts";
@@ -28,12 +29,20 @@ export interface EngineOptions<E> {
   readonly distinct?: boolean;
   /** Most events that an alert lists as evidence; default 25. */
   readonly evidenceMax?: number;
+  /** The caller takes `changedBaselines`. Without it no rows are kept for anybody. Default false. */
+  readonly baselines?: boolean;
+  /**
+   * Random words that nobody who writes logs can guess. Without them, whoever can try 2^40 values can make two that
+   * `new_value` takes for one: good enough for backtests alone.
+   */
+  readonly secret?: HashKey;
 }
 
 /** For callers that vouch for distinct events. */
 const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined };
 /** Evidence of an alert (`semantics.md` section 5). */
 const EVIDENCE_MAX = 25;
+const NO_SECRET: HashKey = { high: 0, low: 0 };
 
 /**
  * An engine over a set of rules. Final alerts are a function of the set of events alone: not of their order within
@@ -42,11 +51,13 @@ const EVIDENCE_MAX = 25;
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const { feeds, parts, horizonMs } = plan(rules, {
+  const { feeds, parts, remembering, horizonMs, replayMs } = plan(rules, {
     uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
+    secret: options.secret ?? NO_SECRET,
+    collects: options.baselines ?? false,
     keys: sharedKeys<E>(),
   });
   const { reader } = options;
@@ -65,6 +76,9 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
       if (part.watermark < lowest) lowest = part.watermark;
     }
     seen.prune(lowest);
+    // No further than the caller's own watermark, which is where a restart goes on.
+    const complete = Math.min(lowest, watermarks.all, ...(watermarks.byCategory?.values() ?? []));
+    for (const one of remembering) one.memory.seal(complete, newest);
     return out;
   }
 
@@ -83,7 +97,18 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     },
     advance,
     finish: () => advance({ all: Number.POSITIVE_INFINITY }),
-    horizonMs,
+    restore(head, rows) {
+      const found = remembering.find((one) => one.rule === head.rule && one.key === head.key);
+      found?.restore(head, rows);
+      return found !== undefined;
+    },
+    live() {
+      for (const { memory } of remembering) memory.live();
+    },
+    changedBaselines: () => remembering.flatMap((one) => one.changed() ?? []),
+    get horizonMs() {
+      return replayMs();
+    },
     get stats() {
       let entries = 0;
       for (const part of parts) entries += part.entries();

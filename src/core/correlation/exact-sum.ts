@@ -108,3 +108,12 @@ function bitLength(value: bigint): number {
   const text = value.toString(16);
   return (text.length - 1) * 4 + (32 - Math.clz32(Number.parseInt(text[0]!, 16)));
 }
+
+/** The same sum, written in one way only: equal sums have equal parts. */
+export function canonicalSum(sum: ExactSum): ExactSum {
+  if (sum.units === 0n) return { whole: sum.whole + 0, units: 0n };
+  const total = totalUnits(sum);
+  const whole = total >> BigInt(UNIT);
+  if (whole << BigInt(UNIT) === total && Number.isSafeInteger(Number(whole))) return { whole: Number(whole), units: 0n };
+  return { whole: 0, units: total };
+}

@@ -110,6 +110,11 @@ export function groupKey<S>(fields: readonly Read<S>[]): (source: S) => string |
   };
 }
 
+/** The same text as `groupKey`, from the values of a group. */
+export function groupText(values: readonly string[]): string {
+  return values.length === 1 ? values[0]! : tupleText(values);
+}
+
 function groupValues<S>(fields: readonly Read<S>[], source: S): readonly string[] {
   return fields.map((read) => canonicalText(read(source))!);
 }

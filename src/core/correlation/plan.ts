@@ -5,9 +5,13 @@ import { alertMaker } from "./alert-maker.ts";
 import { assemble } from "./assemble.ts";
 import type { Assembled, Shared } from "./connect.ts";
 import { baselineWindows } from "./baseline-ratio.ts";
+import { baselineKey } from "./baseline-key.ts";
+import { rememberer } from "./remember.ts";
+import type { Remembering } from "./remember.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
 import { loneDetection } from "./lone.ts";
+import { SEAL_STEP_MIN_MS } from "./novelty-memory.ts";
 import { slides } from "./threshold.ts";
 import type { Watermarks } from "./types.ts";
 import { unsupported } from "./unsupported.ts";
@@ -37,8 +41,12 @@ export interface Feed<E> {
 export interface Plan<E> {
   readonly feeds: readonly Feed<E>[];
   readonly parts: readonly Part<E>[];
-  /** How far before its watermark an event may still matter to any part. */
+  /** Correlations that know more than their windows. */
+  readonly remembering: readonly Remembering[];
+  /** How far before its watermark an event may still matter to any part, when nothing is restored. */
   readonly horizonMs: number;
+  /** The same for what has to be replayed, with what is restored now. */
+  replayMs(): number;
 }
 
 /** A correlation while the plan is made. */
@@ -47,10 +55,11 @@ interface Planned<E> {
   readonly assembled: Assembled<E>;
   readonly part: Part<E>;
   readonly horizonMs: number;
+  replayMs(): number;
 }
 
 /** Connects detections, correlations and the alerts between them. */
-export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
+export function plan<E>(rules: RuleSet<E>, shared: Omit<Shared<E>, "lagMs">): Plan<E> {
   const left = new Set(unsupported(rules).map(({ rule }) => rule));
   const feeds = new Map<string, Feed<E>>();
   for (const detection of rules.detections) feeds.set(detection.info.id, { detection, targets: [] });
@@ -59,16 +68,19 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
   /** Doors of the rules that refer to a correlation; filled when those are made, after it. */
   const doors = new Map<string, ((inner: InnerEvent) => void)[]>();
   const parts: Part<E>[] = [];
+  const remembering: Remembering[] = [];
   let horizonMs = 0;
 
   for (const feed of feeds.values()) {
     if (!feed.detection.alerts) continue;
-    const part = lonePart(feed.detection, shared);
+    const part = lonePart(feed.detection, { ...shared, lagMs: 0 });
     feed.targets.push({ part, bit: 1 });
     parts.push(part);
     horizonMs = Math.max(horizonMs, feed.detection.suppressMs + (feed.detection.latenessMs ?? shared.latenessMs));
   }
+  const loneMs = horizonMs;
   const referred = new Set(correlations.flatMap(({ rules: names }) => names));
+  const lags = lagsOf(correlations, shared.latenessMs);
   for (const correlation of correlations) {
     const { id } = correlation.info;
     const open: ((inner: InnerEvent) => void)[] = [];
@@ -76,7 +88,8 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
     const deliver = (inner: InnerEvent): void => {
       for (const door of open) door(inner);
     };
-    const assembled = assemble(correlation, shared, referred.has(id) ? deliver : undefined);
+    const own = { ...shared, lagMs: lags.get(id) ?? 0 };
+    const assembled = assemble(correlation, own, referred.has(id) ? deliver : undefined);
     const inners = correlation.rules.map((rule) => planned.get(rule)).filter((inner) => inner !== undefined);
     const detections = correlation.rules.map((rule) => feeds.get(rule)).filter((feed) => feed !== undefined);
     const part = correlationPart(assembled, inners, watermarkOf(detections.map(({ detection }) => detection)));
@@ -91,13 +104,49 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
         );
       else feeds.get(rule)?.targets.push({ part, bit: 1 << index });
     }
-    const own = reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs);
-    const entry = { correlation, assembled, part, horizonMs: own + Math.max(0, ...inners.map((inner) => inner.horizonMs)) };
+    const latenessMs = correlation.latenessMs ?? shared.latenessMs;
+    const memory =
+      assembled.memory &&
+      rememberer(
+        correlation,
+        baselineKey(correlation, rules, (name) => shared.uuid5(name)),
+        assembled.memory,
+        own.lagMs,
+      );
+    if (memory !== undefined) remembering.push(memory);
+    const past = memory === undefined ? 0 : pastMs(correlation);
+    const entry: Planned<E> = {
+      correlation,
+      assembled,
+      part,
+      horizonMs: past + reachBack(correlation) + latenessMs + Math.max(0, ...inners.map((inner) => inner.horizonMs)),
+      replayMs: () =>
+        (memory?.restored() === true ? 0 : past) +
+        reachBack(correlation) +
+        latenessMs +
+        Math.max(0, ...inners.map((inner) => inner.replayMs())),
+    };
     planned.set(id, entry);
     parts.push(part);
     horizonMs = Math.max(horizonMs, entry.horizonMs);
   }
-  return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, horizonMs };
+  return {
+    feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0),
+    parts,
+    remembering,
+    horizonMs,
+    replayMs: () => Math.max(loneMs, ...[...planned.values()].map((entry) => entry.replayMs())),
+  };
+}
+
+/** How far before the watermark each rule's alerts must be found again after a restart: as far as others look at them. */
+function lagsOf<E>(inner: readonly Correlation<E>[], latenessMs: number): ReadonlyMap<string, number> {
+  const lags = new Map<string, number>();
+  for (const outer of inner.toReversed()) {
+    const lag = reachBack(outer) + (outer.latenessMs ?? latenessMs) + (lags.get(outer.info.id) ?? 0);
+    for (const rule of outer.rules) lags.set(rule, Math.max(lags.get(rule) ?? 0, lag));
+  }
+  return lags;
 }
 
 /** A correlation after all that it refers to. The compiler has rejected cycles; one that slipped in does no harm. */
@@ -166,10 +215,16 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
 
 /** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
 function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
-  if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs + suppressMs;
-  const before = baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
+  // What is decided is sealed in steps of a suppression window, or of a minute when that is shorter.
+  if (newValue !== undefined) return suppressMs + Math.max(suppressMs, SEAL_STEP_MIN_MS);
   if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
   const tumbles =
     baseline !== undefined || !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
-  return tumbles ? before + 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
+  return tumbles ? 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
+}
+
+/** How much further a correlation remembers. */
+function pastMs<E>({ timespanMs, newValue, baseline }: Correlation<E>): number {
+  if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs;
+  return baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
 }

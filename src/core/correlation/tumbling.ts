@@ -5,7 +5,10 @@ import type { Changed, Closing } from "./closing.ts";
 import type { Correlator, CorrelatorSetup } from "./correlator.ts";
 import { addLate, alignDown, bucketAt, dropFirst, emptyGroup, lowerBound, mergeLate, pruned, upperBound } from "./group.ts";
 import type { Group, Mark } from "./group.ts";
+import type { ExactSum } from "./exact-sum.ts";
 import { identify, innerMark } from "./sliding-state.ts";
+import { tumblingMemory } from "./tumbling-memory.ts";
+import type { WindowMemory } from "./window-memory.ts";
 
 /** What is special about a kind of correlation whose windows tumble. */
 export interface TumblingKind<X> {
@@ -19,15 +22,21 @@ export interface TumblingKind<X> {
   holds(group: Group<X>, from: number, to: number, start: EpochMs): boolean | AlertBaseline;
   /** It knows of windows of the group that still matter to windows from `from` on. */
   remembers?(group: Group<X>, from: EpochMs): boolean;
+  /** What it measured of earlier windows, and how many of them matter. */
+  readonly past?: {
+    readonly windows: number;
+    restore(group: Group<X>, start: EpochMs, measured: ExactSum): void;
+    measured(group: Group<X>, start: EpochMs): ExactSum | undefined;
+  };
 }
 
 /** A group that remembers for which window it was last noted. */
-interface TumblingGroup<X> extends Group<X> {
+export interface TumblingGroup<X> extends Group<X> {
   noted: EpochMs;
 }
 
 /** A correlation with tumbling windows at work. */
-interface TumblingState<X> {
+export interface TumblingState<X> {
   readonly setup: CorrelatorSetup<X>;
   readonly kind: TumblingKind<X>;
   readonly grouped: boolean;
@@ -46,6 +55,9 @@ interface TumblingState<X> {
   keepFrom: EpochMs;
   sweptFrom: EpochMs;
   held: number;
+  /** Events of windows that start before this are replayed and in the rows already; -Infinity when none are. */
+  skipTo: EpochMs;
+  memory: WindowMemory | undefined;
 }
 
 /**
@@ -71,14 +83,13 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
     keepFrom: Number.NEGATIVE_INFINITY,
     sweptFrom: Number.NEGATIVE_INFINITY,
     held: 0,
+    skipTo: Number.NEGATIVE_INFINITY,
+    memory: undefined,
   };
+  state.memory = tumblingMemory(state, { open: openGroup, note: noteSeen });
   return {
     group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<X>(values), noted: Number.NEGATIVE_INFINITY };
-      state.groups.set(key, group);
-      return group;
-    },
+    open: (key, values) => openGroup(state, key, values),
     // Groups come from `group` and `open` alone.
     add: (group, time, mark, extra) => add(state, group as TumblingGroup<X>, time, mark, extra),
     settle() {
@@ -90,11 +101,20 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
     advance: (watermark, newest, out) => advance(state, watermark, newest, out),
     reach: () => (state.ended ? Number.POSITIVE_INFINITY : state.done),
     entries: () => state.held,
+    ...(state.memory === undefined ? undefined : { memory: state.memory }),
   };
+}
+
+/** A new group. */
+function openGroup<X>(state: TumblingState<X>, key: string, values: readonly string[]): TumblingGroup<X> {
+  const group = { ...emptyGroup<X>(values), noted: Number.NEGATIVE_INFINITY };
+  state.groups.set(key, group);
+  return group;
 }
 
 function add<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs, mark: Mark, extra: X): void {
   const { times } = group;
+  if (time < state.skipTo) return;
   state.held++;
   note(state, group, time);
   if (times.length > 0 && times[times.length - 1]! > time) {
@@ -113,6 +133,11 @@ function note<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs
   if (start < state.begin) state.begin = start;
   // Too late: what it amends is evaluated again, as long as the window is still there as a whole.
   if (start < state.done && start >= state.keepFrom) state.again.push({ group, start });
+  noteSeen(state, group, start);
+}
+
+/** Notes that a group has an event in a window. */
+function noteSeen<X>(state: TumblingState<X>, group: TumblingGroup<X>, start: EpochMs): void {
   if (start === group.noted) return;
   group.noted = start;
   const noted = state.seen.get(start);
@@ -162,6 +187,8 @@ function evaluate<X>(state: TumblingState<X>, group: TumblingGroup<X>, start: Ep
   const from = lowerBound(group.times, start);
   const to = lowerBound(group.times, start + setup.timespanMs);
   const held = kind.holds(group, from, to, start);
+  const measured = from < to ? kind.past?.measured(group, start) : undefined;
+  if (measured !== undefined) state.memory?.note(group.values, start, measured);
   if (held === false) return;
   const bucket = bucketAt(group, alignDown(start, setup.suppressMs));
   bucket.min = Math.min(bucket.min, from < to ? group.times[from]! : start);

@@ -1,4 +1,5 @@
 import type { Alert } from "../alert.ts";
+import type { BaselineChange, BaselineHead, BaselineRow } from "./baseline.ts";
 import type { Category, EpochMs } from "../event.ts";
 
 /**
@@ -35,7 +36,16 @@ export interface Engine<E> {
   advance(watermarks: Watermarks): readonly Alert[];
   /** The input has ended: the watermark passes every deadline and bucket. Returns the remaining final alerts. */
   finish(): readonly Alert[];
-  /** How far before the watermark an event may still matter: where a replay must start. */
+  /**
+   * Takes stored rows of the past, part by part, before any event: the head with the first part. From then to `live`,
+   * events are taken to be a replay: those that the rows know already change nothing. False when no rule has these rows.
+   */
+  restore(head: BaselineHead, rows: readonly BaselineRow[]): boolean;
+  /** The replay is over. */
+  live(): void;
+  /** Rows of the past that changed since the last call, to be stored with what was read; none unless they are wanted. */
+  changedBaselines(): readonly BaselineChange[];
+  /** How far before the watermark an event may still matter: where a replay must start, once all is restored. */
   readonly horizonMs: number;
   readonly stats: Readonly<EngineStats>;
 }

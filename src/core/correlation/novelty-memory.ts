@@ -1,0 +1,151 @@
+import type { EpochMs } from "../event.ts";
+import type { BaselineRow, Memory } from "./baseline.ts";
+import { alignDown } from "./group.ts";
+import { groupText } from "./intake.ts";
+import { keyedHash } from "./keyed-hash.ts";
+import type { HashKey } from "./keyed-hash.ts";
+import { knownTimes } from "./known-times.ts";
+
+/** What is remembered of a group while it has events that are not sealed. */
+export interface Remembered {
+  readonly values: readonly string[];
+  readonly hash: HashKey;
+  /** Time of its first event ever; Infinity before the first is decided. */
+  first: EpochMs;
+  /** Latest decided time of the values that it had since the seal. */
+  readonly latest: Map<string, EpochMs>;
+}
+
+/** How far back a rule remembers, and how long an event may still be decided again. */
+export interface NoveltySpan {
+  readonly lookbackMs: number;
+  readonly suppressMs: number;
+  readonly keepMs: number;
+  readonly lagMs: number;
+}
+
+/**
+ * First times of groups and latest times of their values. What was decided before the seal is a hash and a time;
+ * what is later keeps its text, because a restart replays it.
+ */
+export interface NoveltyMemory extends Memory {
+  remembered(key: string, values: readonly string[]): Remembered;
+  latest(group: Remembered, value: string): EpochMs | undefined;
+  /** Notes a decided event, after all of its time were asked about. */
+  note(group: Remembered, value: string, time: EpochMs): void;
+  /** Replayed, and in the rows already. */
+  skips(time: EpochMs): boolean;
+  /** What is before is in rows. */
+  readonly sealed: EpochMs;
+  readonly entries: number;
+  /** Bytes of the tables. */
+  readonly bytes: number;
+}
+
+/** Values are sealed in steps of at least this, however short the suppression window is. */
+export const SEAL_STEP_MIN_MS = 60_000;
+
+/** Remembers nothing yet. `collects`: changes are kept for `changed`. */
+export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: boolean): NoveltyMemory {
+  const { lookbackMs, suppressMs, keepMs, lagMs } = span;
+  const stepMs = suppressMs * Math.max(1, Math.ceil(SEAL_STEP_MIN_MS / suppressMs));
+  const firsts = knownTimes();
+  const values = knownTimes();
+  /** Decided and not sealed, by step: each value once. */
+  const steps = new Map<EpochMs, Map<Remembered, Map<string, EpochMs>>>();
+  let sealed = Number.NEGATIVE_INFINITY;
+  let forgotten = Number.NEGATIVE_INFINITY;
+  let forgetBefore: EpochMs | undefined;
+  let replaying = false;
+  let moved = false;
+  let rows: BaselineRow[] = [];
+
+  function fold(group: Remembered, value: string, time: EpochMs): void {
+    const hash = keyedHash(value, group.hash);
+    const before = values.get(hash);
+    if (before === undefined || before < time) {
+      values.set(hash, time);
+      if (collects) rows.push({ kind: "value", group: group.values, value, time });
+    }
+    if (group.latest.get(value) === time) group.latest.delete(value);
+    const first = firsts.get(group.hash);
+    if (first !== undefined && first <= group.first) return;
+    firsts.set(group.hash, group.first);
+    if (collects) rows.push({ kind: "first", group: group.values, time: group.first });
+  }
+
+  return {
+    depthMs: lookbackMs,
+    timespanMs: 0,
+    remembered(key, groupValues) {
+      const hash = keyedHash(key, secret);
+      return { values: groupValues, hash, first: firsts.get(hash) ?? Number.POSITIVE_INFINITY, latest: new Map() };
+    },
+    latest: (group, value) => group.latest.get(value) ?? values.get(keyedHash(value, group.hash)),
+    note(group, value, time) {
+      if (time < sealed) {
+        fold(group, value, time);
+        return;
+      }
+      const before = group.latest.get(value);
+      if (before === undefined || before < time) group.latest.set(value, time);
+      const start = alignDown(time, stepMs);
+      let step = steps.get(start);
+      if (step === undefined) steps.set(start, (step = new Map()));
+      const noted = step.get(group);
+      if (noted === undefined) step.set(group, new Map([[value, time]]));
+      else if ((noted.get(value) ?? Number.NEGATIVE_INFINITY) < time) noted.set(value, time);
+    },
+    skips: (time) => replaying && time < sealed,
+    restore(stored) {
+      for (const row of stored) {
+        if (row.kind === "window") continue;
+        const group = keyedHash(groupText(row.group), secret);
+        if (row.kind === "first") firsts.set(group, Math.min(firsts.get(group) ?? row.time, row.time));
+        else {
+          const hash = keyedHash(row.value, group);
+          values.set(hash, Math.max(values.get(hash) ?? row.time, row.time));
+        }
+      }
+    },
+    resume(until) {
+      sealed = until;
+      replaying = true;
+    },
+    live() {
+      replaying = false;
+    },
+    seal(watermark, newest) {
+      const to = watermark === Number.POSITIVE_INFINITY ? newest + 1 : alignDown(watermark - keepMs - lagMs, stepMs);
+      if (!(to > sealed)) return;
+      for (const start of [...steps.keys()].filter((one) => one < to).sort((a, b) => a - b)) {
+        for (const [group, noted] of steps.get(start)!) for (const [value, time] of noted) fold(group, value, time);
+        steps.delete(start);
+      }
+      sealed = to;
+      moved = true;
+      // Whatever is decided again after a restart is not before the seal.
+      if (sealed - forgotten < lookbackMs / 8 + stepMs) return;
+      forgotten = sealed;
+      forgetBefore = sealed - lookbackMs;
+      values.forget(forgetBefore);
+    },
+    changed() {
+      if (!moved && rows.length === 0) return undefined;
+      const change = { until: sealed, rows, forgetBefore };
+      rows = [];
+      forgetBefore = undefined;
+      moved = false;
+      return change;
+    },
+    get sealed() {
+      return sealed;
+    },
+    get entries() {
+      return firsts.size + values.size;
+    },
+    get bytes() {
+      return firsts.bytes + values.bytes;
+    },
+  };
+}
