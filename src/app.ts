@@ -7,7 +7,7 @@ import { metrics as promMetrics, type Metrics } from "./adapters/metrics/metrics
 import { openStore } from "./adapters/postgres/open.ts";
 import { startReceiver, type InfoRoute, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { randomSecret, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory } from "./core/identity/directory.ts";
@@ -107,7 +107,9 @@ async function build(
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
-      return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, latenessMs: config.correlation.lateness, distinct: true }));
+      const { lateness } = config.correlation;
+      const options = { reader: eventReader, uuid5, latenessMs: lateness, distinct: true, baselines: true, secret: randomSecret() };
+      return analysis(names, engine(pack.rules, options));
     },
     coverage: async () => coverage(sources, await store.sources(), now(), startTime),
     rule: pack.rule,

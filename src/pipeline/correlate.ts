@@ -13,6 +13,7 @@ import type { Log } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
+import { restoreBaselines } from "./baselines.ts";
 import type { Coverage } from "./coverage.ts";
 import { grow, isNews } from "./grow.ts";
 import { route, type RunningDestination } from "./route.ts";
@@ -96,8 +97,15 @@ async function rebuild(deps: CorrelateDeps): Promise<State> {
   const watermark = await deps.store.offset(WATERMARK_JOB);
   const analysis = deps.analysis(await deps.store.facts());
   const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
-  if (offset === null) return { analysis, offset, watermark, open };
   const started = deps.now();
+  await restoreBaselines(deps.store, analysis, watermark);
+  // What another worker committed meanwhile may be in the rows and not in the offset.
+  if ((await deps.store.offset(CONTINUOUS_JOB)) !== offset || (await deps.store.offset(WATERMARK_JOB)) !== watermark)
+    throw new Failure("another worker went on while the state was read", { kind: "permanent", code: "OFFSET_MOVED" });
+  if (offset === null) {
+    analysis.live();
+    return { analysis, offset, watermark, open };
+  }
   let position = watermark === null ? 0 : await deps.store.sequenceBefore(watermark - analysis.horizonMs);
   let replayed = 0;
   while (position < offset) {
@@ -109,6 +117,7 @@ async function rebuild(deps: CorrelateDeps): Promise<State> {
     position = last.sequence;
   }
   if (watermark !== null) analysis.advance({ all: watermark });
+  analysis.live();
   analysis.changedFacts();
   deps.log.info({ offset, replayed, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
   return { analysis, offset, watermark, open };
@@ -155,19 +164,29 @@ async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ 
   const incidents = await groupIncidents(deps, state, alerts, step);
   const now = deps.now();
   const facts = state.analysis.changedFacts();
+  const baselines = state.analysis.changedBaselines();
   const offset = step.last ?? state.offset;
   const moved = offset !== state.offset && offset !== null;
   const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
-  if (!moved && alerts.length === 0 && incidents.length === 0 && facts.length === 0 && newWatermark === state.watermark)
+  if (
+    !moved &&
+    alerts.length === 0 &&
+    incidents.length === 0 &&
+    facts.length === 0 &&
+    baselines.length === 0 &&
+    newWatermark === state.watermark
+  )
     return { alerts: 0, incidents: 0 };
   await deps.store.transaction(async (tx) => {
-    if (moved) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
+    // Also when it stays: rows belong to the offset up to which they were made.
+    if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
     if (newWatermark !== null && newWatermark !== state.watermark) await tx.moveOffset(WATERMARK_JOB, state.watermark, newWatermark);
     if (alerts.length > 0) await tx.saveAlerts(alerts);
     if (incidents.length > 0) await tx.saveIncidents(incidents);
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
+    if (baselines.length > 0) await tx.saveBaselines(baselines);
   });
   state.offset = offset;
   state.watermark = newWatermark;

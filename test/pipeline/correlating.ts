@@ -133,7 +133,7 @@ export function correlating(
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
-      return analysis(names, engine(rules, { reader: eventReader, uuid5, latenessMs: LATENESS_MS }));
+      return analysis(names, engine(rules, { reader: eventReader, uuid5, latenessMs: LATENESS_MS, baselines: true }));
     },
     coverage: async (): Promise<Coverage> => ({
       watermarks: { all: proven.watermark, byCategory: new Map(CATEGORIES.map((one) => [one, proven.watermark])) },

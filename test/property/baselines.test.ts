@@ -82,7 +82,8 @@ function runWithRestarts(given: Scene, restarts: readonly boolean[], counts: Cou
 }
 
 /** The last final of each alert. */
-const lastFinals = (alerts: readonly Alert[]) => finals([...new Map(alerts.filter(({ final }) => final).map((one) => [one.id, one])).values()]);
+const lastFinals = (alerts: readonly Alert[]) =>
+  finals([...new Map(alerts.filter(({ final }) => final).map((one) => [one.id, one])).values()]);
 
 it("restarts from stored rows and a short replay leave the final alerts of one run, byte for byte", () => {
   const scene = fc
