@@ -8,6 +8,7 @@ import { attribute } from "../../src/core/identity/attribute.ts";
 import { directory } from "../../src/core/identity/directory.ts";
 import { resolver } from "../../src/core/identity/resolver.ts";
 import { compileRules } from "../../src/core/sigma/compile.ts";
+import type { RuleSet } from "../../src/core/sigma/rules.ts";
 import { eventReader } from "../../src/core/sigma/event-reader.ts";
 import { analysis } from "../../src/pipeline/analysis.ts";
 import { correlator, type Correlator } from "../../src/pipeline/correlate.ts";
@@ -64,10 +65,16 @@ level: critical
 correlation: {type: temporal_ordered, rules: [failures, call], group-by: [ai_agent.uid], timespan: 10m}
 `;
 
-const rules = compileRules(parseRuleFile("rules.yml", RULES), { reader: eventReader, regex: regexEngine, logsource: true });
-if (rules.rejected.length > 0) throw new Error(JSON.stringify(rules.rejected));
-const infos = new Map([...rules.detections, ...rules.correlations].map((one) => [one.info.id, one.info]));
-const registry = directory([
+/** Compiles rules that must all be good. */
+export function packOf(text: string): RuleSet<Event> {
+  const rules = compileRules(parseRuleFile("rules.yml", text), { reader: eventReader, regex: regexEngine, logsource: true });
+  if (rules.rejected.length > 0) throw new Error(JSON.stringify(rules.rejected));
+  return rules;
+}
+
+const PACK = packOf(RULES);
+/** Agents a and b. */
+export const registry = directory([
   agent("a", { keys: [key("client", "a")], allowedHosts: ["good.example"] }),
   agent("b", { keys: [key("client", "b")], allowedHosts: [] }),
 ]);
@@ -123,13 +130,16 @@ export function correlating(
   store: Store,
   proven: Proven,
   now: () => EpochMs = () => START,
-): Correlator & { readonly meter: ReturnType<typeof testMeter> } {
+  rules: RuleSet<Event> = PACK,
+): Correlator & { readonly meter: ReturnType<typeof testMeter>; readonly log: ReturnType<typeof testLog> } {
   const meter = testMeter();
+  const log = testLog();
+  const infos = new Map([...rules.detections, ...rules.correlations].map((one) => [one.info.id, one.info]));
   const made = correlator({
     store,
     now,
     meter,
-    log: testLog(),
+    log,
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
@@ -146,7 +156,7 @@ export function correlating(
     openAt: "medium",
     quietMs: QUIET_MS,
   });
-  return { ...made, meter };
+  return { ...made, meter, log };
 }
 
 /** Appends events as an ingest transaction does. */
