@@ -67,7 +67,8 @@ const routine = (days: number, from = 0): Event[] =>
 
 async function rowsStored(rule: string): Promise<number> {
   let count = 0;
-  for (const head of await store.baselineHeads()) if (head.rule === rule) count += (await store.baselineRows(head, null, 10_000)).rows.length;
+  for (const head of await store.baselineHeads())
+    if (head.rule === rule) count += (await store.baselineRows(head, null, 10_000)).rows.length;
   return count;
 }
 
