@@ -3,7 +3,7 @@ import type { BaselineChange, BaselineHead, BaselineRow } from "../../src/core/c
 import { failureCode, type TheStore } from "./store.ts";
 
 /** A head of tests. */
-export function head(rule: string, key = "k1", more: Partial<BaselineHead> = {}): BaselineHead {
+function head(rule: string, key = "k1", more: Partial<BaselineHead> = {}): BaselineHead {
   const fixed = { type: "new_value", groupBy: ["ai_agent.uid"], fields: ["dst_endpoint.hostname"], timespanMs: 0 } as const;
   return { rule, key, ...fixed, until: 100, depthMs: 50, keepMs: 60, ...more };
 }

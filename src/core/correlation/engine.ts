@@ -51,7 +51,7 @@ const NO_SECRET: HashKey = { high: 0, low: 0 };
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const { feeds, parts, remembering, horizonMs, replayMs } = plan(rules, {
+  const planned = plan(rules, {
     uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
@@ -60,6 +60,7 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     collects: options.baselines ?? false,
     keys: sharedKeys<E>(),
   });
+  const { feeds, parts, remembering, horizonMs } = planned;
   const { reader } = options;
   const seen = options.distinct === true ? NEVER_SEEN : seenUids(horizonMs);
   const take = dispatcher(feeds, reader, seen, counters);
@@ -107,7 +108,7 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     },
     changedBaselines: () => remembering.flatMap((one) => one.changed() ?? []),
     get horizonMs() {
-      return replayMs();
+      return planned.replayMs();
     },
     get stats() {
       let entries = 0;

@@ -29,12 +29,6 @@ export function addExactly(sum: ExactSum, value: number): void {
   sum.units += toUnits(value);
 }
 
-/** Adds another sum. */
-export function addSum(sum: ExactSum, other: ExactSum): void {
-  addExactly(sum, other.whole);
-  sum.units += other.units;
-}
-
 /** sum * times / divisor, rounded once; the divisor is not zero. */
 export function ratioOf(sum: ExactSum, divisor: ExactSum, times: number): number {
   const product = sum.whole * times;

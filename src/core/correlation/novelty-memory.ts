@@ -5,6 +5,7 @@ import { groupText } from "./intake.ts";
 import { keyedHash } from "./keyed-hash.ts";
 import type { HashKey } from "./keyed-hash.ts";
 import { knownTimes } from "./known-times.ts";
+import type { KnownTimes } from "./known-times.ts";
 
 /** What is remembered of a group while it has events that are not sealed. */
 export interface Remembered {
@@ -49,8 +50,7 @@ export const SEAL_STEP_MIN_MS = 60_000;
 export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: boolean): NoveltyMemory {
   const { lookbackMs, suppressMs, keepMs, lagMs } = span;
   const stepMs = suppressMs * Math.max(1, Math.ceil(SEAL_STEP_MIN_MS / suppressMs));
-  const firsts = knownTimes();
-  const values = knownTimes();
+  const known = sealedTimes(secret);
   /** Decided and not sealed, by step: each value once. */
   const steps = new Map<EpochMs, Map<Remembered, Map<string, EpochMs>>>();
   let sealed = Number.NEGATIVE_INFINITY;
@@ -61,17 +61,9 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
   let rows: BaselineRow[] = [];
 
   function fold(group: Remembered, value: string, time: EpochMs): void {
-    const hash = keyedHash(value, group.hash);
-    const before = values.get(hash);
-    if (before === undefined || before < time) {
-      values.set(hash, time);
-      if (collects) rows.push({ kind: "value", group: group.values, value, time });
-    }
+    const fresh = known.fold(group, value, time);
+    if (collects) rows.push(...fresh);
     if (group.latest.get(value) === time) group.latest.delete(value);
-    const first = firsts.get(group.hash);
-    if (first !== undefined && first <= group.first) return;
-    firsts.set(group.hash, group.first);
-    if (collects) rows.push({ kind: "first", group: group.values, time: group.first });
   }
 
   return {
@@ -79,9 +71,9 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
     timespanMs: 0,
     remembered(key, groupValues) {
       const hash = keyedHash(key, secret);
-      return { values: groupValues, hash, first: firsts.get(hash) ?? Number.POSITIVE_INFINITY, latest: new Map() };
+      return { values: groupValues, hash, first: known.firsts.get(hash) ?? Number.POSITIVE_INFINITY, latest: new Map() };
     },
-    latest: (group, value) => group.latest.get(value) ?? values.get(keyedHash(value, group.hash)),
+    latest: (group, value) => group.latest.get(value) ?? known.values.get(keyedHash(value, group.hash)),
     note(group, value, time) {
       if (time < sealed) {
         fold(group, value, time);
@@ -97,17 +89,7 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
       else if ((noted.get(value) ?? Number.NEGATIVE_INFINITY) < time) noted.set(value, time);
     },
     skips: (time) => replaying && time < sealed,
-    restore(stored) {
-      for (const row of stored) {
-        if (row.kind === "window") continue;
-        const group = keyedHash(groupText(row.group), secret);
-        if (row.kind === "first") firsts.set(group, Math.min(firsts.get(group) ?? row.time, row.time));
-        else {
-          const hash = keyedHash(row.value, group);
-          values.set(hash, Math.max(values.get(hash) ?? row.time, row.time));
-        }
-      }
-    },
+    restore: (stored) => known.restore(stored),
     resume(until) {
       sealed = until;
       replaying = true;
@@ -128,7 +110,7 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
       if (sealed - forgotten < lookbackMs / 8 + stepMs) return;
       forgotten = sealed;
       forgetBefore = sealed - lookbackMs;
-      values.forget(forgetBefore);
+      known.values.forget(forgetBefore);
     },
     changed() {
       if (!moved && rows.length === 0) return undefined;
@@ -142,10 +124,54 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
       return sealed;
     },
     get entries() {
-      return firsts.size + values.size;
+      return known.firsts.size + known.values.size;
     },
     get bytes() {
-      return firsts.bytes + values.bytes;
+      return known.firsts.bytes + known.values.bytes;
+    },
+  };
+}
+
+/** First times of groups and latest times of values, by hash. */
+interface SealedTimes {
+  readonly firsts: KnownTimes;
+  readonly values: KnownTimes;
+  /** Takes a decided event of a group; returns the rows that changed. */
+  fold(group: Remembered, value: string, time: EpochMs): BaselineRow[];
+  restore(rows: readonly BaselineRow[]): void;
+}
+
+function sealedTimes(secret: HashKey): SealedTimes {
+  const firsts = knownTimes();
+  const values = knownTimes();
+  return {
+    firsts,
+    values,
+    fold(group, value, time) {
+      const rows: BaselineRow[] = [];
+      const hash = keyedHash(value, group.hash);
+      const before = values.get(hash);
+      if (before === undefined || before < time) {
+        values.set(hash, time);
+        rows.push({ kind: "value", group: group.values, value, time });
+      }
+      const first = firsts.get(group.hash);
+      if (first === undefined || first > group.first) {
+        firsts.set(group.hash, group.first);
+        rows.push({ kind: "first", group: group.values, time: group.first });
+      }
+      return rows;
+    },
+    restore(stored) {
+      for (const row of stored) {
+        if (row.kind === "window") continue;
+        const group = keyedHash(groupText(row.group), secret);
+        if (row.kind === "first") firsts.set(group, Math.min(firsts.get(group) ?? row.time, row.time));
+        else {
+          const hash = keyedHash(row.value, group);
+          values.set(hash, Math.max(values.get(hash) ?? row.time, row.time));
+        }
+      }
     },
   };
 }
