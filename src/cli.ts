@@ -2,6 +2,8 @@
 /** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
+import { addBaseline } from "./cli/baseline-commands.ts";
+import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
 import { checkCommand, commandConfig } from "./cli/config.ts";
 import { demoCommand } from "./cli/demo.ts";
@@ -78,6 +80,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
       return EXIT.good;
     }),
   );
+  addBaseline(program, act, add, withConfig, parseDuration);
   addState(program, act, add, withConfig);
 
   try {
@@ -88,8 +91,6 @@ async function main(arguments_: readonly string[]): Promise<number> {
   }
 }
 
-type Act = <A extends unknown[]>(action: (...given: A) => number | Promise<number>) => (...given: A) => Promise<void>;
-type Add = (parent: Command, name: string, about: string) => Command;
 interface StateOptions {
   readonly config: string;
   readonly json?: boolean;

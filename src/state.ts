@@ -1,4 +1,5 @@
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
 
@@ -14,6 +15,7 @@ export const STATE_QUERIES = [
   "quarantine",
   "quarantine-record",
   "progress",
+  "baselines",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -65,6 +67,8 @@ export async function queryState(
       return /^\d{1,15}$/.test(id) ? ((await store.quarantine({ id: Number(id) }))[0] ?? null) : null;
     case "progress":
       return progress(store);
+    case "baselines":
+      return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
   }
 }
 

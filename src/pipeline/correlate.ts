@@ -68,7 +68,7 @@ export interface Correlator {
 }
 
 /** Watermarks are stored beside the offset, as milliseconds, under this name. */
-const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
+export const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
 
 /** A correlator over the log. */
 export function correlator(deps: CorrelateDeps): Correlator {
