@@ -51,9 +51,9 @@ export async function exportCommand(options: ExportOptions): Promise<number> {
     }
     const writer = baselineWriter(lineWriter(options.out));
     await writer.header({ custodes_baseline: 1, pack, from, to });
-    for (const { head, rows } of sections) {
-      await writer.head(head);
-      for await (const page of rows()) for (const row of page) await writer.row(row);
+    for (const section of sections) {
+      await writer.head(section.head);
+      for await (const page of section.rows()) for (const row of page) await writer.row(row);
     }
     await writer.end();
     return EXIT.good;

@@ -47,12 +47,19 @@ export async function baselineRows(
   after: string | null,
   limit: number,
 ): Promise<BaselinePage> {
+  const { rows: ids } = await session.query<{ id: number }>("select id from custodes.baseline_rule where hash = $1", [
+    headHash(head.rule, head.key),
+  ]);
+  const id = ids[0]?.id;
+  if (id === undefined) return { rows: [], next: null };
+  // Not `rule_id = $1 and …`: of a table that was never analyzed (PGlite) few rows are expected then, and all are sorted for each page.
   const { rows } = await session.query<StoredRow>(
-    `select hash::text as hash, kind, group_values, value, time, whole, units from custodes.baseline
-     where rule_id = (select id from custodes.baseline_rule where hash = $1) and hash > $2 order by hash limit $3`,
-    [headHash(head.rule, head.key), after ?? "00000000-0000-0000-0000-000000000000", limit],
+    `select rule_id, hash::text as place, kind, group_values, value, time, whole, units from custodes.baseline
+     where (rule_id, hash) > ($1, $2) order by rule_id, hash limit $3`,
+    [id, after ?? "00000000-0000-0000-0000-000000000000", limit],
   );
-  return { rows: rows.map(rowOf), next: rows.length < limit ? null : (rows.at(-1)?.hash ?? null) };
+  const own = rows.filter((row) => row.rule_id === id);
+  return { rows: own.map(rowOf), next: own.length < limit ? null : (own.at(-1)?.place ?? null) };
 }
 
 async function saveHead(session: Session, head: BaselineHead): Promise<number> {
@@ -89,7 +96,8 @@ async function saveRows(session: Session, id: number, rows: readonly BaselineRow
 }
 
 interface StoredRow {
-  readonly hash: string;
+  readonly rule_id: number;
+  readonly place: string;
   readonly kind: number;
   readonly group_values: string;
   readonly value: string;
