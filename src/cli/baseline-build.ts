@@ -4,6 +4,7 @@ import { eventRunner, parseInputs } from "../backtest/inputs.ts";
 import { backtest, type Runner } from "../backtest/run.ts";
 import type { Config } from "../config/config.ts";
 import type { BaselineChange, BaselineRow } from "../core/correlation/baseline.ts";
+import { Failure } from "../core/errors.ts";
 import type { Event } from "../core/event.ts";
 import { learnLog } from "../pipeline/build-baselines.ts";
 import { CONTINUOUS_JOB, WATERMARK_JOB } from "../pipeline/correlate.ts";
@@ -67,12 +68,16 @@ async function fromLog(store: Store, config: Config, pack: Pack, since: number |
       head: { ...head, depthMs, until: Math.max(head.until, known?.depthMs === 0 ? head.until : (known?.until ?? head.until)) },
     };
   });
-  await store.transaction(async (tx) => {
-    // A service over the same database would have gone on meanwhile.
-    await tx.moveOffset(CONTINUOUS_JOB, offset, offset);
-    await tx.moveOffset(WATERMARK_JOB, watermark, watermark);
-    await tx.saveBaselines(final);
-  });
+  await store
+    .transaction(async (tx) => {
+      await tx.moveOffset(CONTINUOUS_JOB, offset, offset);
+      await tx.moveOffset(WATERMARK_JOB, watermark, watermark);
+      await tx.saveBaselines(final);
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof Failure) || error.code !== "OFFSET_MOVED") throw error;
+      throw new CommandError("a service goes on over this database: stop it, run this command again, and start the service", EXIT.no);
+    });
 }
 
 async function fromFiles(store: Store, config: Config, pack: Pack, options: BuildOptions): Promise<void> {
