@@ -15,34 +15,38 @@ export function keyedHash(text: string, key: HashKey): HashKey {
   let v1 = (key.high ^ 0xee) | 0;
   let v2 = 0x6c796765 ^ key.low;
   let v3 = 0x74656462 ^ key.high;
-  function round(): void {
-    v0 = (v0 + v1) | 0;
-    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    v2 = (v2 + v3) | 0;
-    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
-  }
-  function absorb(word: number): void {
+  let low = 0;
+  const { length } = text;
+  const words = (length >> 1) + 1;
+  // One loop for the words and for both halves of the result, so that all of it stays in registers.
+  for (let step = 0; step < words + 2; step++) {
+    const word = step < words ? wordAt(text, step * 2) : 0;
+    if (step === words) v2 ^= 0xee;
+    else if (step > words) {
+      low = (v1 ^ v3) >>> 0;
+      v1 ^= 0xdd;
+    }
     v3 ^= word;
-    round();
-    round();
+    for (let round = step < words ? 2 : 4; round > 0; round--) {
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+    }
     v0 ^= word;
   }
-  function squeeze(): number {
-    for (let count = 0; count < 4; count++) round();
-    return (v1 ^ v3) >>> 0;
-  }
+  return { high: (v1 ^ v3) >>> 0, low };
+}
+
+/** Two code units; the last word holds what is left and the length in bytes, as the algorithm has it. */
+function wordAt(text: string, at: number): number {
   const { length } = text;
-  for (let at = 0; at + 1 < length; at += 2) absorb(text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16));
-  // The length in bytes closes the last word, as the algorithm has it.
-  absorb(((length & 0x7f) << 25) | (length % 2 === 1 ? text.charCodeAt(length - 1) : 0));
-  v2 ^= 0xee;
-  const low = squeeze();
-  v1 ^= 0xdd;
-  return { high: squeeze(), low };
+  if (at + 1 < length) return text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16);
+  return ((length & 0x7f) << 25) | (at < length ? text.charCodeAt(at) : 0);
 }

@@ -225,6 +225,19 @@ describe("the tables", () => {
     expect(table.bytes / table.size).toBeLessThan(32);
   });
 
+  it("hash as the authors of HalfSipHash do: the bytes 0, 1, 2, … under the key 0 to 7", () => {
+    const found = ["", "\u0100", "\u0100\u0302", "\u0100\u0302\u0504"].map((text) => {
+      const { low, high } = keyedHash(text, { low: 0x0302_0100, high: 0x0706_0504 });
+      return [low.toString(16), high.toString(16)];
+    });
+    expect(found).toEqual([
+      ["591f8d21", "c83cb8b9"],
+      ["ef394f06", "57eb507c"],
+      ["178ae7d5", "a12ee55b"],
+      ["35913ece", "25bca28a"],
+    ]);
+  });
+
   it("hash differently whatever differs: a character, its place, the length, the key", () => {
     const texts = [
       "",
