@@ -6,7 +6,7 @@ import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
 import { alternatives } from "./naive-boolean.ts";
 
 /** Detections of every random rule set. */
-export const DETECTIONS = ["p", "q", "r"] as const;
+export const DETECTIONS = ["p", "q", "r", "s"] as const;
 /** Windows of random rules: small, so that boundaries are hit often. */
 const SPAN = fc.constantFrom(1, 6, 10, 12);
 const SUPPRESS = fc.constantFrom(5, 6, 10, 12, 30);
@@ -14,11 +14,20 @@ const GROUPS: readonly (readonly string[])[] = [[], [], ["ai_agent.uid"], ["x"],
 
 /** Times around multiples of the windows, with ties. */
 const time = fc
-  .tuple(fc.constantFrom(0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
+  .tuple(fc.constantFrom(-60, -12, 0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
   .map(([base, offset]) => base + offset);
 
-const groupValue = fc.constantFrom<unknown>("a", "a", "b", 7, "7", true, null, undefined, "", ["a"]);
-const value = fc.constantFrom<unknown>(1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3, 1e16, -1e16, 1e300, "x", null, undefined, true, 5e-324);
+const groupValue = weighted([3, 1], ["a", "a", "b", 7, "7", true, null, undefined, ""], [["a"], "A", "true", 10, "10.0", -0, {}, "\"", "é"]);
+const value = weighted(
+  [3, 1],
+  [1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3],
+  [1e16, -1e16, 1e300, -1e300, "x", null, undefined, true, 5e-324, "1e400", " 1", "+2", ".5", "2.0", -0, [1], {}],
+);
+
+/** Values that often meet each other, and others that are rare. */
+function weighted(weights: readonly [number, number], usual: readonly unknown[], odd: readonly unknown[]): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: weights[0], arbitrary: fc.constantFrom(...usual) }, { weight: weights[1], arbitrary: fc.constantFrom(...odd) });
+}
 
 /** An event of any content. */
 export const event: fc.Arbitrary<TestEvent> = fc
@@ -42,7 +51,7 @@ export const history = fc.uniqueArray(event, { selector: ({ uid }) => uid, minLe
 const lower = fc.oneof(
   fc.nat(4).map((gte) => ({ gte })),
   fc.nat(3).map((gt) => ({ gt })),
-  fc.constant({ gte: 2.5 }),
+  fc.constantFrom<Threshold>({ gte: 2.5 }, { gt: -3 }, { gte: 2e16 }),
 );
 const other = fc.oneof(
   fc.nat(3).map((lt) => ({ lt })),
@@ -50,7 +59,7 @@ const other = fc.oneof(
   fc.nat(3).map((eq) => ({ eq })),
   fc.nat(3).map((neq) => ({ neq })),
   fc.constant({ lt: 0.3 }),
-  fc.constant({ eq: 0.2 }),
+  fc.constantFrom<Threshold>({ eq: 0.2 }, { eq: 0.6 }, { lt: 0 }, { lte: -3 }, { neq: -3 }),
 );
 /** Lower bounds mostly, upper ones, and both. */
 export const anyThreshold: fc.Arbitrary<Threshold> = fc.oneof(
@@ -67,7 +76,8 @@ function spec(id: string, rules: readonly string[], names: readonly (readonly st
     groupBy: fc.constantFrom(...names),
     timespanMs: SPAN,
     suppressMs: SUPPRESS,
-    alerts: fc.constant(true),
+    // How long entries are kept for events that come too late is nothing to those in time.
+    more: fc.constantFrom<{ latenessMs?: number }>({}, {}, {}, { latenessMs: 0 }, { latenessMs: 30 }),
   });
   const counted = fc.record({ type: fc.constantFrom("event_count" as const, "temporal" as const), threshold: anyThreshold });
   const valued = fc.record({
@@ -94,7 +104,7 @@ function spec(id: string, rules: readonly string[], names: readonly (readonly st
       // The order of `rules` is the order of the sequence.
       const named = new Set(namedIn(condition));
       const order = [...common.rules, ...rules].filter((rule, index, all) => named.has(rule) && all.indexOf(rule) === index);
-      return { ...common, type, rules: order, threshold: {}, more: { expression: condition } };
+      return { ...common, type, rules: order, threshold: {}, more: { ...common.more, expression: condition } };
     });
   return fc.oneof(
     { weight: 6, arbitrary: fc.tuple(base, kind).map(([common, own]) => ({ ...common, ...own })) },
@@ -134,7 +144,9 @@ const aliased: fc.Arbitrary<CorrelationSpec> = spec("aliased", ["p", "q"], [["wh
   aliases: { who: { p: "x", q: "y" } },
 }));
 
-/** One or two rules over events, perhaps with one over their alerts. */
+const top = spec("top", ["outer", "q"], [[]]);
+
+/** One or two rules over events, perhaps with one over their alerts, and one over its. */
 export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
   .tuple(
     fc.oneof({ weight: 4, arbitrary: spec("one", DETECTIONS, GROUPS) }, aliased),
@@ -146,10 +158,15 @@ export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
     if (size === 2) return fc.constant([two, one]);
     const shared = (one.groupBy ?? []).filter((name) => two.groupBy?.includes(name));
     const names = shared.length > 0 ? [[], shared] : [[]];
-    // The outer rule stands first: rules need no order of their own.
+    // The outer rules stand first: rules need no order of their own.
     return fc
-      .tuple(spec("outer", [one.id, "two"], names), spec("outer", [one.id, "p"], [[]]), fc.boolean(), fc.boolean())
-      .map(([over, mixed, useMixed, mute]) => [useMixed ? mixed : over, { ...one, alerts: !mute }, two]);
+      .tuple(spec("outer", [one.id, "two"], names), spec("outer", [one.id, "p"], [[]]), top, fc.nat(7))
+      .map(([over, mixed, highest, choice]) => {
+        const outer = (choice & 1) === 0 ? over : mixed;
+        const alerts = (choice & 2) === 0;
+        const inner = [outer, { ...one, alerts }, two];
+        return (choice & 4) === 0 ? inner : [highest, ...inner];
+      });
   });
 
 /** One step of a delivery: some events, or the watermarks move. */

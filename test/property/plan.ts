@@ -1,0 +1,35 @@
+/** Which properties of the engine there are, how many histories each tries, and how one is run. */
+import * as fc from "fast-check";
+import { SEEDS } from "./seeds.ts";
+
+/** Histories per property in `npm test`. A thousand of them cost about a second of CPU. */
+export const HISTORIES = {
+  "final alerts": 6000,
+  "final alerts of extensions": 2000,
+  "provisional alerts": 1500,
+  "arrival means nothing": 1500,
+  "a restart means nothing": 2000,
+  "a restart means nothing to extensions": 500,
+  "later is the same": 1000,
+  "other names are the same": 1500,
+  "too late is an amendment": 1500,
+  "written rules": 2000,
+  "shortcuts change nothing": 1000,
+  "events behind alerts": 1000,
+} as const;
+
+/** The name of a property. */
+export type PropertyName = keyof typeof HISTORIES;
+
+/** CUSTODES_PROPERTY_RUNS is how many histories the smallest shares of a thousand stand for: 10000 is ten times as many. */
+const FACTOR = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 1000) / 1000;
+
+/**
+ * Replays every seed that anyone ever met, then tries fresh histories.
+ * @throws with the seed, the path and the shrunk history; put the seed into seeds.ts
+ */
+export function holdsFor<T>(name: PropertyName, histories: fc.Arbitrary<T>, check: (history: T) => void): void {
+  const property = fc.property(histories, check);
+  for (const { seed, path } of SEEDS.filter((one) => one.property === name)) fc.assert(property, { seed, path, endOnFailure: true });
+  fc.assert(property, { numRuns: Math.ceil(HISTORIES[name] * FACTOR) });
+}
