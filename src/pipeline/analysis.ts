@@ -1,5 +1,5 @@
 import type { Alert } from "../core/alert.ts";
-import type { Engine, Watermarks } from "../core/correlation/types.ts";
+import type { Engine, FirstSeen, Watermarks } from "../core/correlation/types.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
 
@@ -13,7 +13,10 @@ export interface Analysis {
   finish(): readonly Alert[];
   /** Gives an event that was read back from the log the agent and the name that it was correlated with. */
   decide(event: Event): void;
+  /** What has to be stored because it reaches further back than a replay: names, and when rules had their first events. */
   changedFacts(): readonly ObservedFact[];
+  /** Takes the first events of rules back from the stored facts, before a replay of the events from `since` on. */
+  recall(facts: readonly ObservedFact[], since: EpochMs): void;
   readonly horizonMs: number;
   readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
 }
@@ -32,12 +35,25 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
       return [...early, ...engine.finish()];
     },
     decide: (event) => resolver.decide(event),
-    changedFacts: () => resolver.changedFacts(),
+    changedFacts: () => [...resolver.changedFacts(), ...engine.firstSeen().map(factOf)],
+    recall: (facts, since) => engine.recall(facts.flatMap(firstSeenOf), since),
     horizonMs: engine.horizonMs + resolver.horizonMs,
     get stats() {
       return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };
     },
   };
+}
+
+/** Facts with this prefix before a rule's id say when it had its first event in the group that is their value. */
+const FIRST = "first:";
+
+function factOf({ rule, group, time }: FirstSeen): ObservedFact {
+  return { key: FIRST + rule, value: JSON.stringify(group), first: time, last: time };
+}
+
+function firstSeenOf({ key, value, first }: ObservedFact): FirstSeen[] {
+  if (!key.startsWith(FIRST)) return [];
+  return [{ rule: key.slice(FIRST.length), group: JSON.parse(value) as string[], time: first }];
 }
 
 /** The smallest of all watermarks. */

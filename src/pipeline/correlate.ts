@@ -94,11 +94,14 @@ export function correlator(deps: CorrelateDeps): Correlator {
 async function rebuild(deps: CorrelateDeps): Promise<State> {
   const offset = await deps.store.offset(CONTINUOUS_JOB);
   const watermark = await deps.store.offset(WATERMARK_JOB);
-  const analysis = deps.analysis(await deps.store.facts());
+  const facts = await deps.store.facts();
+  const analysis = deps.analysis(facts);
   const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
   if (offset === null) return { analysis, offset, watermark, open };
   const started = deps.now();
-  let position = watermark === null ? 0 : await deps.store.sequenceBefore(watermark - analysis.horizonMs);
+  const since = watermark === null ? -Infinity : watermark - analysis.horizonMs;
+  if (watermark !== null) analysis.recall(facts, since);
+  let position = watermark === null ? 0 : await deps.store.sequenceBefore(since);
   let replayed = 0;
   while (position < offset) {
     const rows = await deps.store.readLog(position, Math.min(STEP_MAX, offset - position));

@@ -1,7 +1,7 @@
 /** An engine over a log, as the pipeline runs it: what was pushed is replayed from the horizon after a crash. */
 import type { Alert } from "../../src/core/alert.ts";
 import { engine } from "../../src/core/correlation/engine.ts";
-import type { Engine, Watermarks } from "../../src/core/correlation/types.ts";
+import type { Engine, FirstSeen, Watermarks } from "../../src/core/correlation/types.ts";
 import { testReader, uuid5 } from "../core/correlation/build.ts";
 import type { TestEvent } from "../core/correlation/build.ts";
 import { rulesOf } from "./naive-check.ts";
@@ -14,10 +14,12 @@ export function runWithCrashes(scene: Scene, crashes: ReadonlySet<number>): Aler
   const log: TestEvent[] = [];
   const known = new Set<string>();
   const told = new Map<string, Alert>();
+  const seen = new Map<string, FirstSeen>();
   let watermark: number | undefined;
   let running = made();
   const tell = (alerts: readonly Alert[]): void => {
     for (const alert of alerts) told.set(alert.id, alert);
+    for (const one of running.firstSeen()) seen.set(JSON.stringify([one.rule, one.group]), one);
   };
   for (const [index, step] of steps.entries()) {
     if ("push" in step) {
@@ -32,6 +34,7 @@ export function runWithCrashes(scene: Scene, crashes: ReadonlySet<number>): Aler
     if (!crashes.has(index)) continue;
     running = made();
     const since = watermark === undefined ? Number.NEGATIVE_INFINITY : watermark - running.horizonMs;
+    if (watermark !== undefined) running.recall([...seen.values()], since);
     const first = log.findIndex(({ time }) => time >= since);
     // What is emitted now was committed before.
     if (first !== -1) running.push(log.slice(first));

@@ -6,6 +6,7 @@ import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import { groupKey, takePerRule, takeUniform } from "./intake.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
+import type { FirstSeen } from "./types.ts";
 
 /** What all correlations of an engine share. */
 export interface Shared<E> {
@@ -25,6 +26,9 @@ export interface Assembled<E> {
   settle(out: Alert[]): void;
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   reach(): EpochMs;
+  /** See Engine.firstSeen and Engine.recall. */
+  firstSeen(): readonly FirstSeen[];
+  recall(seen: FirstSeen, since: EpochMs): void;
   entries(): number;
 }
 
@@ -60,6 +64,7 @@ export function connect<E, X>(
     evidence: working.evidence,
     deliver,
   });
+  const keyOfValues = groupKey(names.map((_, index): Read<readonly string[]> => (values) => values[index]));
   const missing = (): undefined => undefined;
   const readers = rules.map((rule) => groupBy.map((field): Read<E> => field.read(rule) ?? missing));
   const extra = working.extra(fields.map(({ read }): Read<E> => read));
@@ -90,6 +95,11 @@ export function connect<E, X>(
     settle: (out) => correlator.settle(out),
     advance: (watermark, newest, out) => correlator.advance(watermark, newest, out),
     reach: () => correlator.reach(),
+    firstSeen: () => (correlator.firsts?.() ?? []).map(({ values, time }) => ({ rule: info.id, group: values, time })),
+    recall({ group, time }, since) {
+      const key = group.length === names.length ? keyOfValues(group) : undefined;
+      if (key !== undefined) correlator.recall?.(key, group, time, since);
+    },
     entries: () => correlator.entries(),
   };
 }

@@ -43,6 +43,10 @@ export interface Correlator<X> {
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   /** All its inner events before this time have been delivered. */
   reach(): EpochMs;
+  /** Groups whose first time is new or earlier since the last call, where a kind depends on it however long ago it was. */
+  firsts?(): readonly { readonly values: readonly string[]; readonly time: EpochMs }[];
+  /** Takes the first time of a group back, before a replay of what came from `since` on. */
+  recall?(key: string, values: readonly string[], time: EpochMs, since: EpochMs): void;
   /** Entries held now. */
   entries(): number;
 }

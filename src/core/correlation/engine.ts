@@ -42,7 +42,7 @@ const EVIDENCE_MAX = 25;
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const { feeds, parts, horizonMs } = plan(rules, {
+  const { feeds, parts, byRule, horizonMs } = plan(rules, {
     uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
@@ -84,6 +84,10 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     advance,
     finish: () => advance({ all: Number.POSITIVE_INFINITY }),
     horizonMs,
+    firstSeen: () => parts.flatMap((part) => part.memory?.firstSeen() ?? []),
+    recall(stored, since) {
+      for (const one of stored) byRule.get(one.rule)?.memory?.recall(one, since);
+    },
     get stats() {
       let entries = 0;
       for (const part of parts) entries += part.entries();

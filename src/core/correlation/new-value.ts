@@ -31,6 +31,8 @@ interface NoveltyState {
   readonly novelty: Novelty;
   readonly groups: Map<string, NoveltyGroup>;
   readonly undecided: Set<NoveltyGroup>;
+  /** Groups whose first time has changed and was not asked for since. */
+  readonly firsts: Set<NoveltyGroup>;
   readonly due: Closing<NoveltyGroup>;
   reached: EpochMs;
   sweptAt: EpochMs;
@@ -47,17 +49,19 @@ export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Corr
     novelty,
     groups: new Map(),
     undecided: new Set(),
+    firsts: new Set(),
     due: closing(setup.maker),
     reached: Number.NEGATIVE_INFINITY,
     sweptAt: Number.NEGATIVE_INFINITY,
   };
+  const open = (key: string, values: readonly string[]): NoveltyGroup => {
+    const group = { ...emptyGroup<string>(values), first: Number.POSITIVE_INFINITY, latest: new Map(), tallies: new Map() };
+    state.groups.set(key, group);
+    return group;
+  };
   return {
     group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<string>(values), first: Number.POSITIVE_INFINITY, latest: new Map(), tallies: new Map() };
-      state.groups.set(key, group);
-      return group;
-    },
+    open,
     add(found, time, mark, value) {
       // Groups come from `group` and `open` alone.
       const group = found as NoveltyGroup;
@@ -74,6 +78,15 @@ export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Corr
     settle() {},
     advance: (watermark, _newest, out) => advance(state, watermark, out),
     reach: () => state.reached,
+    firsts() {
+      const changed = [...state.firsts].map(({ values, first }) => ({ values, time: first }));
+      state.firsts.clear();
+      return changed;
+    },
+    recall(key, values, time) {
+      const group = state.groups.get(key) ?? open(key, values);
+      group.first = Math.min(group.first, time);
+    },
     entries() {
       let held = 0;
       for (const { times, latest } of state.groups.values()) held += times.length + latest.size;
@@ -109,7 +122,10 @@ function decide(state: NoveltyState, group: NoveltyGroup, until: EpochMs, change
   const end = lowerBound(times, until);
   for (let at = 0; at < end;) {
     const time = times[at]!;
-    if (time < group.first) group.first = time;
+    if (time < group.first) {
+      group.first = time;
+      state.firsts.add(group);
+    }
     const old = time - group.first >= minHistoryMs;
     const fired: Mark[] = [];
     let tieEnd = at;

@@ -22,6 +22,8 @@ export interface Part<E> {
   settle(out: Alert[]): void;
   /** Closes what its watermark has passed. */
   advance(newest: EpochMs, out: Alert[]): void;
+  /** See Engine.firstSeen and Engine.recall; undefined for what needs no memory. */
+  readonly memory: Pick<Assembled<E>, "firstSeen" | "recall"> | undefined;
   /** Up to when all that feeds it is complete. */
   reachOf(watermarks: Watermarks): EpochMs;
   entries(): number;
@@ -37,6 +39,8 @@ export interface Feed<E> {
 export interface Plan<E> {
   readonly feeds: readonly Feed<E>[];
   readonly parts: readonly Part<E>[];
+  /** Parts of correlations, by the rule's id. */
+  readonly byRule: ReadonlyMap<string, Part<E>>;
   /** How far before its watermark an event may still matter to any part. */
   readonly horizonMs: number;
 }
@@ -97,7 +101,8 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>): Plan<E> {
     parts.push(part);
     horizonMs = Math.max(horizonMs, entry.horizonMs);
   }
-  return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, horizonMs };
+  const byRule = new Map([...planned].map(([id, { part }]) => [id, part]));
+  return { feeds: [...feeds.values()].filter(({ targets }) => targets.length > 0), parts, byRule, horizonMs };
 }
 
 /** A correlation after all that it refers to. The compiler has rejected cycles; one that slipped in does no harm. */
@@ -136,6 +141,7 @@ function correlationPart<E>(assembled: Assembled<E>, inners: readonly Planned<E>
   const part: Part<E> = {
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,
+    memory: assembled,
     take: assembled.take,
     settle: (out) => assembled.settle(out),
     advance: (newest, out) => assembled.advance(part.watermark, newest, out),
@@ -155,6 +161,7 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
   const part: Part<E> = {
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,
+    memory: undefined,
     take: (_, time, mark) => lone.add(time, mark),
     settle: (out) => lone.settle(out),
     advance: (_, out) => lone.advance(part.watermark, out),

@@ -40,6 +40,8 @@ interface TumblingState<X> {
   again: { readonly group: TumblingGroup<X>; readonly start: EpochMs }[];
   /** Start of the first window of all. */
   begin: EpochMs;
+  /** It has changed and was not asked for since. */
+  begun: boolean;
   /** Windows that start before this have been evaluated. */
   done: EpochMs;
   ended: boolean;
@@ -66,19 +68,22 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
     behind: [],
     again: [],
     begin: Number.POSITIVE_INFINITY,
+    begun: false,
     done: Number.NEGATIVE_INFINITY,
     ended: false,
     keepFrom: Number.NEGATIVE_INFINITY,
     sweptFrom: Number.NEGATIVE_INFINITY,
     held: 0,
   };
+  const open = (key: string, values: readonly string[]): TumblingGroup<X> => {
+    const group = { ...emptyGroup<X>(values), noted: Number.NEGATIVE_INFINITY };
+    state.groups.set(key, group);
+    return group;
+  };
+  const reportsSilence = !grouped && kind.emptyHolds;
   return {
     group: (key) => state.groups.get(key),
-    open(key, values) {
-      const group = { ...emptyGroup<X>(values), noted: Number.NEGATIVE_INFINITY };
-      state.groups.set(key, group);
-      return group;
-    },
+    open,
     // Groups come from `group` and `open` alone.
     add: (group, time, mark, extra) => add(state, group as TumblingGroup<X>, time, mark, extra),
     settle() {
@@ -89,6 +94,17 @@ export function tumbling<X>(setup: CorrelatorSetup<X>, kind: TumblingKind<X>, gr
     },
     advance: (watermark, newest, out) => advance(state, watermark, newest, out),
     reach: () => (state.ended ? Number.POSITIVE_INFINITY : state.done),
+    firsts() {
+      const changed = reportsSilence && state.begun;
+      state.begun = false;
+      return changed ? [{ values: [], time: state.begin }] : [];
+    },
+    recall(key, values, time, since) {
+      if (!reportsSilence) return;
+      if (!state.groups.has(key)) open(key, values);
+      // Windows before the replay have been evaluated, and what was in them is not there to be counted.
+      state.begin = Math.min(state.begin, Math.max(time, alignDown(since, setup.timespanMs)));
+    },
     entries: () => state.held,
   };
 }
@@ -110,7 +126,10 @@ function add<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs,
 
 function note<X>(state: TumblingState<X>, group: TumblingGroup<X>, time: EpochMs): void {
   const start = alignDown(time, state.setup.timespanMs);
-  if (start < state.begin) state.begin = start;
+  if (start < state.begin) {
+    state.begin = start;
+    state.begun = true;
+  }
   // Too late: what it amends is evaluated again, as long as the window is still there as a whole.
   if (start < state.done && start >= state.keepFrom) state.again.push({ group, start });
   if (start === group.noted) return;

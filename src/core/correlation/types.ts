@@ -24,6 +24,17 @@ export interface EngineStats {
   entries: number;
 }
 
+/**
+ * When a rule had its first event, of a group where that matters: a silence is only one after it, and a history starts
+ * with it. No replay of the horizon tells.
+ */
+export interface FirstSeen {
+  readonly rule: string;
+  /** Values of the group, in the order of the rule's group-by. */
+  readonly group: readonly string[];
+  readonly time: EpochMs;
+}
+
 /** Runs a set of compiled rules over events of type E. In memory, no I/O, event time only. */
 export interface Engine<E> {
   /**
@@ -37,5 +48,9 @@ export interface Engine<E> {
   finish(): readonly Alert[];
   /** How far before the watermark an event may still matter: where a replay must start. */
   readonly horizonMs: number;
+  /** What was first seen since the last call, to be stored: it reaches further back than a replay. */
+  firstSeen(): readonly FirstSeen[];
+  /** Takes back what was stored, before a replay of the events from `since` on. Of rules that are no more nothing is taken. */
+  recall(stored: readonly FirstSeen[], since: EpochMs): void;
   readonly stats: Readonly<EngineStats>;
 }
