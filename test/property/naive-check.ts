@@ -30,7 +30,8 @@ export function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
   return ruleSet(detections, specs);
 }
 
-function bare(alert: Alert): NaiveAlert {
+/** What of an alert is a function of the events. */
+export function bare(alert: Alert): NaiveAlert {
   const { id, ruleId, group, bucket, firstTime, lastTime, count, evidence, agents } = alert;
   return { id, ruleId, group: { ...group }, bucket, firstTime, lastTime, count, evidence: [...evidence], agents: [...agents] };
 }
