@@ -17,7 +17,7 @@ const time = fc
   .tuple(fc.constantFrom(-60, -12, 0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
   .map(([base, offset]) => base + offset);
 
-const groupValue = weighted([3, 1], ["a", "a", "b", 7, "7", true, null, undefined, ""], [["a"], "A", "true", 10, "10.0", -0, {}, "\"", "é"]);
+const groupValue = weighted([3, 1], ["a", "a", "b", 7, "7", true, null, undefined, ""], [["a"], "A", "true", 10, "10.0", -0, {}, '"', "é"]);
 const value = weighted(
   [3, 1],
   [1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3],

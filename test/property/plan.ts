@@ -16,6 +16,7 @@ export const HISTORIES = {
   "written rules": 2000,
   "shortcuts change nothing": 1000,
   "events behind alerts": 1000,
+  "the store keeps everything": 120,
 } as const;
 
 /** The name of a property. */
@@ -23,6 +24,17 @@ export type PropertyName = keyof typeof HISTORIES;
 
 /** CUSTODES_PROPERTY_RUNS is how many histories the smallest shares of a thousand stand for: 10000 is ten times as many. */
 const FACTOR = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 1000) / 1000;
+
+/** As `holdsFor`, for a check that waits for a store. */
+export async function holdsInStoreFor<T>(
+  name: PropertyName,
+  histories: fc.Arbitrary<T>,
+  check: (history: T) => Promise<void>,
+): Promise<void> {
+  const property = fc.asyncProperty(histories, check);
+  for (const { seed, path } of SEEDS.filter((one) => one.property === name)) await fc.assert(property, { seed, path, endOnFailure: true });
+  await fc.assert(property, { numRuns: Math.ceil(HISTORIES[name] * FACTOR) });
+}
 
 /**
  * Replays every seed that anyone ever met, then tries fresh histories.

@@ -8,9 +8,9 @@ import { longScene, scene } from "./scenes.ts";
 
 /** A scene, and after which of its steps the process ends. */
 function crashing(scenes: fc.Arbitrary<Scene>): fc.Arbitrary<readonly [Scene, ReadonlySet<number>]> {
-  return fc.tuple(scenes, fc.oneof(fc.constant([..."x".repeat(60)].map((_, index) => index)), fc.array(fc.nat(12), { minLength: 1 }))).map(
-    ([given, crashes]) => [given, new Set(crashes)] as const,
-  );
+  return fc
+    .tuple(scenes, fc.oneof(fc.constant([..."x".repeat(60)].map((_, index) => index)), fc.array(fc.nat(12), { minLength: 1 })))
+    .map(([given, crashes]) => [given, new Set(crashes)] as const);
 }
 
 function same([given, crashes]: readonly [Scene, ReadonlySet<number>]): void {

@@ -62,7 +62,9 @@ describe("the alerts", () => {
         const ruleId = named(alert.ruleId);
         return { ...alert, ruleId, id: idOf({ ...alert, ruleId }) };
       });
-      expect(text(finalsOf({ ...given, specs: given.specs.map((spec) => renameRules(spec, named)) }), (alert) => alert)).toEqual(expectedToo);
+      expect(text(finalsOf({ ...given, specs: given.specs.map((spec) => renameRules(spec, named)) }), (alert) => alert)).toEqual(
+        expectedToo,
+      );
     });
   });
 });
@@ -72,7 +74,9 @@ function renameGroups(spec: CorrelationSpec, renamed: (name: string) => string):
   return {
     ...spec,
     ...(groupBy === undefined ? {} : { groupBy: groupBy.map(renamed) }),
-    ...(aliases === undefined ? {} : { aliases: Object.fromEntries(Object.entries(aliases).map(([name, fields]) => [renamed(name), fields])) }),
+    ...(aliases === undefined
+      ? {}
+      : { aliases: Object.fromEntries(Object.entries(aliases).map(([name, fields]) => [renamed(name), fields])) }),
   };
 }
 

@@ -27,7 +27,11 @@ const SCALE = 1000;
 const DAY = 86_400_000;
 
 const short = fc.tuple(ruleSpecs, history).map(([specs, events]) => ({
-  specs: specs.map((spec) => ({ ...spec, timespanMs: spec.timespanMs * SCALE, ...(spec.suppressMs && { suppressMs: spec.suppressMs * SCALE }) })),
+  specs: specs.map((spec) => ({
+    ...spec,
+    timespanMs: spec.timespanMs * SCALE,
+    ...(spec.suppressMs && { suppressMs: spec.suppressMs * SCALE }),
+  })),
   events: events.map((event) => ({ ...event, time: event.time * SCALE })),
 }));
 const long = fc.tuple(extensionSpecs, longHistory).map(([specs, events]) => ({
@@ -36,7 +40,10 @@ const long = fc.tuple(extensionSpecs, longHistory).map(([specs, events]) => ({
     const lookbackMs = Math.ceil((newValue?.lookbackMs ?? 0) / SCALE) * SCALE;
     // Days that hold no window reject the rule.
     const baselineDays = Math.max(baseline?.baselineDays ?? 0, spec.timespanMs / DAY);
-    const more = { ...(newValue && { newValue: { ...newValue, lookbackMs } }), ...(baseline && { baseline: { ...baseline, baselineDays } }) };
+    const more = {
+      ...(newValue && { newValue: { ...newValue, lookbackMs } }),
+      ...(baseline && { baseline: { ...baseline, baselineDays } }),
+    };
     return { ...spec, more };
   }),
   events,

@@ -7,13 +7,21 @@ import { DETECTIONS } from "./naive-histories.ts";
 /** Suppression window of the detections, as their documents say. */
 const OWN_SUPPRESS_MS = 12_000;
 
+/** How detections are written: the field that names them, and where they look. */
+export interface Wording {
+  readonly field: string;
+  readonly logsource: Readonly<Record<string, string>>;
+}
+
+const PLAIN: Wording = { field: "is", logsource: { category: "x" } };
+
 /** Documents of a YAML file, which JSON is; `loud` are the rules that say `generate: true`. */
-export function ruleFile(specs: readonly CorrelationSpec[], loud: ReadonlySet<string>): string {
+export function ruleFile(specs: readonly CorrelationSpec[], loud: ReadonlySet<string>, { field, logsource }: Wording = PLAIN): string {
   const detections = DETECTIONS.map((id) => ({
     title: `detection ${id}`,
     name: id,
-    logsource: { category: "x" },
-    detection: { selection: { is: id }, condition: "selection" },
+    logsource,
+    detection: { selection: { [field]: id }, condition: "selection" },
     custodes: { suppress: "12s" },
   }));
   const documents = [...specs.map((spec) => correlationDocument(spec, loud.has(spec.id))), ...detections];
@@ -38,7 +46,16 @@ function correlationDocument(spec: CorrelationSpec, generate: boolean): unknown 
     name: id,
     ...(generate ? { generate } : {}),
     ...(suppressMs === undefined ? {} : { custodes: { suppress: seconds(suppressMs) } }),
-    correlation: { type, rules, "group-by": groupBy?.length === 0 ? undefined : groupBy, aliases: aliases && named(aliases, rules), timespan: seconds(timespanMs), condition, ...novelty, ...measured },
+    correlation: {
+      type,
+      rules,
+      "group-by": groupBy?.length === 0 ? undefined : groupBy,
+      aliases: aliases && named(aliases, rules),
+      timespan: seconds(timespanMs),
+      condition,
+      ...novelty,
+      ...measured,
+    },
   };
 }
 

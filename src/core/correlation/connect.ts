@@ -64,7 +64,13 @@ export function connect<E, X>(
     evidence: working.evidence,
     deliver,
   });
-  const keyOfValues = groupKey(names.map((_, index): Read<readonly string[]> => (values) => values[index]));
+  const keyOfValues = groupKey(
+    names.map(
+      (_, index): Read<readonly string[]> =>
+        (values) =>
+          values[index],
+    ),
+  );
   const missing = (): undefined => undefined;
   const readers = rules.map((rule) => groupBy.map((field): Read<E> => field.read(rule) ?? missing));
   const extra = working.extra(fields.map(({ read }): Read<E> => read));

@@ -1,0 +1,105 @@
+/** The alerts in the store are those of the text, whatever happens to the processes that find them. */
+import * as fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Failure } from "../../src/core/errors.ts";
+import type { Watermarks } from "../../src/core/correlation/types.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { testReader, uuid5 } from "../core/correlation/build.ts";
+import { bare } from "../property/naive-check.ts";
+import { delivery, history, ruleSpecs } from "../property/naive-histories.ts";
+import { naive, sorted } from "../property/naive.ts";
+import { holdsInStoreFor } from "../property/plan.ts";
+import { meaning } from "../property/written.ts";
+import { append, outboxProblems } from "./correlating.ts";
+import { logEvent, storedEvent, storedRules, storedSpec, storedWatermarks, timeOf, worker } from "./exact.ts";
+import { faulty, memoryStore, type TestStore } from "./world.ts";
+
+let memory: TestStore;
+beforeAll(async () => {
+  memory = await memoryStore();
+});
+afterAll(() => memory.store.close());
+
+/** After the last event of a history, in its own units: a multiple of all windows and buckets. */
+const QUIET = 120;
+/** By then everything that begins before QUIET is decided, through three rules over each other. */
+const END = 600;
+
+/** A run of the job: whether it comes, and which of its calls of the store fails, before or after it is done. */
+interface Chance {
+  readonly runs: boolean;
+  readonly fails: number;
+  readonly where: "before" | "after";
+  readonly restarts: boolean;
+}
+
+const chance: fc.Arbitrary<Chance> = fc.record({
+  runs: fc.boolean(),
+  fails: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 14 })),
+  where: fc.constantFrom("before", "after"),
+  restarts: fc.boolean(),
+});
+
+const histories = fc
+  .tuple(ruleSpecs, history, fc.subarray(["one", "two", "outer", "top", "aliased"]), fc.infiniteStream(chance))
+  .chain(([specs, events, loud, chances]) =>
+    delivery(events).map((given) => ({
+      specs: specs.map(storedSpec),
+      events: events.map(storedEvent),
+      loud: new Set(loud),
+      chances,
+      ...given,
+    })),
+  );
+
+const crash = (): Error => new Failure("the process was killed", { kind: "retryable", code: "STORE_UNAVAILABLE" });
+const never = new AbortController().signal;
+
+test("random rules and histories, processes that end anywhere: every alert is stored as the text says and told once", async () => {
+  let alerts = 0;
+  let crashes = 0;
+  await holdsInStoreFor("the store keeps everything", histories, async ({ specs, events, loud, chances, steps, latenessMs }) => {
+    await memory.empty();
+    const rules = storedRules(specs, loud);
+    let proven: Watermarks = storedWatermarks({ all: -1e6 });
+    let current: Store = memory.store;
+    // Its store is asked for at each call, so that any call of any run can fail.
+    const store = new Proxy(memory.store, { get: (_, name) => Reflect.get(current, name) as unknown });
+    const start = (): ReturnType<typeof worker> => worker(store, rules, latenessMs * 1000, () => proven);
+    let running = start();
+    const run = async (): Promise<void> => {
+      const { runs, fails, where, restarts } = chances.next().value as Chance;
+      if (!runs) return;
+      current = fails === 0 ? memory.store : faulty(memory.store, { at: fails, where, error: crash });
+      try {
+        await running.run(never);
+      } catch (error) {
+        if (!(error instanceof Failure) || error.message !== "the process was killed") throw error;
+        crashes++;
+      }
+      current = memory.store;
+      if (restarts) running = start();
+    };
+    for (const step of steps) {
+      if ("advance" in step) proven = storedWatermarks(step.advance);
+      else await append(memory.store, step.push.map(storedEvent).map(logEvent));
+      await run();
+    }
+    proven = storedWatermarks({ all: END });
+    for (let round = 0; round < 3; round++) await run();
+    while ((await running.run(never)).again);
+    await running.run(never);
+
+    const stored = await memory.store.alerts();
+    const expected = naive(meaning(specs, loud), events, testReader, uuid5, 25, timeOf(END) - 1);
+    const decided = ({ bucket }: { readonly bucket: number }): boolean => bucket < timeOf(QUIET);
+    expect(sorted(stored.map(bare)).filter(decided)).toEqual(expected.filter(decided));
+    expect(stored.filter((alert) => decided(alert) && !alert.final)).toEqual([]);
+    expect(await outboxProblems(memory.store)).toEqual([]);
+    const keys = (await memory.store.deliveries()).map(({ key }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+    alerts += expected.length;
+  });
+  expect(alerts).toBeGreaterThan(100);
+  expect(crashes).toBeGreaterThan(10);
+});
