@@ -20,10 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => memory.store.close());
 
-/** After the last event of a history, in its own units: a multiple of all windows and buckets. */
-const QUIET = 120;
-/** By then everything that begins before QUIET is decided, through three rules over each other. */
-const END = 600;
+/** Moments after the last event of a history, in its own units, multiples of all windows and buckets: what is silent is seen. */
+const SILENCE = [120, 300, 480, 660];
+/** By the last of them everything that begins before this is decided, through three rules over each other. */
+const DECIDED = 420;
 
 /** A run of the job: whether it comes, and which of its calls of the store fails, before or after it is done. */
 interface Chance {
@@ -85,14 +85,16 @@ test("random rules and histories, processes that end anywhere: every alert is st
       else await append(memory.store, step.push.map(storedEvent).map(logEvent));
       await run();
     }
-    proven = storedWatermarks({ all: END });
-    for (let round = 0; round < 3; round++) await run();
+    for (const moment of SILENCE) {
+      proven = storedWatermarks({ all: moment });
+      for (let round = 0; round < 2; round++) await run();
+    }
     while ((await running.run(never)).again);
     await running.run(never);
 
     const stored = await memory.store.alerts();
-    const expected = naive(meaning(specs, loud), events, testReader, uuid5, 25, timeOf(END) - 1);
-    const decided = ({ bucket }: { readonly bucket: number }): boolean => bucket < timeOf(QUIET);
+    const expected = naive(meaning(specs, loud), events, testReader, uuid5, 25, timeOf(SILENCE.at(-1)!) - 1);
+    const decided = ({ bucket }: { readonly bucket: number }): boolean => bucket < timeOf(DECIDED);
     expect(sorted(stored.map(bare)).filter(decided)).toEqual(expected.filter(decided));
     expect(stored.filter((alert) => decided(alert) && !alert.final)).toEqual([]);
     expect(await outboxProblems(memory.store)).toEqual([]);
