@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
+import type { Event } from "../../src/core/event.ts";
 import type { Watermarks } from "../../src/core/correlation/types.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { testReader, uuid5 } from "../core/correlation/build.ts";
@@ -104,4 +105,37 @@ test("random rules and histories, processes that end anywhere: every alert is st
   });
   expect(alerts).toBeGreaterThan(100);
   expect(crashes).toBeGreaterThan(10);
+});
+
+test("what began longer ago than any replay reaches is known after a restart: silences and groups", async () => {
+  await memory.empty();
+  const HOUR = 3_600_000;
+  const silent = { id: "silent", type: "event_count", rules: ["r"], timespanMs: HOUR, suppressMs: HOUR, threshold: { lt: 1 } } as const;
+  const newValue = { lookbackMs: HOUR, minHistoryMs: HOUR };
+  const novel = {
+    ...silent,
+    id: "novel",
+    type: "new_value",
+    threshold: {},
+    groupBy: ["session.uid"],
+    fields: ["user.uid"],
+    more: { newValue },
+  } as const;
+  const rules = storedRules([silent, novel], new Set());
+  const begin = timeOf(0);
+  const event = (uid: string, time: number, user: string): Event =>
+    logEvent({ uid, time, is: ["r"], category: "agent_api", "session.uid": "s", "user.uid": user });
+  let proven: Watermarks = { all: begin };
+  const run = async (watermark: number): Promise<void> => {
+    proven = { all: watermark };
+    await worker(memory.store, rules, 0, () => proven).run(never);
+  };
+  await append(memory.store, [event("e0", begin, "u1")]);
+  await run(begin + 30 * 24 * HOUR);
+  const before = (await memory.store.alerts()).length;
+  await run(begin + 31 * 24 * HOUR);
+  expect((await memory.store.alerts()).length).toBe(before + 24);
+  await append(memory.store, [event("e1", begin + 31 * 24 * HOUR, "u2")]);
+  await run(begin + 31 * 24 * HOUR + 2 * HOUR);
+  expect((await memory.store.alerts()).filter(({ ruleId }) => ruleId === "novel").map(({ evidence }) => evidence)).toEqual([["e1"]]);
 });
