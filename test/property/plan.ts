@@ -19,8 +19,13 @@ export const HISTORIES = {
   "the store keeps everything": 120,
 } as const;
 
+/** The same for properties of single rules and events. */
+const DOCUMENTS = { "detections say what the text says": 3000 } as const;
+
+const RUNS = { ...HISTORIES, ...DOCUMENTS };
+
 /** The name of a property. */
-export type PropertyName = keyof typeof HISTORIES;
+export type PropertyName = keyof typeof RUNS;
 
 /** CUSTODES_PROPERTY_RUNS is how many histories the smallest shares of a thousand stand for: 10000 is ten times as many. */
 const FACTOR = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 1000) / 1000;
@@ -33,7 +38,7 @@ export async function holdsInStoreFor<T>(
 ): Promise<void> {
   const property = fc.asyncProperty(histories, check);
   for (const { seed, path } of SEEDS.filter((one) => one.property === name)) await fc.assert(property, { seed, path, endOnFailure: true });
-  await fc.assert(property, { numRuns: Math.ceil(HISTORIES[name] * FACTOR) });
+  await fc.assert(property, { numRuns: Math.ceil(RUNS[name] * FACTOR) });
 }
 
 /**
@@ -43,5 +48,5 @@ export async function holdsInStoreFor<T>(
 export function holdsFor<T>(name: PropertyName, histories: fc.Arbitrary<T>, check: (history: T) => void): void {
   const property = fc.property(histories, check);
   for (const { seed, path } of SEEDS.filter((one) => one.property === name)) fc.assert(property, { seed, path, endOnFailure: true });
-  fc.assert(property, { numRuns: Math.ceil(HISTORIES[name] * FACTOR) });
+  fc.assert(property, { numRuns: Math.ceil(RUNS[name] * FACTOR) });
 }
