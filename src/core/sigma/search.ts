@@ -49,7 +49,7 @@ export function stretchSearch(stretch: Pattern): StretchSearch | undefined {
   const places: (string | number)[] = [];
   for (const item of stretch) {
     if (typeof item === "number") places.push(item);
-    else if (item.isWellFormed()) places.push(...item);
+    else if (item.isWellFormed()) places.push(...Array.from(item));
     else return undefined;
   }
   const words = (places.length + 31) >>> 5;

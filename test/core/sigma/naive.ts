@@ -40,8 +40,8 @@ export function written(said: Said, around: "top" | "or" | "and" | "not" = "top"
 export function meant(pattern: string, sections: Sections): string[] {
   const names = Object.keys(sections);
   if (pattern === "them") return names.filter((name) => !name.startsWith("_"));
-  const tokens = [...pattern].map((character): Token => (character === "*" ? "any" : { character }));
-  return names.filter((name) => (!name.startsWith("_") || pattern.startsWith("_")) && wild(tokens, [...name], (a, b) => a === b));
+  const tokens = Array.from(pattern).map((character): Token => (character === "*" ? "any" : { character }));
+  return names.filter((name) => (!name.startsWith("_") || pattern.startsWith("_")) && wild(tokens, Array.from(name), (a, b) => a === b));
 }
 
 export function holds(said: Said, sections: Sections, event: Json): boolean {
@@ -127,9 +127,11 @@ function met(field: string, modifiers: readonly string[], value: Scalar, event: 
   if (modifiers.includes("exists")) return found(event, field).present === value;
   if (value === null) return elements(event, field).includes(null);
   if (modifiers.includes("fieldref")) {
-    const tokens = (text: string): Token[] => [...text].map((character) => ({ character }));
+    const tokens = (text: string): Token[] => Array.from(text).map((character) => ({ character }));
     return usable(event, field).some((own) =>
-      usable(event, value as string).some((other) => wild(positioned(modifiers, tokens(textOf(other))), [...textOf(own)], sameLetter)),
+      usable(event, value as string).some((other) =>
+        wild(positioned(modifiers, tokens(textOf(other))), Array.from(textOf(own)), sameLetter),
+      ),
     );
   }
   return usable(event, field).some((item) => scalarMet(modifiers, value, item));
@@ -149,7 +151,7 @@ function scalarMet(modifiers: readonly string[], value: Scalar, item: string | n
   if (modifiers.includes("cidr")) return typeof item === "string" && within(value as string, item);
   const same = modifiers.includes("cased") ? (a: string, b: string): boolean => a === b : sameLetter;
   return patterns(modifiers, value).some(({ tokens, cased }) =>
-    wild(positioned(modifiers, tokens), [...textOf(item)], cased ? (a, b) => a === b : same),
+    wild(positioned(modifiers, tokens), Array.from(textOf(item)), cased ? (a, b) => a === b : same),
   );
 }
 
@@ -251,7 +253,7 @@ function patterns(modifiers: readonly string[], value: string | number | boolean
   return all;
 }
 
-const letters = (text: string): Token[] => [...text].map((character) => ({ character }));
+const letters = (text: string): Token[] => Array.from(text).map((character) => ({ character }));
 
 /** A backslash takes the meaning from a wildcard or a backslash that follows, and is itself before anything else. */
 function tokensOf(text: string): Token[] {

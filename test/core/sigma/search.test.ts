@@ -16,7 +16,7 @@ const stretch: fc.Arbitrary<Pattern> = fc.array(
 
 /** Every place is tried, code point by code point. */
 function slowSearch(pattern: Pattern, where: string, start: number, end: number): number {
-  const places = pattern.flatMap((item): (string | number)[] => (typeof item === "string" ? [...item] : [item]));
+  const places = pattern.flatMap((item): (string | number)[] => (typeof item === "string" ? Array.from(item) : [item]));
   for (let from = start; from < end; from += where.codePointAt(from)! > 0xffff ? 2 : 1) {
     let at = from;
     const here = places.every((place) => {
