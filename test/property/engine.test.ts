@@ -5,7 +5,7 @@ import { check, finals, naiveFinals, run } from "./naive-check.ts";
 import type { Scene } from "./naive-check.ts";
 import type { NaiveAlert } from "./naive.ts";
 import { HISTORIES, holdsFor } from "./plan.ts";
-import { anyScene, longScene, scene } from "./scenes.ts";
+import { anyScene, busyScene, longScene, scene } from "./scenes.ts";
 
 /** How many alerts each kind of rule raised: a property about rules that never fire says nothing. */
 const raised = new Map<string, number>();
@@ -25,6 +25,10 @@ describe("the engine", () => {
 
   it("gives the final alerts of the text for new values and baselines too", () => {
     holdsFor("final alerts of extensions", longScene, (given) => count(given, check(given)));
+  });
+
+  it("gives the final alerts of the text while it forgets what is over", () => {
+    holdsFor("final alerts of busy groups", busyScene, (given) => count(given, check(given)));
   });
 
   it("was seen to raise alerts of every kind of rule", () => {

@@ -48,6 +48,18 @@ export const event: fc.Arbitrary<TestEvent> = fc
 /** Events with distinct uids: of two with one uid and different content, arrival would decide. */
 export const history = fc.uniqueArray(event, { selector: ({ uid }) => uid, minLength: 1, maxLength: 40, size: "max" });
 
+/** Many events of few groups over a longer time: entries expire while others come. */
+export const busyHistory: fc.Arbitrary<readonly TestEvent[]> = fc
+  .tuple(fc.array(event, { minLength: 100, maxLength: 220, size: "max" }), fc.integer({ min: 1, max: 6 }))
+  .map(([events, pace]) =>
+    events.map((item, index): TestEvent => ({
+      ...item,
+      uid: `e${index}`,
+      x: index % 7 === 0 ? "b" : "a",
+      time: index * pace + (item.time % 5),
+    })),
+  );
+
 const lower = fc.oneof(
   fc.nat(4).map((gte) => ({ gte })),
   fc.nat(3).map((gt) => ({ gt })),

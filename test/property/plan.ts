@@ -6,6 +6,7 @@ import { SEEDS } from "./seeds.ts";
 export const HISTORIES = {
   "final alerts": 6000,
   "final alerts of extensions": 2000,
+  "final alerts of busy groups": 400,
   "provisional alerts": 1500,
   "arrival means nothing": 1500,
   "a restart means nothing": 2000,

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
 import type { Scene } from "./naive-check.ts";
 import { extensionSpecs, longHistory } from "./naive-extension-histories.ts";
-import { delivery, history, ruleSpecs } from "./naive-histories.ts";
+import { busyHistory, delivery, history, ruleSpecs } from "./naive-histories.ts";
 
 function sceneOf(specs: fc.Arbitrary<readonly CorrelationSpec[]>, events: fc.Arbitrary<readonly TestEvent[]>): fc.Arbitrary<Scene> {
   return fc
@@ -13,6 +13,8 @@ function sceneOf(specs: fc.Arbitrary<readonly CorrelationSpec[]>, events: fc.Arb
 
 /** Rules of every type whose windows are milliseconds, and a history around their boundaries. */
 export const scene: fc.Arbitrary<Scene> = sceneOf(ruleSpecs, history);
+/** The same rules, and a longer history, of which much is forgotten on the way. */
+export const busyScene: fc.Arbitrary<Scene> = sceneOf(ruleSpecs, busyHistory);
 /** Rules of the extension types, and a history over ten days. */
 export const longScene: fc.Arbitrary<Scene> = sceneOf(extensionSpecs, longHistory);
 /** Any of both. */
