@@ -14,4 +14,17 @@ export interface Seed {
 }
 
 /** Newest last. */
-export const SEEDS: readonly Seed[] = [];
+export const SEEDS: readonly Seed[] = [
+  {
+    property: "a restart means nothing",
+    seed: 219406332,
+    path: "224:311:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:1:0:0:0:0:0:0",
+    why: "a silence longer than the horizon was forgotten by a restart: a rule without groups no longer reported its windows",
+  },
+  {
+    property: "a restart means nothing to extensions",
+    seed: 1829770971,
+    path: "21:1:2:2:3:4:4:4:6:5:5:5:5:5:5:5:4:4:4:5:4:4:4:4:4:4:4:5:6:6:6:6:6:6:6:7:6:7:7:7:7:0:0:1",
+    why: "a group first seen longer ago than lookback and min_history was new again after a restart",
+  },
+];
