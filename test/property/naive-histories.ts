@@ -198,15 +198,17 @@ export function delivery(events: readonly TestEvent[]): fc.Arbitrary<Delivery> {
       latenessMs: fc.constantFrom(0, 1, 5, 12, 100, 3 * 86_400_000),
       // How far each category of events is behind: each has a watermark of its own.
       lag: fc.constantFrom([0, 0], [0, 15], [40, 0]),
+      // How much of the lateness each category has of its own.
+      share: fc.constantFrom([1, 1], [1, 0], [0.2, 1]),
       jitter: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), per),
       repeat: fc.array(fc.constantFrom(0, 0, 0, 1, 2), per),
       cut: fc.array(fc.constantFrom("go", "go", "batch", "advance", "slack"), per),
     })
-    .map(({ latenessMs, lag, jitter, repeat, cut }) => {
-      const lagOf = (item: TestEvent): number => lag[item.category === "dns" ? 0 : 1]!;
+    .map(({ latenessMs, lag, share, jitter, repeat, cut }) => {
+      const own = (item: TestEvent): 0 | 1 => (item.category === "dns" ? 0 : 1);
       // Sorted by time + at most lateness: no event comes further than that behind an earlier one of its category.
       const arrivals = events
-        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs + lagOf(item), index }))
+        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs * share[own(item)]! + lag[own(item)]!, index }))
         .sort((a, b) => a.at - b.at || a.index - b.index);
       const steps: Step[] = [];
       let batch: TestEvent[] = [];
@@ -218,11 +220,12 @@ export function delivery(events: readonly TestEvent[]): fc.Arbitrary<Delivery> {
         steps.push({ push: batch });
         batch = [];
         if (cut[index] === "batch") continue;
-        const slack = latenessMs + (cut[index] === "slack" ? 7 : 0);
+        const slack = cut[index] === "slack" ? 7 : 0;
         // Past the newest event, a silence would be seen that the end of the input does not have.
-        const complete = (behind: number): number => Math.min(newest, Math.floor(at - slack - behind));
-        const dns = complete(lag[0]!);
-        const other = complete(lag[1]!);
+        const complete = (category: 0 | 1): number =>
+          Math.min(newest, Math.floor(at - slack - latenessMs * share[category]! - lag[category]!));
+        const dns = complete(0);
+        const other = complete(1);
         steps.push({
           advance: {
             all: Math.min(dns, other),

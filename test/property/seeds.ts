@@ -17,14 +17,14 @@ export interface Seed {
 export const SEEDS: readonly Seed[] = [
   {
     property: "a restart means nothing",
-    seed: 219406332,
-    path: "224:311:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:1:0:0:0:0:0:0",
+    seed: -1040291265,
+    path: "169:11:0:0:0:1:1:1:1:1:1:1:5:4:6:5:5:5:5:5:5:5:4:4:3:4:3:3:3:3:3:3:3:3:4:4:4:4:4:4:4:4:4:19:20:1:1:1:1:1:1",
     why: "a silence longer than the horizon was forgotten by a restart: a rule without groups no longer reported its windows",
   },
   {
     property: "a restart means nothing to extensions",
-    seed: 1829770971,
-    path: "21:1:2:2:3:4:4:4:6:5:5:5:5:5:5:5:4:4:4:5:4:4:4:4:4:4:4:5:6:6:6:6:6:6:6:7:6:7:7:7:7:0:0:1",
+    seed: -919556810,
+    path: "1:0:0:0:0:0:0:1:1:0:0:25:27:27:27:25:25:25:25:25:25:25:25:25:26:26:26:0:0:0:0",
     why: "a group first seen longer ago than lookback and min_history was new again after a restart",
   },
 ];
