@@ -5,7 +5,7 @@ import type { Alert } from "../../src/core/alert.ts";
 import { engine } from "../../src/core/correlation/engine.ts";
 import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
 import { testReader, uuid5 } from "../core/correlation/build.ts";
-import { naiveFinals, rulesOf } from "./naive-check.ts";
+import { finals, naiveFinals, rulesOf } from "./naive-check.ts";
 import { history, ruleSpecs } from "./naive-histories.ts";
 import { holdsFor } from "./plan.ts";
 
@@ -73,5 +73,26 @@ it("events that come too late never take anything back, invent nothing, and are 
       expect(alert.count).toBeLessThanOrEqual(widest!.count);
       expect(alert.final).toBe(true);
     }
+  });
+});
+
+it("events that come too late amend the alerts of growing rules to what they would have been, as long as entries are kept", () => {
+  holdsFor("what is kept is amended", arrivals, ({ specs: given, events, every }) => {
+    const specs = given.map((spec): CorrelationSpec => ({ ...spec, more: { ...spec.more, latenessMs: 1000 } }));
+    const running = engine(rulesOf(specs), { reader: testReader, uuid5, latenessMs: 1000 });
+    const told = new Map<string, Alert>();
+    const tell = (alerts: readonly Alert[]): void => {
+      for (const alert of alerts) told.set(alert.id, alert);
+    };
+    let newest = Number.NEGATIVE_INFINITY;
+    for (const [index, event] of events.entries()) {
+      tell(running.push([event]));
+      newest = Math.max(newest, event.time);
+      if (index % every === 0) tell(running.advance({ all: newest }));
+    }
+    tell(running.finish());
+    const growing = new Set([...specs.filter(onlyGrows).map(({ id }) => id), "r"]);
+    const ofGrowing = ({ ruleId }: { readonly ruleId: string }): boolean => growing.has(ruleId);
+    expect(finals([...told.values()]).filter(ofGrowing)).toEqual(naiveFinals({ specs, events, evidenceMax: 25 }).filter(ofGrowing));
   });
 });

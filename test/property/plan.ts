@@ -14,6 +14,7 @@ export const HISTORIES = {
   "later is the same": 1000,
   "other names are the same": 1500,
   "too late is an amendment": 1500,
+  "what is kept is amended": 1000,
   "written rules": 2000,
   "shortcuts change nothing": 1000,
   "events behind alerts": 1000,
