@@ -57,6 +57,8 @@ interface State {
   offset: Sequence | null;
   watermark: EpochMs | null;
   open: Incident[];
+  /** Facts that a replay found and the store does not have, as those of a new rule. */
+  found: readonly Fact[];
 }
 
 /** The continuous correlation job. */
@@ -97,7 +99,7 @@ async function rebuild(deps: CorrelateDeps): Promise<State> {
   const facts = await deps.store.facts();
   const analysis = deps.analysis(facts);
   const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
-  if (offset === null) return { analysis, offset, watermark, open };
+  if (offset === null) return { analysis, offset, watermark, open, found: [] };
   const started = deps.now();
   const since = watermark === null ? -Infinity : watermark - analysis.horizonMs;
   if (watermark !== null) analysis.recall(facts, since);
@@ -112,9 +114,14 @@ async function rebuild(deps: CorrelateDeps): Promise<State> {
     position = last.sequence;
   }
   if (watermark !== null) analysis.advance({ all: watermark });
-  analysis.changedFacts();
+  const stored = new Set(facts.map(nameOf));
+  const found = analysis.changedFacts().filter((fact) => !stored.has(nameOf(fact)));
   deps.log.info({ offset, replayed, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
-  return { analysis, offset, watermark, open };
+  return { analysis, offset, watermark, open, found };
+}
+
+function nameOf({ key, value }: Fact): string {
+  return JSON.stringify([key, value]);
 }
 
 async function catchUp(deps: CorrelateDeps, state: State, signal: AbortSignal): Promise<CorrelateResult> {
@@ -157,7 +164,7 @@ async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ 
   const watermark = step.caughtUp ? finite(step.covered.watermarks.all) : undefined;
   const incidents = await groupIncidents(deps, state, alerts, step);
   const now = deps.now();
-  const facts = state.analysis.changedFacts();
+  const facts = [...state.found, ...state.analysis.changedFacts()];
   const offset = step.last ?? state.offset;
   const moved = offset !== state.offset && offset !== null;
   const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
@@ -174,6 +181,7 @@ async function commit(deps: CorrelateDeps, state: State, step: Step): Promise<{ 
   });
   state.offset = offset;
   state.watermark = newWatermark;
+  state.found = [];
   rememberOpen(state, incidents);
   report(deps, state, alerts, incidents);
   return { alerts: alerts.length, incidents: incidents.length };

@@ -107,6 +107,26 @@ test("random rules and histories, processes that end anywhere: every alert is st
   expect(crashes).toBeGreaterThan(10);
 });
 
+test("a rule that is added later remembers the first event that its replay found", async () => {
+  await memory.empty();
+  const HOUR = 3_600_000;
+  const silent = { id: "silent", type: "event_count", rules: ["r"], timespanMs: HOUR, suppressMs: HOUR, threshold: { lt: 1 } } as const;
+  const other = { ...silent, id: "other", rules: ["p"] } as const;
+  const begin = timeOf(0);
+  const run = async (specs: Parameters<typeof storedRules>[0], hours: number): Promise<number> => {
+    const proven = { all: begin + hours * HOUR };
+    await worker(memory.store, storedRules(specs, new Set()), 0, () => proven).run(never);
+    return (await memory.store.alerts()).filter(({ ruleId }) => ruleId === "silent").length;
+  };
+  await append(memory.store, [logEvent({ uid: "e0", time: begin, is: ["r"], category: "agent_api" })]);
+  await run([other], 1);
+  const added = await run([silent, other], 2);
+  expect(await run([silent, other], 30 * 24)).toBeGreaterThan(added);
+  const before = (await memory.store.alerts()).length;
+  await run([silent, other], 31 * 24);
+  expect((await memory.store.alerts()).length).toBe(before + 24);
+});
+
 test("what began longer ago than any replay reaches is known after a restart: silences and groups", async () => {
   await memory.empty();
   const HOUR = 3_600_000;
