@@ -1,6 +1,6 @@
 /** Mistakes with counted and measured values that engines are known for. */
 import { describe, expect, test } from "vitest";
-import { at, finals, seconds, type Happened } from "./known-bugs.ts";
+import { at, finals, keeping, plainEvents, seconds, type Happened } from "./known-bugs.ts";
 
 describe("values", () => {
   test("an event without the counted field is no value, and neither is null", () => {
@@ -69,5 +69,18 @@ describe("values", () => {
   test("a mean is of what is there, and a text is no zero", () => {
     const rule = ["type: value_avg, rules: [a], timespan: 10s, condition: {field: v, eq: 2}"];
     expect(finals(rule, at('0 a v=1; 1 a v="3"; 2 a v="n/a"; 3 a; 4 a v=null'))).toHaveLength(1);
+  });
+});
+
+test("a baseline holds nothing of its own window, also when that is measured again for an event that came too late", () => {
+  const made = keeping(86_400_000, "type: baseline_ratio, rules: [a], timespan: 1h, baseline_days: 0.084, condition: {gte: 5}");
+  const events = plainEvents(at("0 a; 3600 a; 3601 a; 3602 a"));
+  made.push(events.slice(0, 3));
+  // One event in the hour before, none in the one before that: a mean of a half, and two are four times that.
+  expect(made.advance({ all: 7_200_000 }).filter(({ bucket }) => bucket === 3_600_000)).toEqual([]);
+  made.push(events.slice(3));
+  expect(made.finish().find(({ bucket }) => bucket === 3_600_000)).toMatchObject({
+    count: 3,
+    baseline: { numerator: 3, baseline: 0.5, windows: 2 },
   });
 });

@@ -23,12 +23,17 @@ export function at(text: string): Happened[] {
 
 /** An engine over correlations, each the inside of its section; they are named rule0, rule1, … */
 export function running(...correlations: readonly string[]): Engine<PlainEvent> {
+  return keeping(0, ...correlations);
+}
+
+/** The same, which keeps entries so many milliseconds longer than needed for events that come too late. */
+export function keeping(latenessMs: number, ...correlations: readonly string[]): Engine<PlainEvent> {
   const documents = correlations.map(
     (correlation, index) => `title: rule ${index}\nname: rule${index}\ncustodes: {suppress: 1s}\ncorrelation: {${correlation}}\n`,
   );
   const rules = compilePlain([...DETECTIONS, ...documents].join("---\n"));
   if (rules.rejected.length > 0) throw new Error(JSON.stringify(rules.rejected));
-  return engine(rules, { reader: plainReader(), uuid5, latenessMs: 0 });
+  return engine(rules, { reader: plainReader(), uuid5, latenessMs });
 }
 
 /** Events with uids of their own. */
