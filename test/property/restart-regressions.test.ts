@@ -45,6 +45,19 @@ it.each<readonly [string, Scene]>([
       [event("e2", 20 * DAY + 10, "b")],
     ),
   ],
+  [
+    "an alert over alerts that is open still needs the first event behind the first of these: horizons add up",
+    {
+      specs: [
+        { id: "outer", type: "event_count", rules: ["one"], timespanMs: 12, suppressMs: 5, threshold: { gte: 2 }, more: { latenessMs: 0 } },
+        { id: "one", type: "event_count", rules: ["r"], timespanMs: 12, suppressMs: 5, threshold: { gte: 2 }, more: { latenessMs: 0 } },
+      ],
+      events: [event("e0", 0, 1), event("e1", 10, 1), event("e2", 20, 1)],
+      evidenceMax: 25,
+      latenessMs: 0,
+      steps: [{ push: [event("e0", 0, 1), event("e1", 10, 1), event("e2", 20, 1)] }, { advance: { all: 24 } }, { push: [] }],
+    },
+  ],
 ])("%s", (_, scene) => {
   const expected = naiveFinals(scene);
   expect(expected.filter(({ ruleId }) => ruleId !== "r").length).toBeGreaterThan(0);

@@ -17,14 +17,14 @@ export interface Seed {
 export const SEEDS: readonly Seed[] = [
   {
     property: "a restart means nothing",
-    seed: -1040291265,
-    path: "169:11:0:0:0:1:1:1:1:1:1:1:5:4:6:5:5:5:5:5:5:5:4:4:3:4:3:3:3:3:3:3:3:3:4:4:4:4:4:4:4:4:4:19:20:1:1:1:1:1:1",
+    seed: 649231658,
+    path: "796:309:13:0:0:0:0:0:2:3:2:3:4:4:4:4:4:4:4:4:7:6:6:6:6:6:6:8:8:8:8:8:8:8:8:8:26:25:25:25:25:25:26:28:27:27:27:28:9:8:8:8:8:8:9:9:9:9:9:9:9:9:9:11:11:11:11:12:13:13:13:13:13:13:13:13:0:0:0:0:0:0:0:0:1:3:0:1:0:0",
     why: "a silence longer than the horizon was forgotten by a restart: a rule without groups no longer reported its windows",
   },
   {
     property: "a restart means nothing to extensions",
-    seed: -919556810,
-    path: "1:0:0:0:0:0:0:1:1:0:0:25:27:27:27:25:25:25:25:25:25:25:25:25:26:26:26:0:0:0:0",
+    seed: 2140699654,
+    path: "93:2:2:2:3:3:3:3:4:0:0:2:3:2:2:3:3:3:3:3:3:3:3:3:3:3:3:3:3:3:6:5:5:5:5:5:5:5:5:6:6:8:7:7:7:7:11:13:12:12:12:12:13:13:15:14:14:14:14:14:14:14:28:8:26:7:25:7:27:13:12:12:12:12:12:13:13:13:13:13:13:13:14:14:0:0:0:0:0:0:0",
     why: "a group first seen longer ago than lookback and min_history was new again after a restart",
   },
 ];
