@@ -8,19 +8,19 @@ vi.setConfig({ testTimeout: 600_000 });
 
 /** Histories per property in `npm test`. A thousand of them cost about a second of CPU. */
 export const HISTORIES = {
-  "final alerts": 6000,
+  "final alerts": 5000,
   "final alerts of extensions": 2000,
   "final alerts of busy groups": 400,
   "provisional alerts": 1500,
   "arrival means nothing": 1500,
   "a restart means nothing": 1500,
-  "a horizon is enough": 2500,
+  "a horizon is enough": 2000,
   "a restart means nothing to extensions": 500,
   "later is the same": 1000,
   "other names are the same": 1500,
   "too late is an amendment": 1500,
   "what is kept is amended": 1000,
-  "written rules": 2000,
+  "written rules": 1500,
   "shortcuts change nothing": 1000,
   "events behind alerts": 1000,
   "the store keeps everything": 120,
