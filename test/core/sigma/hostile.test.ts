@@ -63,6 +63,13 @@ describe("hostile regular expressions", () => {
     expect(selectionReason(JSON.stringify({ "f|re": MILLION }))).toMatch(/longer than 8192 characters/);
   });
 
+  test("wildcards that cost a step for each of a million places are refused, plain texts of any length are not", () => {
+    expect(selectionReason(JSON.stringify({ f: `*${"a?".repeat(500_000)}b*` }))).toMatch(
+      /a value with "\?" is longer than 8192 characters/,
+    );
+    expect(selectionReason(JSON.stringify({ f: `*${"a*".repeat(50_000)}b*`, "g|contains": MILLION, h: MILLION }))).toBe("");
+  });
+
   test("a refused pattern rejects its rule and no other", () => {
     const good = ruleText("  selection: {f|re: '^a+$'}").replace("id: test", "id: good");
     const { detections, rejected } = compilePlain(`${ruleText("  selection: {f|re: '(a{1000}){1000}'}")}---\n${good}`);
