@@ -11,7 +11,7 @@ import { CONTINUOUS_JOB, WATERMARK_JOB } from "../pipeline/correlate.ts";
 import type { Store } from "../ports/store.ts";
 import type { Pack } from "../rules.ts";
 import { learner, rulesFor, withStore, type BaselineOptions } from "./baseline.ts";
-import { collect, headFor, headId, sortedRows, storedRows, type Collected } from "./baseline-rows.ts";
+import { collect, headFor, headId, isCarried, sortedRows, storedRows, type Collected } from "./baseline-rows.ts";
 import { commandConfig } from "./config.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
@@ -35,7 +35,7 @@ export async function buildCommand(options: BuildOptions): Promise<number> {
     if (files) await fromFiles(store, config, pack, options);
     else await fromLog(store, config, pack, options.since);
     const rows = [["RULE", "ROWS", "UNTIL"]];
-    for (const head of await store.baselineHeads()) {
+    for (const head of (await store.baselineHeads()).filter(isCarried)) {
       let count = 0;
       for await (const page of storedRows(store, head)) count += page.length;
       rows.push([head.rule, String(count), new Date(head.until).toISOString()]);
@@ -54,7 +54,8 @@ async function fromLog(store: Store, config: Config, pack: Pack, since: number |
   const made = await learner(config, pack, store);
   const sinceMs = since ?? made.horizonMs;
   const heads = new Map<string, BaselineChange>();
-  for await (const changes of learnLog(store, made, { sinceMs, toEnd: false })) {
+  for await (const all of learnLog(store, made, { sinceMs, toEnd: false })) {
+    const changes = all.filter(({ head }) => isCarried(head));
     if (changes.length === 0) continue;
     for (const change of changes) heads.set(headId(change.head), { ...change, rows: [] });
     // Until all is there, the rows say of themselves that the log knows more.

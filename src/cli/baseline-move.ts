@@ -6,7 +6,7 @@ import { learnLog } from "../pipeline/build-baselines.ts";
 import type { Store } from "../ports/store.ts";
 import { baselineWriter, readBaselines } from "./baseline-file.ts";
 import { learner, refuseUnknown, ruleOfHead, rulesFor, withStore, type BaselineOptions, type KeyedRule } from "./baseline.ts";
-import { collect, headFor, headId, refuseOtherMeasures, sortedRows, storedRows, type Collected } from "./baseline-rows.ts";
+import { collect, headFor, headId, isCarried, refuseOtherMeasures, sortedRows, storedRows, type Collected } from "./baseline-rows.ts";
 import { commandConfig } from "./config.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 
@@ -61,7 +61,7 @@ export async function exportCommand(options: ExportOptions): Promise<number> {
 }
 
 async function stored(store: Store): Promise<Section[]> {
-  return (await store.baselineHeads()).map((head) => ({ head, rows: () => storedRows(store, head) }));
+  return (await store.baselineHeads()).filter(isCarried).map((head) => ({ head, rows: () => storedRows(store, head) }));
 }
 
 async function profile(store: Store, options: ExportOptions): Promise<Section[]> {

@@ -10,6 +10,11 @@ export function headId({ rule, key }: Pick<BaselineHead, "rule" | "key">): strin
   return JSON.stringify([rule, key]);
 }
 
+/** Since when a rule reports silence is about the log of one service alone: it is not carried elsewhere. */
+export function isCarried({ type }: Pick<BaselineHead, "type">): boolean {
+  return type !== "silence";
+}
+
 /** All rows of a head, page by page. */
 export async function* storedRows(store: Store, head: BaselineHead): AsyncGenerator<readonly BaselineRow[]> {
   let after: string | null = null;
@@ -29,6 +34,7 @@ export interface Collected {
 /** What a store would make of the changes. */
 export function collect(into: Map<string, Collected>, changes: readonly BaselineChange[]): void {
   for (const { head, rows, forgetBefore } of changes) {
+    if (!isCarried(head)) continue;
     const id = headId(head);
     const found = into.get(id) ?? { head, rows: new Map<string, BaselineRow>() };
     into.set(id, found);

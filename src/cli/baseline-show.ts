@@ -9,11 +9,17 @@ const VALUE_WIDTH = 60;
 
 /** What rules remember, for a terminal: groups and values are text that agents wrote. */
 export function baselineLines(rules: readonly BaselineSummary[]): string[] {
-  if (rules.length === 0) return ["nothing is remembered: no rule of type new_value or baseline_ratio has decided anything yet"];
+  if (rules.length === 0)
+    return ["nothing is remembered: no rule of type new_value or baseline_ratio, or that reports silence, has decided anything yet"];
   return rules.flatMap((rule) => [
     `${safeText(rule.rule, 100)}  ${rule.type}  ${rule.rows} rows, decided until ${iso(rule.until)}${rule.depthMs === 0 ? " (given; the service has not run with it yet)" : ""}`,
-    ...indent(rule.type === "new_value" ? valueTable(rule) : windowTable(rule)),
+    ...indent(rule.type === "new_value" ? valueTable(rule) : rule.type === "silence" ? silenceLine(rule) : windowTable(rule)),
   ]);
+}
+
+function silenceLine({ groups }: BaselineSummary): string {
+  const first = groups[0]?.first ?? null;
+  return first === null ? "no event yet: silence is reported after the first" : `silence is reported since ${iso(first)}`;
 }
 
 function valueTable(rule: BaselineSummary): string {

@@ -49,7 +49,10 @@ export interface KeyedRule {
 
 /** The rules of the configuration, or of `paths`, and those that remember. @throws {CommandError} when there are none */
 export function rulesFor(config: Config, paths: readonly string[]): { pack: Pack; remembering: ReadonlyMap<string, KeyedRule> } {
-  const pack = loadPack(paths.length === 0 ? config.rules : paths.map((path) => (path === "builtin" ? BUILTIN_RULES : path)));
+  const pack = loadPack(
+    paths.length === 0 ? config.rules : paths.map((path) => (path === "builtin" ? BUILTIN_RULES : path)),
+    config.placeholders,
+  );
   for (const one of pack.rejected) note(`${one.file}:${one.line}: rule rejected: ${one.reason}`);
   const rejected = new Set(pack.rejected.map(({ rule }) => rule));
   const remembering = new Map<string, KeyedRule>();

@@ -19,6 +19,7 @@ try {
   generate(directory, Number(values.n), Number(values.agents));
   bench("reading.ts", join(directory, "kong.ndjson"));
   bench("backtest.ts", "--dir", directory);
+  bench("regex.ts");
   bench("store.ts");
   bench("vendor-rates.ts");
   bench("durable.ts", "--n", String(Math.min(Number(values.n), 300_000)), "--agents", "160");

@@ -120,7 +120,7 @@ export function storyEvent({ minute, who, what }: Story, index: number): Event {
 }
 
 /** A destination that routing can use and nothing is sent to. */
-const sink: RunningDestination = {
+export const sink: RunningDestination = {
   id: "d/1",
   connector: fakeConnector,
   when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },

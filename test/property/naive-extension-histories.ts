@@ -63,8 +63,7 @@ export const extensionSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
       rules: ["one", "q"],
       groupBy,
       timespanMs: DAY,
-      // Without a group silence counts from the rule's first event ever, which no replay of its windows knows.
-      threshold: groupBy.length > 0 ? made.outerThreshold : { gte: 2 },
+      threshold: made.outerThreshold,
     };
     const inner: CorrelationSpec = {
       id: "inner",

@@ -5,7 +5,7 @@ import type { BooleanCondition, Correlation, RuleSet } from "../sigma/rules.ts";
 const VERSION = 1;
 
 /**
- * Fingerprint of what makes the history of a `new_value` or `baseline_ratio` rule comparable: its type, group, counted
+ * Fingerprint of what makes the history of a rule comparable: its type, group, counted
  * field or metric, window, and the definitions of all rules that it refers to, filters included. Thresholds, lookback,
  * seasonality, suppression and all metadata may change without losing history; the order of `rules`, too.
  */
@@ -15,7 +15,9 @@ export function baselineKey<E>(correlation: Correlation<E>, rules: RuleSet<E>, u
   const counted =
     type === "new_value"
       ? fields.map(({ path }) => path)
-      : [baseline?.metric ?? "", baseline?.metricField?.path ?? "", correlation.timespanMs];
+      : type === "baseline_ratio"
+        ? [baseline?.metric ?? "", baseline?.metricField?.path ?? "", correlation.timespanMs]
+        : [...fields.map(({ path }) => path), correlation.timespanMs];
   return uuid5(`baseline\n${JSON.stringify([VERSION, type, counted, inputsOf(correlation, definitions)])}`);
 }
 

@@ -3,7 +3,7 @@ import type { EpochMs } from "../event.ts";
 
 /** One thing known of a group; its values are in the order of the rule's group-by. */
 export type BaselineRow =
-  /** Time of the group's first event ever. For `baseline_ratio` only without group-by: start of its first window. */
+  /** Time of the group's first event ever. For rules whose windows tumble only without group-by: start of the first window. */
   | { readonly kind: "first"; readonly group: readonly string[]; readonly time: EpochMs }
   /** `new_value`: the latest time at which the group had the value (canonical text). */
   | { readonly kind: "value"; readonly group: readonly string[]; readonly value: string; readonly time: EpochMs }
@@ -15,7 +15,8 @@ export interface BaselineHead {
   readonly rule: string;
   /** Fingerprint of what makes history comparable: rows under another key are of another definition of the rule. */
   readonly key: string;
-  readonly type: "new_value" | "baseline_ratio";
+  /** `silence`: any other rule without group-by that reports windows without events, after its first event. */
+  readonly type: "new_value" | "baseline_ratio" | "silence";
   /** Field paths behind the group, and behind the counted value or the metric; for people and for renaming. */
   readonly groupBy: readonly string[];
   readonly fields: readonly string[];

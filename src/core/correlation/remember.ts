@@ -22,9 +22,9 @@ export function rememberer<E>(correlation: Correlation<E>, key: string, memory: 
   const head: Omit<BaselineHead, "until"> = {
     rule: info.id,
     key,
-    type: type === "new_value" ? "new_value" : "baseline_ratio",
+    type: type === "new_value" || type === "baseline_ratio" ? type : "silence",
     groupBy: groupBy.map((field) => field.path(first)),
-    fields: type === "new_value" ? fields.map(({ path }) => path) : metric === undefined ? [] : [metric.path],
+    fields: type === "baseline_ratio" ? (metric === undefined ? [] : [metric.path]) : fields.map(({ path }) => path),
     timespanMs: memory.timespanMs,
     depthMs: memory.depthMs,
     // Twice over: what a restart decides again lies behind the watermark, and nothing is lost by keeping a little more.

@@ -15,11 +15,11 @@ interface Groups<X extends Extra> {
   note(state: TumblingState<X>, group: TumblingGroup<X>, start: EpochMs): void;
 }
 
-/** The memory of a correlation whose kind compares with earlier windows. */
+/** The memory of a correlation whose kind compares with earlier windows, or that reports silence from its first window on. */
 export function tumblingMemory<X extends Extra>(state: TumblingState<X>, groups: Groups<X>): WindowMemory | undefined {
   const { setup, kind, grouped } = state;
   const { past } = kind;
-  if (past === undefined) return undefined;
+  if (past === undefined && (grouped || !kind.emptyHolds)) return undefined;
   const { timespanMs } = setup;
   const owner = {
     begin: () => (grouped || state.begin === Number.POSITIVE_INFINITY ? undefined : state.begin),
@@ -28,7 +28,7 @@ export function tumblingMemory<X extends Extra>(state: TumblingState<X>, groups:
       const group = groups.open(setup.keys.ofValues(row.group));
       if (!grouped) state.begin = Math.min(state.begin, row.time);
       if (row.kind === "first") return;
-      past.restore(group, row.time, measureOf(row));
+      past?.restore(group, row.time, measureOf(row));
       // The groups of the last window that was evaluated are asked about the next one, events or not.
       if (row.time === state.done - timespanMs) groups.note(state, group, row.time);
     },
@@ -42,5 +42,5 @@ export function tumblingMemory<X extends Extra>(state: TumblingState<X>, groups:
       state.skipTo = Number.NEGATIVE_INFINITY;
     },
   };
-  return windowMemory({ ...setup, windows: past.windows }, owner, setup.collects);
+  return windowMemory({ ...setup, windows: past?.windows ?? 1 }, owner, setup.collects);
 }

@@ -59,7 +59,7 @@ export interface WindowSpan {
   readonly suppressMs: number;
   readonly keepMs: number;
   readonly lagMs: number;
-  /** Windows that a baseline is the mean of. */
+  /** Windows that a baseline is the mean of; 1 where nothing is compared. */
   readonly windows: number;
 }
 
@@ -99,7 +99,10 @@ export function windowMemory(span: WindowSpan, owner: WindowOwner, collects: boo
       else at.set(key, measured);
     },
     restore(stored) {
-      for (const row of stored) owner.restore(row);
+      for (const row of stored) {
+        if (row.kind === "first") begun = row.time;
+        owner.restore(row);
+      }
     },
     resume(until) {
       sealed = until;
@@ -118,8 +121,6 @@ export function windowMemory(span: WindowSpan, owner: WindowOwner, collects: boo
           rows.push({ kind: "window", group: valuesOf(key), time: start, ...canonicalSum(measured) });
         waiting.delete(start);
       }
-      const begin = owner.begin();
-      if (collects && begin !== undefined && begin < to && begin !== begun) rows.push({ kind: "first", group: [], time: (begun = begin) });
       sealed = to;
       moved = true;
       if (sealed - forgotten < (windows * timespanMs) / 8 + suppressMs) return;
@@ -127,6 +128,9 @@ export function windowMemory(span: WindowSpan, owner: WindowOwner, collects: boo
       forgetBefore = sealed - (windows + 1) * timespanMs;
     },
     changed() {
+      const begin = collects ? owner.begin() : undefined;
+      // Later than the seal, a replay finds it.
+      if (begin !== undefined && begin < sealed && begin !== begun) rows.push({ kind: "first", group: [], time: (begun = begin) });
       if (!moved && rows.length === 0) return undefined;
       const change = { until: sealed, rows, forgetBefore };
       rows = [];
