@@ -81,7 +81,8 @@ async function pull(config: TailConfig, cursor: Cursor | null, context: Context)
   const sweep = more ? { ...state, at } : { from: state.to, to: Math.max(state.to, sweepEnd(files, fileNow)), at: null };
   const next = encoded({ ...sweep, known: [...known.values()] }, files, context);
   const proven = Math.min(now, page.tornSince ?? now, waitingSince ?? now) - (config.lagMs ?? LAG_MS);
-  return { records: page.records, rejects: page.rejects, next, more, completeTo: more || files.length === 0 ? null : proven };
+  const completeTo = more || files.length === 0 ? null : proven;
+  return { records: page.records, rejects: page.rejects, next, more, completeTo, inOrder: isOneLog(config, files) };
 }
 
 /** The time by which files are judged: the clock, unless it is not theirs because history is replayed under another one. */
@@ -99,6 +100,11 @@ function sweepEnd(files: readonly FileInfo[], now: EpochMs): EpochMs {
   let newest = -1;
   for (const file of files) newest = Math.max(newest, changedTime(file));
   return Math.min(newest, now - SETTLE_MS);
+}
+
+/** One log and what was rotated away from it, read from the oldest on; several logs are read one after the other. */
+function isOneLog({ path, format }: TailConfig, files: readonly FileInfo[]): boolean {
+  return format.framing === "lines" && !/[*?]/.test(path) && !files.some((file) => file.path.startsWith(`${path}/`));
 }
 
 /** A page that is being filled. */

@@ -40,6 +40,7 @@ export interface Batch {
   readonly before: SourceState | undefined;
   readonly next: Cursor | null;
   readonly completeTo: EpochMs | null;
+  readonly inOrder?: boolean;
 }
 
 /** What became of a batch. */
@@ -57,6 +58,7 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   const allRejects = [...batch.rejects, ...rejects];
   const { newest, late } = lateness(events, batch.before?.newestTime ?? null, source.latenessMs);
   const from = batch.before?.cursor ?? null;
+  const completeTo = batch.completeTo ?? (batch.inOrder === true ? reached(events, source.latenessMs, received) : null);
   const result = await deps.store.transaction(async (tx) => {
     const { stored, duplicates, fresh } = await tx.appendEvents(source.id, events);
     // What comes again is not late: it was there in time, or was counted then.
@@ -66,7 +68,7 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
       source: source.id,
       from,
       to: batch.next,
-      watermark: batch.completeTo,
+      watermark: completeTo,
       newestTime: newest,
       now: received,
       stored,
@@ -83,8 +85,21 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   deps.meter.count("source_duplicates_total", labels, result.duplicates);
   deps.meter.count("source_quarantined_total", labels, result.quarantined);
   deps.meter.count("source_late_events_total", labels, result.late);
-  if (batch.completeTo !== null) deps.meter.gauge("source_watermark_seconds", labels, batch.completeTo / 1000);
+  if (completeTo !== null) deps.meter.gauge("source_watermark_seconds", labels, completeTo / 1000);
   return result;
+}
+
+/** Fewer events do not say how far a log was read: one of them may have a wrong time. */
+const REACHED_MIN = 100;
+
+/**
+ * How far a log that is read in order is complete before its end. By the time in the middle of the batch, not by the
+ * newest: a single event from the future would make everything after it late.
+ */
+function reached(events: readonly Event[], latenessMs: number, now: EpochMs): EpochMs | null {
+  if (events.length < REACHED_MIN) return null;
+  const times = events.map(({ time }) => time).sort((a, b) => a - b);
+  return Math.min(times[Math.floor(times.length / 2)]!, now) - latenessMs;
 }
 
 /** Newest event time with this batch, and the events that came later than the source's lateness allows. */

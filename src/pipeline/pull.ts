@@ -39,7 +39,7 @@ export function puller(deps: IngestDeps, context: Context): (source: RunningSour
       for (let more = true; more && pages < PAGES_MAX;) {
         const before = await deps.store.source(running.id);
         const page = await running.source.pull(before?.cursor ?? null, { ...context, signal });
-        await ingest(deps, running, { records: page.records, rejects: page.rejects, before, next: page.next, completeTo: page.completeTo });
+        await ingest(deps, running, { ...page, before });
         if (before?.pausedReason !== null || before.lastError !== null) {
           await deps.store.noteSource(running.id, { error: null, pausedReason: null, now: deps.now() });
         }

@@ -37,6 +37,11 @@ export interface Page {
   readonly more: boolean;
   /** Event time up to which this source is now proven complete; null when the page proves nothing. */
   readonly completeTo: EpochMs | null;
+  /**
+   * Pages come in the order in which their records were written, so that what is still to come is behind what was read by
+   * no more than the source's lateness. Such a source is complete as far as it was read, also before its end.
+   */
+  readonly inOrder?: boolean;
 }
 
 /** Something that is pulled. */

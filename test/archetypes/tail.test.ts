@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, renameSync, utimesSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { LAG_MS, tailSource } from "../../src/archetypes/tail.ts";
+import { LAG_MS, tailSource, type TailConfig } from "../../src/archetypes/tail.ts";
 import { jsonDocument, jsonLines, LINE_BYTES_MAX } from "../../src/core/framing.ts";
 import type { Format } from "../../src/ports/connector.ts";
 import { sourceContract } from "../contract/source.ts";
@@ -52,6 +52,20 @@ describe("a growing file", () => {
     appendFileSync(at("a.log"), "torn");
     await log.pull();
     expect(log.pages.at(-1)?.completeTo).toBeLessThanOrEqual(Date.now() - LAG_MS);
+  });
+  test("one log, also with what was rotated away from it, is read in order; several logs are not", async () => {
+    put("a.log", line(1));
+    put("a.log.1", line(0));
+    put("b.log", line(2));
+    const inOrder = async (config: Partial<TailConfig>): Promise<unknown> => {
+      const log = tail(config);
+      await log.pull();
+      return log.pages.at(-1)?.inOrder;
+    };
+    expect(await inOrder({})).toBe(true);
+    expect(await inOrder({ path: at("*.log") })).toBe(false);
+    expect(await inOrder({ path: place.folder })).toBe(false);
+    expect(await inOrder({ format: { framing: "document", open: () => () => [] } })).toBe(false);
   });
   test("bad lines are rejects with their places, and reading goes on", async () => {
     const log = tail();

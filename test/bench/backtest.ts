@@ -3,14 +3,13 @@
  * alerts against the ground truth. CPU time, because files are read ahead on other threads.
  * Usage: node test/bench/backtest.ts [--n 1000000] [--agents 500] [--dir DIR]
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { gunzipSync } from "node:zlib";
-import { parseFile, parseLines } from "../workload/parse.ts";
-import { generate, prepareWorkload, workloadFiles } from "../workload/run.ts";
+import { generate, prepareWorkload } from "../workload/run.ts";
 import { score, scoreTable } from "../workload/truth.ts";
+import { cpu, parseOnly } from "./measure.ts";
 
 /** Rows of the rule inventory that the shipped pack implements and the truth knows. */
 const CODES = ["C1", "C2", "C3", "B06", "B07", "B08", "B09", "B10", "B12", "B13", "B28", "B31", "B34"];
@@ -21,30 +20,11 @@ const { values } = parseArgs({
 const directory = values.dir ?? mkdtempSync(join(tmpdir(), "custodes-bench-"));
 generate(directory, Number(values.n), Number(values.agents));
 
-/** CPU milliseconds of this process for some work. */
-async function cpu<T>(work: () => T | Promise<T>): Promise<{ value: T; cpuMs: number; wallMs: number }> {
-  const before = process.cpuUsage();
-  const started = performance.now();
-  const value = await work();
-  const used = process.cpuUsage(before);
-  return { value, cpuMs: (used.user + used.system) / 1000, wallMs: performance.now() - started };
-}
-
-/** JSON.parse per line over every file; lines that are no JSON cost what refusing them costs. */
-function parseOnly(): { lines: number; bytes: number } {
-  const total = { lines: 0, bytes: 0 };
-  for (const path of workloadFiles(directory)) {
-    if (path.endsWith(".gz")) parseLines(gunzipSync(readFileSync(path)), total);
-    else parseFile(path, total);
-  }
-  return total;
-}
-
 // The backtest first: the memory that it needs is then not hidden by what the baseline left behind.
 const prepared = await cpu(() => prepareWorkload(directory));
 const run = await cpu(() => prepared.value.run());
 const peakMegabytes = process.resourceUsage().maxRSS / 1000;
-const parse = await cpu(parseOnly);
+const parse = await cpu(() => parseOnly(directory));
 const { result, found } = run.value;
 console.log(`input: ${parse.value.lines} lines, ${(parse.value.bytes / 1e6).toFixed(0)} MB`);
 console.log(`rules and registry: ${(prepared.cpuMs / 1000).toFixed(2)} s CPU, once`);

@@ -12,7 +12,7 @@ if (!existsSync(GENERATOR)) throw new Error("the workload generator is missing: 
 const directory = mkdtempSync(join(tmpdir(), "custodes-bench-"));
 const bench = (file: string, ...rest: string[]): void => {
   console.log(`\n== ${file}`);
-  const run = spawnSync(process.execPath, [resolve(import.meta.dirname, file), ...rest], { stdio: "inherit" });
+  const run = spawnSync(process.execPath, ["--expose-gc", resolve(import.meta.dirname, file), ...rest], { stdio: "inherit" });
   if (run.status !== 0) process.exitCode = 1;
 };
 try {
@@ -20,6 +20,9 @@ try {
   bench("reading.ts", join(directory, "kong.ndjson"));
   bench("backtest.ts", "--dir", directory);
   bench("regex.ts");
+  bench("correlate.ts", "--n", "300000", "--agents", "200");
+  bench("rules.ts", "--n", "100000", "--agents", "100");
+  bench("windows.ts");
   bench("store.ts");
   bench("vendor-rates.ts");
   bench("durable.ts", "--n", String(Math.min(Number(values.n), 300_000)), "--agents", "160");

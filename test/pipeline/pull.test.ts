@@ -237,3 +237,34 @@ test("a source that is only pushed to is never pulled", async () => {
   expect(await pull(running(undefined), never)).toEqual({ pages: 0, again: false });
   expect(await store.source("fake/one")).toBeUndefined();
 });
+
+const MINUTE_MS = 60_000;
+const many = (first: number, count: number): unknown[] =>
+  Array.from({ length: count }, (_, index) => record(`m${first + index}`, START - 1000 * MINUTE_MS + (first + index) * 1000));
+
+test("a log that is read in order is complete as far as it was read, less its lateness, before its end", async () => {
+  const source = script(
+    page(many(0, 101), { next: "c1", more: true, inOrder: true }),
+    page([...many(101, 100), record("rogue", START + 1000 * MINUTE_MS)], { next: "c2", more: false, inOrder: true }),
+  );
+  const { pull, one } = setUp(source);
+  await pull();
+  // The time in the middle of the last page counts: one event with a wrong time decides nothing.
+  expect((await store.source("fake/one"))?.watermark).toBe(START - 1000 * MINUTE_MS + 151 * 1000 - one.latenessMs);
+});
+
+test("a few events, or a log whose order is not known, say nothing of how far it was read", async () => {
+  const few = setUp(script(page(many(0, 99), { next: "c1", inOrder: true })));
+  await few.pull();
+  expect((await store.source("fake/one"))?.watermark).toBeNull();
+  const unordered = setUp(script(page(many(100, 200), { next: "c2" })));
+  await unordered.pull();
+  expect((await store.source("fake/one"))?.watermark).toBeNull();
+});
+
+test("what was read in order proves nothing beyond the clock", async () => {
+  const ahead = Array.from({ length: 120 }, (_, index) => record(`a${index}`, START + 1000 * MINUTE_MS + index));
+  const { pull, one } = setUp(script(page(ahead, { next: "c1", inOrder: true })));
+  await pull();
+  expect((await store.source("fake/one"))?.watermark).toBe(START - one.latenessMs);
+});

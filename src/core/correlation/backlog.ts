@@ -10,8 +10,10 @@ import { canonicalText } from "./values.ts";
 
 /** What a backlog asks of a correlation that it holds events for. */
 export interface Sleeper {
-  /** How many rules it refers to; it needs an event of each. */
+  /** How many rules it refers to. */
   readonly rules: number;
+  /** What wakes it: an event of each rule, or this many events, of any, within this time. */
+  readonly needs: "each" | { readonly events: number; readonly withinMs: number };
   /** Paths of its group fields in events, in the order of its group-by. */
   readonly paths: readonly string[];
   /** Takes an event with these group values; gives the key of its group. */
@@ -27,6 +29,9 @@ interface Member {
   /** Its rules among the bits of the backlog. */
   readonly shift: number;
   readonly mask: number;
+  /** Fewest events that can wake it, and how near they must be; 0 where it needs one of each rule. */
+  readonly events: number;
+  readonly withinMs: number;
   /** For each of its group fields the column of its values; -1 for the field that the backlog itself groups by. */
   readonly columns: readonly number[];
 }
@@ -38,6 +43,8 @@ interface Waiting extends Span {
   seen: number;
   /** Members that are given its events, as the bits of their rules. */
   awake: number;
+  /** How many of the last entries are to be put in order at the end of the batch: one came behind its time. */
+  unsorted: number;
   /** Keys of the groups that members which are awake have opened, by member. */
   opened: Map<Member, Set<Key>> | undefined;
 }
@@ -46,10 +53,10 @@ interface Waiting extends Span {
 export const BACKLOG_RULES_MAX = 30;
 
 /**
- * Holds events for correlations that need an event of each of their rules: one entry for all of them, in place of one
- * for each. A correlation sleeps as to, say, an agent until that agent has events of all its rules, whatever the other
- * group fields; then it is given everything that is held for it, and from then on every event, until some rule has
- * none left. Alerts are the same: a group that lacks a rule has none.
+ * Holds events for correlations that need many: one entry for all of them, in place of one for each. A correlation
+ * sleeps as to, say, an agent until that agent has as many events as any of its groups would need, whatever the other
+ * group fields; then it is given everything that is held for it, and from then on every event, until there are too few
+ * again. Alerts are the same: a group without enough events has none.
  */
 export class Backlog<E> {
   readonly #members: readonly Member[];
@@ -62,6 +69,7 @@ export class Backlog<E> {
   readonly #everyMs: number;
   readonly #entries: Entries;
   #groups: Waiting[] = [];
+  #unsorted: Waiting[] = [];
   #held = 0;
   #sweptFrom = Number.NEGATIVE_INFINITY;
 
@@ -119,6 +127,20 @@ export class Backlog<E> {
     const at = this.#add(waiting, time, mark, set);
     for (const [index, column] of member.columns.entries()) if (column !== -1) this.#entries.cells[column]![at] = values[index];
     this.#pass(waiting, set);
+    // The end of the batch may have been for this backlog.
+    this.settle();
+  }
+
+  /** The end of a batch: wakes members for what came behind its time. */
+  settle(): void {
+    if (this.#unsorted.length === 0) return;
+    for (const waiting of this.#unsorted) {
+      const moved = this.#entries.sortLast(waiting, waiting.unsorted);
+      waiting.unsorted = 0;
+      for (const member of this.#members)
+        if ((waiting.awake & member.mask) === 0 && member.events > 0 && this.#isBusy(waiting, member, moved)) this.#wake(waiting, member);
+    }
+    this.#unsorted = [];
   }
 
   /** A member's rule among the bits. */
@@ -151,7 +173,7 @@ export class Backlog<E> {
     // The slot holds what this backlog has put there.
     const found = keptFor(key, this.#slot) as Waiting | undefined;
     if (found !== undefined) return found;
-    const waiting: Waiting = { key, block: 0, room: 0, at: 0, size: 0, seen: 0, awake: 0, opened: undefined };
+    const waiting: Waiting = { key, block: 0, room: 0, at: 0, size: 0, seen: 0, awake: 0, unsorted: 0, opened: undefined };
     this.#keys.hold(key, this.#slot, waiting);
     this.#groups.push(waiting);
     return waiting;
@@ -161,22 +183,45 @@ export class Backlog<E> {
   #add(waiting: Waiting, time: EpochMs, mark: Mark, rules: number): number {
     this.#entries.append(waiting, time, mark, rules);
     this.#held++;
-    return waiting.at + waiting.size - 1;
+    const at = waiting.at + waiting.size - 1;
+    if (waiting.unsorted > 0) waiting.unsorted++;
+    else if (waiting.size > 1 && this.#entries.times[at - 1]! > time) {
+      waiting.unsorted = 1;
+      this.#unsorted.push(waiting);
+    }
+    return at;
   }
 
-  /** The last entry has these rules: members that it concerns are woken, or given it. */
+  /** The last entry has these rules: members that it concerns are given it, or woken. */
   #pass(waiting: Waiting, rules: number): void {
-    if ((waiting.awake & rules) === 0 && (waiting.seen & rules) === rules) return;
-    waiting.seen |= rules;
+    const known = waiting.seen;
+    waiting.seen = known | rules;
     const last = waiting.at + waiting.size - 1;
+    const { times } = this.#entries;
     for (const member of this.#members) {
       if ((rules & member.mask) === 0) continue;
       if ((waiting.awake & member.mask) !== 0) this.#give(waiting, member, last);
-      else if ((waiting.seen & member.mask) === member.mask) {
-        waiting.awake |= member.mask;
-        for (let at = waiting.at; at <= last; at++) this.#give(waiting, member, at);
+      else if (member.events === 0) {
+        if ((waiting.seen & member.mask) === member.mask) this.#wake(waiting, member);
+      } else if (waiting.unsorted === 0 && waiting.size >= member.events) {
+        // Entries of others are counted too: it may be woken for nothing, and never too late.
+        if (times[last + 1 - member.events]! >= times[last]! - member.withinMs) this.#wake(waiting, member);
       }
     }
+  }
+
+  #wake(waiting: Waiting, member: Member): void {
+    waiting.awake |= member.mask;
+    const end = waiting.at + waiting.size;
+    for (let at = waiting.at; at < end; at++) this.#give(waiting, member, at);
+  }
+
+  /** Some stretch of time that reaches to `moved` or further holds as many entries as a member needs of its own. */
+  #isBusy({ at, size }: Waiting, { events, withinMs }: Member, moved: number): boolean {
+    const { times } = this.#entries;
+    for (let from = Math.max(at, moved + 1 - events); from + events <= at + size; from++)
+      if (times[from + events - 1]! - times[from]! <= withinMs) return true;
+    return false;
   }
 
   #give(waiting: Waiting, member: Member, at: number): void {
@@ -214,8 +259,11 @@ export class Backlog<E> {
     let seen = 0;
     for (let at = waiting.at; at < waiting.at + waiting.size; at++) seen |= numbers[at]!;
     waiting.seen = seen;
-    for (const member of this.#members)
-      if ((waiting.awake & member.mask) !== 0 && (seen & member.mask) !== member.mask) lullToSleep(waiting, member);
+    for (const member of this.#members) {
+      if ((waiting.awake & member.mask) === 0) continue;
+      const wanted = member.events === 0 ? (seen & member.mask) === member.mask : this.#isBusy(waiting, member, waiting.at);
+      if (!wanted) lullToSleep(waiting, member);
+    }
     if (waiting.size === 0 && waiting.awake === 0) this.#keys.release(waiting.key, this.#slot);
   }
 }
@@ -225,7 +273,15 @@ function membersOf(sleepers: readonly Sleeper[], others: readonly string[]): rea
   return sleepers.map((sleeper) => {
     const shift = bits;
     bits += sleeper.rules;
-    return { sleeper, shift, mask: ((1 << sleeper.rules) - 1) << shift, columns: sleeper.paths.map((path) => others.indexOf(path)) };
+    const { needs } = sleeper;
+    return {
+      sleeper,
+      shift,
+      mask: ((1 << sleeper.rules) - 1) << shift,
+      events: needs === "each" ? 0 : needs.events,
+      withinMs: needs === "each" ? 0 : needs.withinMs,
+      columns: sleeper.paths.map((path) => others.indexOf(path)),
+    };
   });
 }
 

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { Backlog, BACKLOG_RULES_MAX } from "./backlog.ts";
+import type { Sleeper } from "./backlog.ts";
 import { branchesOf } from "./boolean.ts";
 import { sameFields } from "./connect.ts";
 import type { Shared } from "./connect.ts";
@@ -23,12 +24,14 @@ export interface Held<E> {
 
 /** Correlations in one backlog look back by lengths of time that differ by no more than this factor: all is held as long as the longest needs. */
 const HORIZON_FACTOR = 4;
+/** A rule that fewer events satisfy would hardly ever sleep. */
+const EVENTS_MIN = 4;
 /** What has expired is looked for this often, in parts of the horizon. */
 const SWEEPS_PER_HORIZON = 8;
 
 /** The backlogs of correlations that can sleep, by a field that they group by and by how far they look back. */
 export function backlogsOf<E>(planned: readonly Planned<E>[], shared: Shared<E>): readonly Held<E>[] {
-  const able = planned.filter(({ correlation }) => canSleep(correlation));
+  const able = planned.filter(({ correlation }) => needsOf(correlation) !== undefined);
   const uses = new Map<string, number>();
   for (const path of able.flatMap((entry) => pathsOf(entry.correlation))) uses.set(path, (uses.get(path) ?? 0) + 1);
   const sets = new Map<string, { readonly path: string; readonly members: Planned<E>[]; rules: number }>();
@@ -48,17 +51,22 @@ export function backlogsOf<E>(planned: readonly Planned<E>[], shared: Shared<E>)
   return [...full, ...sets.values()].map(({ path, members }) => heldBy(path, members, shared));
 }
 
-/** It needs an event of each of several rules, in groups that are read the same way from all events. */
-function canSleep<E>(correlation: Correlation<E>): boolean {
-  const { type, rules, threshold, expression, groupBy } = correlation;
-  if (!type.startsWith("temporal") || rules.length < 2 || rules.length > BACKLOG_RULES_MAX || groupBy.length === 0) return false;
+/** What a correlation needs at least in one of its groups; undefined for one that cannot sleep. */
+function needsOf<E>(correlation: Correlation<E>): Sleeper["needs"] | undefined {
+  const { type, rules, threshold, expression, groupBy, timespanMs } = correlation;
+  if (rules.length > BACKLOG_RULES_MAX || groupBy.length === 0) return undefined;
   const detections = detectionsOf(correlation);
-  if (detections.length === 0 || !sameFields(correlation, detections)) return false;
+  if (detections.length === 0 || !sameFields(correlation, detections)) return undefined;
+  if (type === "event_count") {
+    const events = leastCount(threshold);
+    return onlyGrows(threshold) && events >= EVENTS_MIN ? { events, withinMs: timespanMs } : undefined;
+  }
+  if (!type.startsWith("temporal") || rules.length < 2) return undefined;
   if (expression !== undefined) {
     const branches = branchesOf(expression, rules) ?? [];
-    return branches.length === 1 && branches[0]!.positives.length === rules.length;
+    return branches.length === 1 && branches[0]!.positives.length === rules.length ? "each" : undefined;
   }
-  return type === "temporal_ordered" || (onlyGrows(threshold) && leastCount(threshold) >= rules.length);
+  return type === "temporal_ordered" || (onlyGrows(threshold) && leastCount(threshold) >= rules.length) ? "each" : undefined;
 }
 
 /** Positions of the rules that are detections. */
@@ -82,6 +90,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
   const reader = (one: string): Read<E> => readers.get(one)!;
   const sleepers = members.map(({ correlation, assembled }) => ({
     rules: correlation.rules.length,
+    needs: needsOf(correlation)!,
     paths: pathsOf(correlation),
     take: (values: readonly string[], time: EpochMs, mark: Mark, set: number) => assembled.takeValues(values, time, mark, set),
     keepFrom: () => assembled.correlator.keepFrom(),
@@ -94,7 +103,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,
     take: (event, time, mark, rules) => made.take(event, time, mark, rules),
-    settle() {},
+    settle: () => made.settle(),
     advance: () => made.sweep(),
     reachOf: (watermarks) => Math.max(...members.map((member) => member.part.reachOf(watermarks))),
     entries: () => made.entries(),

@@ -19,8 +19,18 @@ export type ExtraKind = "none" | "number" | "text";
 /** Stands where no entry is. */
 const NOTHING: Mark = { uid: "", agents: undefined };
 const FIRST_CAPACITY = 64;
+/** Entries that are put in order one by one are moved by this many places on average, at most. */
+const MOVES_EACH = 16;
 /** Blocks shorter than this are not worth giving back in parts. */
 const SHRINK_MIN = 16;
+
+/** An entry by itself. */
+interface Row {
+  readonly time: EpochMs;
+  readonly mark: Mark;
+  readonly extra: Extra;
+  readonly cells: readonly (string | undefined)[];
+}
 
 /**
  * The entries of all groups of one correlation, in a few large columns instead of many small arrays: nothing per group
@@ -99,6 +109,45 @@ export class Entries {
     span.block = span.room = span.at = span.size = 0;
   }
 
+  /**
+   * Puts the entries of a group in order of time, ties as they came; all but the last `count` are in order already. Gives
+   * the position from which on they have moved.
+   */
+  sortLast(span: Span, count: number): number {
+    const end = span.at + span.size;
+    let moved = end;
+    // Most are out of place by little or not at all; what is not is cheaper merged than moved one by one.
+    let moves = count * MOVES_EACH;
+    for (let at = end - count; at < end; at++) {
+      const time = this.times[at]!;
+      if (at === span.at || this.times[at - 1]! <= time) continue;
+      let to = at - 1;
+      while (to > span.at && this.times[to - 1]! > time && at - to <= moves) to--;
+      moves -= at - to;
+      if (moves < 0) return Math.min(moved, this.#mergeLast(span, end - at));
+      const row = this.#read(at);
+      for (let from = at; from > to; from--) this.copy(from - 1, from);
+      this.#write(to, row);
+      moved = Math.min(moved, to);
+    }
+    return moved;
+  }
+
+  #mergeLast(span: Span, count: number): number {
+    const end = span.at + span.size;
+    const first = end - count;
+    const tail = Array.from({ length: count }, (_, offset) => this.#read(first + offset));
+    tail.sort((a, b) => a.time - b.time);
+    let from = first - 1;
+    let to = end - 1;
+    for (let index = count - 1; index >= 0; index--) {
+      const one = tail[index]!;
+      for (; from >= span.at && this.times[from]! > one.time; from--, to--) this.copy(from, to);
+      this.#write(to--, one);
+    }
+    return to + 1;
+  }
+
   /** Position of the first entry at or after `time`. */
   lowerBound({ at, size }: Span, time: EpochMs): number {
     const { times } = this;
@@ -146,6 +195,20 @@ export class Entries {
     this.texts = small.texts;
     for (const index of this.cells.keys()) this.cells[index] = small.cells[index]!;
     this.#blocks = small.#blocks;
+  }
+
+  #read(position: number): Row {
+    return {
+      time: this.times[position]!,
+      mark: this.marks[position]!,
+      extra: this.#kind === "text" ? this.texts[position]! : this.numbers[position]!,
+      cells: this.cells.map((cells) => cells[position]),
+    };
+  }
+
+  #write(position: number, { time, mark, extra, cells }: Row): void {
+    this.put(position, time, mark, extra);
+    for (const [index, value] of cells.entries()) this.cells[index]![position] = value;
   }
 
   #relocate(span: Span, room: number): void {

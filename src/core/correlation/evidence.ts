@@ -83,6 +83,10 @@ export function timesOf<X extends Extra>(entries: Entries, group: Group<X>, from
 
 /** The first events that the evidence of an inner alert comes to, with those behind inner alerts among it. */
 export function eventsOf(evidence: readonly Mark[], times: readonly EpochMs[]): readonly Behind[] {
+  // Evidence is in order already, and each event is there once.
+  if (evidence.every(({ behind }) => behind === undefined)) {
+    return evidence.slice(0, BEHIND_MAX).map(({ uid }, index) => ({ time: times[index]!, uid }));
+  }
   return firstOf(evidence.map(({ uid, behind }, index) => behind ?? [{ time: times[index]!, uid }]));
 }
 

@@ -153,9 +153,9 @@ export function plan<E>(rules: RuleSet<E>, shared: Omit<Shared<E>, "lagMs">, bef
       else if (fresh.has(entry.part)) doors.get(rule)!.push(doorOf(entry, index, inner));
     }
   }
-  // They look back only as far as the correlations that they hold events for, so those go on first.
+  // First, so that what they give to correlations at the end of a batch is part of it.
   for (const one of backlogsInUse([...planned.values()])) {
-    parts.push(one.part);
+    parts.unshift(one.part);
     if (created.includes(one)) fresh.add(one.part);
   }
   const used = [...feeds.values()].filter(({ targets }) => targets.length > 0);
