@@ -8,7 +8,7 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { randomSecret, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory, type Directory } from "./core/identity/directory.ts";
@@ -200,8 +200,10 @@ function correlationOf(
   };
   return correlator({
     ...deps,
-    analysis: (facts) =>
-      analysis(names(facts), engine(rules.pack().rules, { reader: eventReader, uuid5, latenessMs: lateness, distinct: true })),
+    analysis(facts) {
+      const options = { reader: eventReader, uuid5, latenessMs: lateness, distinct: true, baselines: true, secret: randomSecret() };
+      return analysis(names(facts), engine(rules.pack().rules, options));
+    },
     names,
     coverage: async () => coverage(deps.sources, await store.sources(), now(), startTime),
     rule: (id) => rules.rule(id),

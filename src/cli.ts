@@ -2,6 +2,8 @@
 /** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
+import { addBaseline } from "./cli/baseline-commands.ts";
+import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
 import { checkCommand, commandConfig, placeholdersFrom } from "./cli/config.ts";
 import { demoCommand } from "./cli/demo.ts";
@@ -35,7 +37,6 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride();
   const withConfig = (command: Command) => command.option("-c, --config <file>", "configuration file", DEFAULT_CONFIG);
-  const withPlaceholders = (command: Command) => command.option("--placeholders <file>", "values of %name% in rules, YAML");
   const withExit = (command: Command) => command.exitOverride();
   const add = (parent: Command, name: string, about: string) => withExit(parent.command(name).description(about));
 
@@ -75,6 +76,26 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--rules <path...>", "rules that the alerts come from; default the shipped pack", [])
     .option("--out <file>", "output; default standard output")
     .action(act((options) => renderCommand(options, connectors)));
+  addRules(program, act, add);
+  add(program, "schema", "JSON Schema of the configuration file, for editors").action(
+    act(() => {
+      console.log(JSON.stringify(configJsonSchema(connectors), null, 2));
+      return EXIT.good;
+    }),
+  );
+  addBaseline(program, act, add, withConfig, parseDuration);
+  addState(program, act, add, withConfig);
+
+  try {
+    await program.parseAsync([...arguments_], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function addRules(program: Command, act: Act, add: Add): void {
+  const withPlaceholders = (command: Command) => command.option("--placeholders <file>", "values of %name% in rules, YAML");
   const rules = add(program, "rules", "work with rules");
   withPlaceholders(add(rules, "test", "run the .test.yml cases").argument("[path...]")).action(
     act((paths: string[], options: { placeholders?: string }) => testRulesCommand(paths, placeholdersFrom(options.placeholders))),
@@ -89,20 +110,6 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--wide", "all columns")
     .option("--json", "for machines")
     .action(act((paths: string[], options: ListFlags) => listRules(paths, options)));
-  add(program, "schema", "JSON Schema of the configuration file, for editors").action(
-    act(() => {
-      console.log(JSON.stringify(configJsonSchema(connectors), null, 2));
-      return EXIT.good;
-    }),
-  );
-  addState(program, act, add, withConfig);
-
-  try {
-    await program.parseAsync([...arguments_], { from: "user" });
-    return exitCode;
-  } catch (error) {
-    return failed(error);
-  }
 }
 
 interface ListFlags {
@@ -135,8 +142,6 @@ function listRules(paths: readonly string[], flags: ListFlags): Promise<number> 
   });
 }
 
-type Act = <A extends unknown[]>(action: (...given: A) => number | Promise<number>) => (...given: A) => Promise<void>;
-type Add = (parent: Command, name: string, about: string) => Command;
 interface StateOptions {
   readonly config: string;
   readonly json?: boolean;

@@ -1,4 +1,5 @@
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
 import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
@@ -16,6 +17,7 @@ export const STATE_QUERIES = [
   "quarantine-record",
   "progress",
   "rules",
+  "baselines",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -71,6 +73,8 @@ export async function queryState(
       return progress(store);
     case "rules":
       return live?.rules?.() ?? null;
+    case "baselines":
+      return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
   }
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { jsonLines } from "../core/framing.ts";
 import { contentUid } from "../core/record.ts";
-import { engine } from "../core/correlation/engine.ts";
+import { engine, type EngineOptions } from "../core/correlation/engine.ts";
 import type { Event } from "../core/event.ts";
 import { attribute } from "../core/identity/attribute.ts";
 import { directory } from "../core/identity/directory.ts";
@@ -13,7 +13,7 @@ import { plainEvent, plainReader, type PlainEvent } from "../core/sigma/plain-re
 import type { RuleSet } from "../core/sigma/rules.ts";
 import { sha256, uuid5 } from "../adapters/system/system.ts";
 import { parseRegistry } from "../config/registry.ts";
-import { analysis } from "../pipeline/analysis.ts";
+import { analysis, type Analysis } from "../pipeline/analysis.ts";
 import type { Connector, Normalize, NormalizeContext } from "../ports/connector.ts";
 import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
 import { nearest } from "../core/nearest.ts";
@@ -84,7 +84,8 @@ export function eventRunner(
   agents: readonly AgentProfile[],
   connectorOf: (path: string) => string,
   connectors: readonly Connector[],
-): Runner<Event> {
+  more: Partial<EngineOptions<Event>> = {},
+): Omit<Runner<Event>, "begin"> & { begin(latenessMs: number): Analysis } {
   const registry = directory(agents);
   const readers = new Map<string, { readonly normalize: Normalize; readonly context: NormalizeContext }>();
   const readerOf = (id: string) => {
@@ -109,7 +110,7 @@ export function eventRunner(
       for (const event of events) attribute(event, registry);
       return events;
     },
-    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs, distinct: true })),
+    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs, distinct: true, ...more })),
   };
 }
 

@@ -10,6 +10,8 @@ import { storeLocation } from "../config/places.ts";
 import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
+import type { BaselineSummary } from "../pipeline/show-baselines.ts";
+import { baselineLines } from "./baseline-show.ts";
 import { timelineLines } from "./timeline.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
@@ -123,6 +125,9 @@ export function printState(query: StateQuery, answer: unknown): void {
       return;
     case "quarantine":
       console.log(table([["ID", "SOURCE", "CODE", "POSITION", "TIME", "MESSAGE"], ...(answer as Quarantined[]).map(quarantineRow)]));
+      return;
+    case "baselines":
+      for (const line of baselineLines(answer as readonly BaselineSummary[])) console.log(line);
       return;
     case "deadletter":
     case "quarantine-record":

@@ -1,4 +1,5 @@
 import type { Alert } from "../core/alert.ts";
+import type { BaselineChange } from "../core/correlation/baseline.ts";
 import type { Engine, Replay, Watermarks } from "../core/correlation/types.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
@@ -21,7 +22,12 @@ export interface Analysis {
    * out of the replay: the new rules will get it from there.
    */
   reload(rules: RuleSet<Event>, names: Resolver): Replay<Event>;
+  /** See Engine. */
+  readonly restore: Engine<Event>["restore"];
+  live(): void;
+  changedBaselines(): readonly BaselineChange[];
   readonly horizonMs: number;
+  readonly neededFrom: EpochMs;
   readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
 }
 
@@ -45,13 +51,25 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
       const waiting = resolver.waiting();
       const tell = (events: readonly Event[]): readonly Alert[] => replay.push(events.filter(({ uid }) => !waiting.has(uid)));
       return {
-        horizonMs: replay.horizonMs === 0 ? 0 : replay.horizonMs + resolver.horizonMs,
+        restore: (head, rows) => replay.restore(head, rows),
+        get horizonMs() {
+          return replay.horizonMs === 0 ? 0 : replay.horizonMs + resolver.horizonMs;
+        },
+        get neededFrom() {
+          return replay.neededFrom - resolver.horizonMs;
+        },
         push: (events) => tell(names.push(events)),
         finish: () => [...tell(names.advance(Infinity)), ...replay.finish()],
       };
     },
+    restore: (head, rows) => engine.restore(head, rows),
+    live: () => engine.live(),
+    changedBaselines: () => engine.changedBaselines(),
     get horizonMs() {
       return engine.horizonMs + resolver.horizonMs;
+    },
+    get neededFrom() {
+      return engine.neededFrom - resolver.horizonMs;
     },
     get stats() {
       return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };

@@ -172,19 +172,29 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   const incidents = await groupIncidents(deps, state, alerts, step);
   const now = deps.now();
   const facts = state.analysis.changedFacts();
+  const baselines = state.analysis.changedBaselines();
   const offset = step.last ?? state.offset;
   const moved = offset !== state.offset && offset !== null;
   const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
-  if (!moved && alerts.length === 0 && incidents.length === 0 && facts.length === 0 && newWatermark === state.watermark)
+  if (
+    !moved &&
+    alerts.length === 0 &&
+    incidents.length === 0 &&
+    facts.length === 0 &&
+    baselines.length === 0 &&
+    newWatermark === state.watermark
+  )
     return { alerts: 0, incidents: 0 };
   await deps.store.transaction(async (tx) => {
-    if (moved) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
+    // Also when it stays: rows belong to the offset up to which they were made.
+    if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
     if (newWatermark !== null && newWatermark !== state.watermark) await tx.moveOffset(WATERMARK_JOB, state.watermark, newWatermark);
     if (alerts.length > 0) await tx.saveAlerts(alerts);
     if (incidents.length > 0) await tx.saveIncidents(incidents);
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
+    if (baselines.length > 0) await tx.saveBaselines(baselines);
   });
   state.offset = offset;
   state.watermark = newWatermark;

@@ -2,11 +2,14 @@
  * Guards: what was told before is not told again by a replay, and what nobody could be told in time (an alert whose
  * window was over before its rule came) is not told at all.
  */
+import { Failure } from "../core/errors.ts";
 import type { Alert } from "../core/alert.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Sequence, Store } from "../ports/store.ts";
+import type { Analysis } from "./analysis.ts";
 import { CONTINUOUS_JOB, STEP_MAX, WATERMARK_JOB, type CorrelateDeps, type CorrelateState } from "./correlate.ts";
+import { restoreBaselines } from "./baselines.ts";
 import { isUntold } from "./grow.ts";
 
 /** Open incidents kept in memory. */
@@ -18,13 +21,19 @@ export async function rebuild(deps: CorrelateDeps, signal: AbortSignal): Promise
   const watermark = await deps.store.offset(WATERMARK_JOB);
   const analysis = deps.analysis(await deps.store.facts());
   const open = [...(await deps.store.incidents({ open: true, limit: OPEN_MAX }))];
-  if (offset === null) return { analysis, offset, watermark, open, untold: [] };
   const started = deps.now();
+  await restoreBaselines(deps.store, analysis, watermark);
+  await stillAt(deps.store, offset, watermark);
+  if (offset === null) {
+    analysis.live();
+    return { analysis, offset, watermark, open, untold: [] };
+  }
   const reached = reachedAlerts();
-  const part = { horizonMs: analysis.horizonMs, offset, watermark, signal };
+  const part = { from: startOf(analysis, watermark), offset, signal };
   const replayed = await readAgain(deps.store, part, (events) => reached.add(analysis.push(events)));
   if (replayed === undefined) return undefined;
   if (watermark !== null) reached.add(analysis.advance({ all: watermark }));
+  analysis.live();
   analysis.changedFacts();
   const untold = await reached.untold(deps.store);
   deps.log.info({ offset, replayed, alerts: untold.length, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
@@ -36,12 +45,19 @@ export async function takeOver(deps: CorrelateDeps, state: CorrelateState, rules
   const started = deps.now();
   const names = deps.names(await deps.store.facts());
   const replay = state.analysis.reload(rules, names);
-  const { horizonMs } = replay;
   const { offset, watermark } = state;
+  // Rules that are the same keep what they remember; of the new ones some may have been here before.
+  if (replay.horizonMs > 0) {
+    await restoreBaselines(deps.store, { restore: (head, rows) => replay.restore(head, rows) }, null);
+    await stillAt(deps.store, offset, watermark);
+  }
+  const { horizonMs } = replay;
   const reached = reachedAlerts();
   let replayed: number | undefined = 0;
   if (horizonMs > 0 && offset !== null) {
-    replayed = await readAgain(deps.store, { horizonMs, offset, watermark, signal }, (events) => reached.add(replay.push(events)));
+    replayed = await readAgain(deps.store, { from: startOf(replay, watermark), offset, signal }, (events) =>
+      reached.add(replay.push(events)),
+    );
     if (replayed === undefined) return false;
   }
   reached.add(replay.finish());
@@ -56,18 +72,28 @@ export async function takeOver(deps: CorrelateDeps, state: CorrelateState, rules
 
 /** Which part of the log is read again. */
 interface Part {
-  readonly horizonMs: number;
+  /** Null: from its start. */
+  readonly from: EpochMs | null;
   /** The last event that was correlated. */
   readonly offset: Sequence;
-  /** Null: the log from its start. */
-  readonly watermark: EpochMs | null;
   readonly signal: AbortSignal;
+}
+
+/** Where a replay starts, once all is restored. */
+function startOf({ horizonMs, neededFrom }: Pick<Analysis, "horizonMs" | "neededFrom">, watermark: EpochMs | null): EpochMs | null {
+  return watermark === null ? null : Math.min(watermark - horizonMs, neededFrom);
+}
+
+/** What another worker committed meanwhile may be in the rows and not in the offset. */
+async function stillAt(store: Store, offset: Sequence | null, watermark: EpochMs | null): Promise<void> {
+  if ((await store.offset(CONTINUOUS_JOB)) !== offset || (await store.offset(WATERMARK_JOB)) !== watermark)
+    throw new Failure("another worker went on while the state was read", { kind: "permanent", code: "OFFSET_MOVED" });
 }
 
 /** Hands over the events of a part of the log in order; their number, or undefined when it was stopped. */
 async function readAgain(store: Store, part: Part, take: (events: readonly Event[]) => void): Promise<number | undefined> {
-  const { offset, watermark, signal } = part;
-  let position = watermark === null ? 0 : await store.sequenceBefore(watermark - part.horizonMs);
+  const { from, offset, signal } = part;
+  let position = from === null ? 0 : await store.sequenceBefore(from);
   let count = 0;
   while (position < offset) {
     if (signal.aborted) return undefined;

@@ -1,4 +1,5 @@
 import type { Alert } from "../core/alert.ts";
+import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Cursor, Reject } from "./connector.ts";
@@ -103,6 +104,20 @@ export interface Transaction {
   ): Promise<void>;
   /** Time-valid facts that reach further back than a replay (see core/identity); merged by key and value. */
   saveFacts(facts: readonly Fact[]): Promise<void>;
+  /**
+   * What rules remember of the past: replaces the heads, and merges the rows: of a group's first times the earliest stays,
+   * of a value's times the latest, of a window's measures the new one. Then forgets what is to be forgotten.
+   */
+  saveBaselines(changes: readonly BaselineChange[]): Promise<void>;
+  /** Removes heads and all their rows; unknown ones change nothing. */
+  removeBaselines(heads: readonly Pick<BaselineHead, "rule" | "key">[]): Promise<void>;
+}
+
+/** Some rows of one head. */
+export interface BaselinePage {
+  readonly rows: readonly BaselineRow[];
+  /** Where the next page starts; null at the end. */
+  readonly next: string | null;
 }
 
 /** A change to a source inside an ingest transaction. */
@@ -150,6 +165,10 @@ export interface Store {
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
   facts(): Promise<readonly Fact[]>;
+  /** By rule, then by key. */
+  baselineHeads(): Promise<readonly BaselineHead[]>;
+  /** Rows of one head in an order that depends on nothing but the rows; `after` is null or the last page's `next`. */
+  baselineRows(head: Pick<BaselineHead, "rule" | "key">, after: string | null, limit: number): Promise<BaselinePage>;
   alerts(filter?: { readonly ids?: readonly string[]; readonly limit?: number }): Promise<readonly Alert[]>;
   /** Newest revision of each. */
   incidents(filter?: { readonly ids?: readonly string[]; readonly open?: boolean; readonly limit?: number }): Promise<readonly Incident[]>;

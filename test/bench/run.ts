@@ -19,6 +19,7 @@ try {
   generate(directory, Number(values.n), Number(values.agents));
   bench("reading.ts", join(directory, "kong.ndjson"));
   bench("backtest.ts", "--dir", directory);
+  bench("regex.ts");
   bench("correlate.ts", "--n", "300000", "--agents", "200");
   bench("rules.ts", "--n", "100000", "--agents", "100");
   bench("windows.ts");

@@ -89,7 +89,8 @@ export function packOf(text: string): RuleSet<Event> {
 }
 
 const PACK = packOf(RULES);
-const registry = directory([
+/** Agents a and b. */
+export const registry = directory([
   agent("a", { keys: [key("client", "a")], allowedHosts: ["good.example"] }),
   agent("b", { keys: [key("client", "b")], allowedHosts: [] }),
 ]);
@@ -119,7 +120,7 @@ export function storyEvent({ minute, who, what }: Story, index: number): Event {
 }
 
 /** A destination that routing can use and nothing is sent to. */
-const sink: RunningDestination = {
+export const sink: RunningDestination = {
   id: "d/1",
   connector: fakeConnector,
   when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
@@ -161,7 +162,7 @@ export function correlating(store: Store, proven: Proven, now: () => EpochMs = (
     analysis(facts) {
       const names = resolver(registry);
       names.load(facts);
-      return analysis(names, engine(rules, { reader: eventReader, uuid5, latenessMs: LATENESS_MS }));
+      return analysis(names, engine(rules, { reader: eventReader, uuid5, latenessMs: LATENESS_MS, baselines: true }));
     },
     names(facts) {
       const names = resolver(registry);

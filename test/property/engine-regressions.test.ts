@@ -83,5 +83,5 @@ const CASES: readonly (readonly [what: string, scene: Scene])[] = [
 ];
 
 describe("the engine, where it once was wrong", () => {
-  it.each(CASES)("gives the alerts of the text when %s", (_, scene) => check(scene));
+  it.each(CASES)("gives the alerts of the text when %s", (_, scene) => void check(scene));
 });

@@ -17,9 +17,10 @@ export interface Scene extends Delivery {
   readonly evidenceMax: number;
 }
 
-const CATEGORIES_OF = { p: ["dns"], q: ["dns", "egress"], r: undefined } as const;
+const CATEGORIES_OF = { p: ["dns"], q: ["dns", "egress"], r: undefined, s: ["egress"] } as const;
 
-function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
+/** The rule set of specifications over the detections of random histories. */
+export function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
   const detections = DETECTIONS.map((id) => {
     const categories = CATEGORIES_OF[id];
     const matches = (event: TestEvent): boolean =>
@@ -29,7 +30,8 @@ function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
   return ruleSet(detections, specs);
 }
 
-function bare(alert: Alert): NaiveAlert {
+/** What of an alert is a function of the events. */
+export function bare(alert: Alert): NaiveAlert {
   const { id, ruleId, group, bucket, firstTime, lastTime, count, evidence, agents } = alert;
   return { id, ruleId, group: { ...group }, bucket, firstTime, lastTime, count, evidence: [...evidence], agents: [...agents] };
 }
@@ -47,7 +49,14 @@ export function finals(alerts: readonly Alert[]): NaiveAlert[] {
   return sorted(alerts.filter(({ final }) => final).map(bare));
 }
 
-/** The final alerts are those of the text, byte for byte. */
-export function check(given: Scene): void {
-  expect(finals(run(given))).toEqual(naive(rulesOf(given.specs), given.events, testReader, uuid5, given.evidenceMax));
+/** The final alerts of the text. */
+export function naiveFinals({ specs, events, evidenceMax }: Pick<Scene, "specs" | "events" | "evidenceMax">): NaiveAlert[] {
+  return naive(rulesOf(specs), events, testReader, uuid5, evidenceMax);
+}
+
+/** The final alerts are those of the text, byte for byte; returns them. */
+export function check(given: Scene): NaiveAlert[] {
+  const expected = naiveFinals(given);
+  expect(finals(run(given))).toEqual(expected);
+  return expected;
 }

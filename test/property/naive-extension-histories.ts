@@ -17,7 +17,7 @@ export const longHistory: fc.Arbitrary<readonly TestEvent[]> = fc.uniqueArray(
   { selector: ({ uid }) => uid, minLength: 1, maxLength: 40, size: "max" },
 );
 
-/** A rule of an extension type, perhaps under one that counts its alerts. */
+/** A rule of an extension type, perhaps under one that counts its alerts, perhaps over one whose alerts it takes. */
 export const extensionSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
   .record({
     rules: fc.constantFrom(["p"], ["p", "q"]),
@@ -34,9 +34,16 @@ export const extensionSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
     threshold: anyThreshold,
     novel: fc.boolean(),
     outer: fc.boolean(),
+    outerThreshold: anyThreshold,
+    inner: fc.constantFrom(false, false, true),
+    innerThreshold: anyThreshold,
   })
   .map((made) => {
-    const { rules, groupBy, timespanMs, suppressMs, field, metric } = made;
+    const { timespanMs, suppressMs, metric } = made;
+    // Alerts of an inner rule have nothing but their group.
+    const rules = made.inner ? ["inner", ...made.rules.filter((rule) => rule === "q")] : made.rules;
+    const groupBy = made.inner ? made.groupBy.filter((name) => name === "x") : made.groupBy;
+    const field = made.inner ? "x" : made.field;
     const reader = { path: field, read: (item: TestEvent): unknown => item[field] };
     const common = { id: "one", rules, groupBy, timespanMs, suppressMs };
     const { baselineDays, seasonality, minCount } = made;
@@ -50,6 +57,22 @@ export const extensionSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
           more: { newValue: { lookbackMs: made.lookback, minHistoryMs: made.minHistory } },
         }
       : { ...common, type: "baseline_ratio", threshold: made.threshold, more: { baseline } };
-    const outer: CorrelationSpec = { id: "outer", type: "event_count", rules: ["one", "q"], timespanMs: DAY, threshold: { gte: 2 } };
-    return made.outer ? [outer, one] : [one];
+    const outer: CorrelationSpec = {
+      id: "outer",
+      type: "event_count",
+      rules: ["one", "q"],
+      groupBy,
+      timespanMs: DAY,
+      threshold: made.outerThreshold,
+    };
+    const inner: CorrelationSpec = {
+      id: "inner",
+      type: "event_count",
+      rules: ["p"],
+      groupBy: ["x"],
+      timespanMs: 2 * HOUR,
+      threshold: made.innerThreshold,
+      alerts: false,
+    };
+    return [...(made.outer ? [outer] : []), one, ...(made.inner ? [inner] : [])];
   });

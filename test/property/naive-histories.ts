@@ -6,7 +6,7 @@ import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
 import { alternatives } from "./naive-boolean.ts";
 
 /** Detections of every random rule set. */
-export const DETECTIONS = ["p", "q", "r"] as const;
+export const DETECTIONS = ["p", "q", "r", "s"] as const;
 /** Windows of random rules: small, so that boundaries are hit often. */
 const SPAN = fc.constantFrom(1, 6, 10, 12);
 const SUPPRESS = fc.constantFrom(5, 6, 10, 12, 30);
@@ -14,11 +14,20 @@ const GROUPS: readonly (readonly string[])[] = [[], [], ["ai_agent.uid"], ["x"],
 
 /** Times around multiples of the windows, with ties. */
 const time = fc
-  .tuple(fc.constantFrom(0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
+  .tuple(fc.constantFrom(-60, -12, 0, 6, 10, 12, 20, 24, 30, 36, 40, 60), fc.constantFrom(-1, 0, 0, 0, 1, 2, 3))
   .map(([base, offset]) => base + offset);
 
-const groupValue = fc.constantFrom<unknown>("a", "a", "b", 7, "7", true, null, undefined, "", ["a"]);
-const value = fc.constantFrom<unknown>(1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3, 1e16, -1e16, 1e300, "x", null, undefined, true, 5e-324);
+const groupValue = weighted([3, 1], ["a", "a", "b", 7, "7", true, null, undefined, ""], [["a"], "A", "true", 10, "10.0", -0, {}, '"', "é"]);
+const value = weighted(
+  [3, 1],
+  [1, 2, 2, "2", 0.1, 0.2, 0.3, "0.5", 5, -3],
+  [1e16, -1e16, 1e300, -1e300, "x", null, undefined, true, 5e-324, "1e400", " 1", "+2", ".5", "2.0", -0, [1], {}],
+);
+
+/** Values that often meet each other, and others that are rare. */
+function weighted(weights: readonly [number, number], usual: readonly unknown[], odd: readonly unknown[]): fc.Arbitrary<unknown> {
+  return fc.oneof({ weight: weights[0], arbitrary: fc.constantFrom(...usual) }, { weight: weights[1], arbitrary: fc.constantFrom(...odd) });
+}
 
 /** An event of any content. */
 export const event: fc.Arbitrary<TestEvent> = fc
@@ -39,10 +48,22 @@ export const event: fc.Arbitrary<TestEvent> = fc
 /** Events with distinct uids: of two with one uid and different content, arrival would decide. */
 export const history = fc.uniqueArray(event, { selector: ({ uid }) => uid, minLength: 1, maxLength: 40, size: "max" });
 
+/** Many events of few groups over a longer time: entries expire while others come. */
+export const busyHistory: fc.Arbitrary<readonly TestEvent[]> = fc
+  .tuple(fc.array(event, { minLength: 100, maxLength: 220, size: "max" }), fc.integer({ min: 1, max: 6 }))
+  .map(([events, pace]) =>
+    events.map((item, index): TestEvent => ({
+      ...item,
+      uid: `e${index}`,
+      x: index % 7 === 0 ? "b" : "a",
+      time: index * pace + (item.time % 5),
+    })),
+  );
+
 const lower = fc.oneof(
   fc.nat(4).map((gte) => ({ gte })),
   fc.nat(3).map((gt) => ({ gt })),
-  fc.constant({ gte: 2.5 }),
+  fc.constantFrom<Threshold>({ gte: 2.5 }, { gt: -3 }, { gte: 2e16 }),
 );
 const other = fc.oneof(
   fc.nat(3).map((lt) => ({ lt })),
@@ -50,7 +71,7 @@ const other = fc.oneof(
   fc.nat(3).map((eq) => ({ eq })),
   fc.nat(3).map((neq) => ({ neq })),
   fc.constant({ lt: 0.3 }),
-  fc.constant({ eq: 0.2 }),
+  fc.constantFrom<Threshold>({ eq: 0.2 }, { eq: 0.6 }, { lt: 0 }, { lte: -3 }, { neq: -3 }),
 );
 /** Lower bounds mostly, upper ones, and both. */
 export const anyThreshold: fc.Arbitrary<Threshold> = fc.oneof(
@@ -67,7 +88,8 @@ function spec(id: string, rules: readonly string[], names: readonly (readonly st
     groupBy: fc.constantFrom(...names),
     timespanMs: SPAN,
     suppressMs: SUPPRESS,
-    alerts: fc.constant(true),
+    // How long entries are kept for events that come too late is nothing to those in time.
+    more: fc.constantFrom<{ latenessMs?: number }>({}, {}, {}, { latenessMs: 0 }, { latenessMs: 30 }),
   });
   const counted = fc.record({ type: fc.constantFrom("event_count" as const, "temporal" as const), threshold: anyThreshold });
   const valued = fc.record({
@@ -94,7 +116,7 @@ function spec(id: string, rules: readonly string[], names: readonly (readonly st
       // The order of `rules` is the order of the sequence.
       const named = new Set(namedIn(condition));
       const order = [...common.rules, ...rules].filter((rule, index, all) => named.has(rule) && all.indexOf(rule) === index);
-      return { ...common, type, rules: order, threshold: {}, more: { expression: condition } };
+      return { ...common, type, rules: order, threshold: {}, more: { ...common.more, expression: condition } };
     });
   return fc.oneof(
     { weight: 6, arbitrary: fc.tuple(base, kind).map(([common, own]) => ({ ...common, ...own })) },
@@ -134,7 +156,9 @@ const aliased: fc.Arbitrary<CorrelationSpec> = spec("aliased", ["p", "q"], [["wh
   aliases: { who: { p: "x", q: "y" } },
 }));
 
-/** One or two rules over events, perhaps with one over their alerts. */
+const top = spec("top", ["outer", "q"], [[]]);
+
+/** One or two rules over events, perhaps with one over their alerts, and one over its. */
 export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
   .tuple(
     fc.oneof({ weight: 4, arbitrary: spec("one", DETECTIONS, GROUPS) }, aliased),
@@ -146,10 +170,15 @@ export const ruleSpecs: fc.Arbitrary<readonly CorrelationSpec[]> = fc
     if (size === 2) return fc.constant([two, one]);
     const shared = (one.groupBy ?? []).filter((name) => two.groupBy?.includes(name));
     const names = shared.length > 0 ? [[], shared] : [[]];
-    // The outer rule stands first: rules need no order of their own.
+    // The outer rules stand first: rules need no order of their own.
     return fc
-      .tuple(spec("outer", [one.id, "two"], names), spec("outer", [one.id, "p"], [[]]), fc.boolean(), fc.boolean())
-      .map(([over, mixed, useMixed, mute]) => [useMixed ? mixed : over, { ...one, alerts: !mute }, two]);
+      .tuple(spec("outer", [one.id, "two"], names), spec("outer", [one.id, "p"], [[]]), top, fc.nat(7))
+      .map(([over, mixed, highest, choice]) => {
+        const outer = (choice & 1) === 0 ? over : mixed;
+        const alerts = (choice & 2) === 0;
+        const inner = [outer, { ...one, alerts }, two];
+        return (choice & 4) === 0 ? inner : [highest, ...inner];
+      });
   });
 
 /** One step of a delivery: some events, or the watermarks move. */
@@ -169,15 +198,17 @@ export function delivery(events: readonly TestEvent[]): fc.Arbitrary<Delivery> {
       latenessMs: fc.constantFrom(0, 1, 5, 12, 100, 3 * 86_400_000),
       // How far each category of events is behind: each has a watermark of its own.
       lag: fc.constantFrom([0, 0], [0, 15], [40, 0]),
+      // How much of the lateness each category has of its own.
+      share: fc.constantFrom([1, 1], [1, 0], [0.2, 1]),
       jitter: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), per),
       repeat: fc.array(fc.constantFrom(0, 0, 0, 1, 2), per),
       cut: fc.array(fc.constantFrom("go", "go", "batch", "advance", "slack"), per),
     })
-    .map(({ latenessMs, lag, jitter, repeat, cut }) => {
-      const lagOf = (item: TestEvent): number => lag[item.category === "dns" ? 0 : 1]!;
+    .map(({ latenessMs, lag, share, jitter, repeat, cut }) => {
+      const own = (item: TestEvent): 0 | 1 => (item.category === "dns" ? 0 : 1);
       // Sorted by time + at most lateness: no event comes further than that behind an earlier one of its category.
       const arrivals = events
-        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs + lagOf(item), index }))
+        .map((item, index) => ({ item, at: item.time + jitter[index]! * latenessMs * share[own(item)]! + lag[own(item)]!, index }))
         .sort((a, b) => a.at - b.at || a.index - b.index);
       const steps: Step[] = [];
       let batch: TestEvent[] = [];
@@ -189,11 +220,12 @@ export function delivery(events: readonly TestEvent[]): fc.Arbitrary<Delivery> {
         steps.push({ push: batch });
         batch = [];
         if (cut[index] === "batch") continue;
-        const slack = latenessMs + (cut[index] === "slack" ? 7 : 0);
+        const slack = cut[index] === "slack" ? 7 : 0;
         // Past the newest event, a silence would be seen that the end of the input does not have.
-        const complete = (behind: number): number => Math.min(newest, Math.floor(at - slack - behind));
-        const dns = complete(lag[0]!);
-        const other = complete(lag[1]!);
+        const complete = (category: 0 | 1): number =>
+          Math.min(newest, Math.floor(at - slack - latenessMs * share[category]! - lag[category]!));
+        const dns = complete(0);
+        const other = complete(1);
         steps.push({
           advance: {
             all: Math.min(dns, other),

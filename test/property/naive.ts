@@ -39,17 +39,26 @@ interface World<E> {
 
 const compare = (a: Item, b: Item): number => a.time - b.time || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
 
+/** `newest`: tumbling windows are evaluated up to the one that holds it; without, the newest event's. */
 export function naive<E>(
   rules: RuleSet<E>,
   input: readonly E[],
   reader: Reader<E>,
   uuid5: (name: string) => string,
   evidenceMax: number,
+  newest?: number,
 ): NaiveAlert[] {
   const first = new Map<string, E>();
   for (const event of input) if (!first.has(reader.uid(event))) first.set(reader.uid(event), event);
   const events = [...first.values()];
-  const world: World<E> = { rules, events, newest: Math.max(...events.map((event) => reader.time(event))), reader, uuid5, evidenceMax };
+  const world: World<E> = {
+    rules,
+    events,
+    newest: newest ?? Math.max(...events.map((event) => reader.time(event))),
+    reader,
+    uuid5,
+    evidenceMax,
+  };
   const alerts: NaiveAlert[] = [];
   for (const detection of rules.detections) if (detection.alerts) alerts.push(...lone(world, detection.info.id));
   for (const correlation of rules.correlations) {

@@ -21,6 +21,7 @@ export async function workloadSteps(directory: string): Promise<readonly Step[]>
     const made = runner.begin(latenessMs);
     steps.length = 0;
     return {
+      ...made,
       push(batch) {
         steps.push({ push: batch });
         return made.push(batch);
@@ -29,7 +30,6 @@ export async function workloadSteps(directory: string): Promise<readonly Step[]>
         steps.push({ advance: watermarks });
         return made.advance(watermarks);
       },
-      finish: () => made.finish(),
     };
   };
   await backtest(inputs, { ...runner, begin }, 120_000, () => undefined);

@@ -103,4 +103,28 @@ export const MIGRATIONS: readonly string[] = [
   create index outbox_subject on custodes.outbox (subject, revision) where status = 'pending';
   create index outbox_listed on custodes.outbox (status, number);
   `,
+  `
+  -- One row per definition of a rule that remembers more than its windows.
+  create table custodes.baseline_rule (
+    id serial primary key,
+    hash uuid not null unique,
+    rule text not null,
+    key text not null,
+    until bigint not null,
+    body text not null
+  );
+
+  -- The hash covers kind, group and value (or window): all of them come out of logs and may be long.
+  create table custodes.baseline (
+    rule_id integer not null,
+    hash uuid not null,
+    kind smallint not null,
+    group_values text not null,
+    value text not null,
+    time bigint not null,
+    whole bigint not null,
+    units text not null,
+    primary key (rule_id, hash)
+  );
+  `,
 ];

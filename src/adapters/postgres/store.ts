@@ -2,6 +2,7 @@ import type { Store, Transaction } from "../../ports/store.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
 import {
   addDeliveries,
   claimDeliveries,
@@ -32,6 +33,8 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
     eventCounts: () => withOne(eventCounts),
     facts: () => withOne(facts),
+    baselineHeads: () => withOne(baselineHeads),
+    baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
     incidents: (filter) => withOne((session) => incidents(session, filter)),
     incidentRevision: (id, revision) => withOne((session) => incidentRevision(session, id, revision)),
@@ -61,5 +64,7 @@ function transactionOn(session: Session): Transaction {
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
+    saveBaselines: (list) => inOrder(() => saveBaselines(session, list)),
+    removeBaselines: (list) => inOrder(() => removeBaselines(session, list)),
   };
 }

@@ -1,12 +1,18 @@
 import { RE2JS } from "re2js";
 import { fold } from "../../core/sigma/fold.ts";
 import type { RegexEngine } from "../../core/sigma/reader.ts";
+import { indexOf } from "../../core/sigma/search.ts";
 
 /**
  * Simple alternations up to this many literals are searched one by one;
  * beyond, an automaton is faster.
  */
 const LITERALS_MAX = 8;
+/**
+ * Patterns that compile to more steps are refused: at worst a character of a text costs as many steps as the pattern
+ * has, and counted repetition makes millions of a short one. Five times the largest count that RE2 takes.
+ */
+const STEPS_MAX = 5000;
 
 /**
  * RE2 regular expressions: linear time in the text for every pattern; back-references and look-around are refused.
@@ -19,6 +25,9 @@ export const regexEngine: RegexEngine = {
       pattern,
       (flags.i ? RE2JS.CASE_INSENSITIVE : 0) | (flags.m ? RE2JS.MULTILINE : 0) | (flags.s ? RE2JS.DOTALL : 0),
     );
+    const steps = compiled.programSize();
+    if (steps > STEPS_MAX)
+      throw new Error(`it compiles to ${steps} steps, more than ${STEPS_MAX}; use smaller counts or fewer alternatives`);
     return literalSearch(pattern, flags) ?? ((text) => compiled.test(text));
   },
 };
@@ -57,7 +66,7 @@ function literalText(branch: string): string | undefined {
 function searchFor(texts: readonly string[], caseless: boolean, atStart: boolean, atEnd: boolean): (text: string) => boolean {
   const holds = (text: string, literal: string): boolean => {
     if (atStart) return atEnd ? text === literal : text.startsWith(literal);
-    return atEnd ? text.endsWith(literal) : text.includes(literal);
+    return atEnd ? text.endsWith(literal) : indexOf(text, literal, 0) !== -1;
   };
   return (text) => {
     const searched = caseless ? fold(text) : text;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { v5 } from "uuid";
 import type { Clock } from "../../ports/context.ts";
 
@@ -11,6 +11,12 @@ export const systemClock: Clock = { now: () => Date.now() };
 /** Lower-case hex SHA-256 of the UTF-8 text. */
 export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
+}
+
+/** Words that nobody can guess, new at every call. */
+export function randomSecret(): { readonly high: number; readonly low: number } {
+  const bytes = randomBytes(8);
+  return { high: bytes.readUInt32LE(0), low: bytes.readUInt32LE(4) };
 }
 
 /** UUIDv5 of a name in the Custodes namespace. */

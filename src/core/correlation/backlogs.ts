@@ -38,7 +38,7 @@ export function backlogsOf<E>(planned: readonly Planned<E>[], shared: Shared<E>)
   const full: { readonly path: string; readonly members: Planned<E>[] }[] = [];
   for (const entry of able) {
     const [path] = pathsOf(entry.correlation).toSorted((a, b) => uses.get(b)! - uses.get(a)!);
-    const key = `${Math.floor(Math.log(entry.horizonMs) / Math.log(HORIZON_FACTOR))} ${path!}`;
+    const key = `${Math.floor(Math.log(entry.reach.wholeMs) / Math.log(HORIZON_FACTOR))} ${path!}`;
     let set = sets.get(key);
     if (set !== undefined && set.rules + entry.correlation.rules.length > BACKLOG_RULES_MAX) {
       full.push(set);
@@ -97,7 +97,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
     idle: (key: Key) => assembled.correlator.idle(key),
     forget: (key: Key) => assembled.correlator.forget(key),
   }));
-  const longest = Math.max(...members.map(({ horizonMs }) => horizonMs));
+  const longest = Math.max(...members.map(({ reach }) => reach.wholeMs));
   const made = new Backlog(path, sleepers, reader, shared.keys([path], [reader(path)]), shared.counters, longest / SWEEPS_PER_HORIZON);
   const part: Part<E> = {
     rules: 0,

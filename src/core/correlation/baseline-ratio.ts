@@ -1,12 +1,14 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Threshold } from "../sigma/rules.ts";
-import { addSum, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
+import { addExactly, compareSum, exactSum, meanOf, ratioOf } from "./exact-sum.ts";
 import type { ExactSum } from "./exact-sum.ts";
 import type { Extra, ExtraKind, Entries } from "./entries.ts";
 import type { Group } from "./group.ts";
 import { meets } from "./threshold.ts";
 import type { TumblingKind } from "./tumbling.ts";
+import { dropWindows, emptyHistory, measureAt, recordWindow } from "./window-memory.ts";
+import type { History } from "./window-memory.ts";
 
 /** What a window is compared with. */
 export interface BaselineSetup {
@@ -20,12 +22,6 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** The epoch began on a Thursday; any fixed origin serves to compare hours of the week. */
 const WEEK_MS = 7 * DAY_MS;
-
-/** Windows of a group that had events: their starts, ascending, and what was measured. */
-interface History {
-  readonly starts: EpochMs[];
-  readonly measures: ExactSum[];
-}
 
 /** Windows that a baseline is the mean of. */
 export function baselineWindows({ baselineDays, timespanMs }: Pick<BaselineSetup, "baselineDays" | "timespanMs">): number {
@@ -61,7 +57,7 @@ export function baselineRatio<X extends Extra>(
 
   function history(group: Group<X>): History {
     let known = histories.get(group);
-    if (known === undefined) histories.set(group, (known = { starts: [], measures: [] }));
+    if (known === undefined) histories.set(group, (known = emptyHistory()));
     return known;
   }
 
@@ -69,20 +65,36 @@ export function baselineRatio<X extends Extra>(
     extra,
     emptyHolds: minCount <= 0 && meets(threshold, 0),
     remembers: (group, from) => (histories.get(group)?.starts.at(-1) ?? Number.NEGATIVE_INFINITY) >= from - windows * timespanMs,
+    past: {
+      windows,
+      restore(group, start, measured) {
+        const known = history(group);
+        recordWindow(known, start, measured);
+        known.restoredTo = Math.max(known.restoredTo, start);
+      },
+      measured(group, start) {
+        const known = history(group);
+        const at = known.starts.lastIndexOf(start);
+        return at === -1 ? undefined : measureAt(known, at);
+      },
+    },
     holds(entries, group, from, to, start) {
-      const { starts, measures } = history(group);
+      const known = history(group);
+      const { starts, wholes, units } = known;
       const measured = measure(entries, from, to);
       const oldest = start - windows * timespanMs;
       const total = exactSum();
       let expired = 0;
       for (let at = 0; at < starts.length && starts[at]! < start; at++) {
         if (starts[at]! < oldest) expired = at + 1;
-        else if (inSeason(starts[at]!, start)) addSum(total, measures[at]!);
+        else if (inSeason(starts[at]!, start)) {
+          addExactly(total, wholes[at]!);
+          if (units.length > 0) total.units += units[at]!;
+        }
       }
       // A window before this one that is evaluated again misses what is dropped here; it is too late anyway.
-      starts.splice(0, expired);
-      measures.splice(0, expired);
-      if (from < to) record({ starts, measures }, start, measured);
+      dropWindows(known, expired);
+      if (from < to) recordWindow(known, start, measured);
       if (to - from < minCount) return false;
       const count = seasonal(start);
       if (count === 0) return false;
@@ -96,14 +108,4 @@ export function baselineRatio<X extends Extra>(
       return found;
     },
   };
-}
-
-function record({ starts, measures }: History, start: EpochMs, measured: ExactSum): void {
-  let at = starts.length;
-  while (at > 0 && starts[at - 1]! > start) at--;
-  if (starts[at - 1] === start) measures[at - 1] = measured;
-  else {
-    starts.splice(at, 0, start);
-    measures.splice(at, 0, measured);
-  }
 }

@@ -3,12 +3,14 @@ import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
+import type { Memory } from "./baseline.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import type { Mark } from "./group.ts";
 import { groupValues, takePerRule, takeUniform } from "./intake.ts";
 import { keysOf } from "./keys.ts";
 import type { Key, Keys } from "./keys.ts";
+import type { HashKey } from "./keyed-hash.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 
 /** What all correlations of an engine share. */
@@ -17,6 +19,10 @@ export interface Shared<E> {
   readonly latenessMs: number;
   readonly evidenceMax: number;
   readonly counters: Counters;
+  /** See CorrelatorSetup. */
+  readonly lagMs: number;
+  readonly secret: HashKey;
+  readonly collects: boolean;
   /** Makes, or finds, the keys of groups that are read from these paths. */
   keys(paths: readonly string[], fields: readonly Read<E>[]): Keys<E>;
   /** Correlations that need an event of each rule sleep until there is one: faster, and the same. */
@@ -35,6 +41,7 @@ export interface Assembled<E> {
   advance(watermark: EpochMs, newest: EpochMs, out: Alert[]): void;
   reach(): EpochMs;
   entries(): number;
+  readonly memory: Memory | undefined;
 }
 
 /** How a type of correlation works: its windows, its evidence, and what it reads of a source. */
@@ -80,6 +87,9 @@ export function connect<E, X extends Extra>(
     timespanMs: correlation.timespanMs,
     suppressMs: correlation.suppressMs,
     keepMs: correlation.latenessMs ?? shared.latenessMs,
+    lagMs: shared.lagMs,
+    secret: shared.secret,
+    collects: shared.collects,
     alerts: correlation.alerts,
     evidence: working.evidence,
     deliver,
@@ -113,6 +123,7 @@ export function connect<E, X extends Extra>(
     advance: (watermark, newest, out) => correlator.advance(watermark, newest, out),
     reach: () => correlator.reach(),
     entries: () => correlator.entries(),
+    memory: correlator.memory,
   };
 }
 

@@ -2,9 +2,11 @@ import type { Extra } from "./entries.ts";
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { AlertMaker } from "./alert-maker.ts";
+import type { Memory } from "./baseline.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import type { Mark } from "./group.ts";
 import type { Key, Keys } from "./keys.ts";
+import type { HashKey } from "./keyed-hash.ts";
 
 /** The event that an alert is to the rules that refer to its rule. */
 export interface InnerEvent {
@@ -20,12 +22,18 @@ export interface InnerEvent {
 export interface CorrelatorSetup<X extends Extra> {
   readonly maker: AlertMaker;
   /** Where its groups are known by their keys, and which of their places are its own. */
-  readonly keys: Pick<Keys<unknown>, "hold" | "release">;
+  readonly keys: Pick<Keys<unknown>, "ofValues" | "hold" | "release">;
   readonly slot: number;
   readonly timespanMs: number;
   readonly suppressMs: number;
   /** How long after their alerts are final entries are still kept, for events that come too late. */
   readonly keepMs: number;
+  /** How far before the watermark its alerts must be found again after a restart, for the rules that refer to it. */
+  readonly lagMs: number;
+  /** What its rows of the past are hashed with in memory. */
+  readonly secret: HashKey;
+  /** Somebody takes the rows of the past that change. */
+  readonly collects: boolean;
   /** It raises alerts of its own. */
   readonly alerts: boolean;
   readonly evidence: ChooseEvidence<X>;
@@ -54,4 +62,6 @@ export interface Correlator<X extends Extra> {
   forget(key: Key): void;
   /** Entries held now. */
   entries(): number;
+  /** What it knows beyond its windows, if it does. */
+  readonly memory?: Memory;
 }

@@ -1,19 +1,18 @@
 import type { Alert } from "../alert.ts";
-import { CATEGORIES } from "../event.ts";
 import type { Category, EpochMs } from "../event.ts";
 import type { Reader } from "../sigma/reader.ts";
-import { buildNet, linearNet } from "../sigma/net-build.ts";
-import type { Net } from "../sigma/net.ts";
-import { conditionOf, type Predicate } from "../sigma/predicate.ts";
-import type { Detection, RuleSet } from "../sigma/rules.ts";
+import type { RuleSet } from "../sigma/rules.ts";
 import type { Shared } from "./connect.ts";
-import type { Mark } from "./group.ts";
+import { dispatcher } from "./dispatch.ts";
 import { sharedKeys } from "./keys.ts";
 import type { Counters } from "./intake.ts";
+import type { HashKey } from "./keyed-hash.ts";
 import { plan } from "./plan.ts";
-import type { Feed, FeedTarget, Part } from "./plan.ts";
+import type { Part, Plan } from "./plan.ts";
+import type { Remembering } from "./remember.ts";
 import { seenUids } from "./seen.ts";
 import type { SeenUids } from "./seen.ts";
+import type { BaselineHead, BaselineRow } from "./baseline.ts";
 import type { Engine, Replay, Watermarks } from "./types.ts";
 
 export { unsupported } from "./unsupported.ts";
@@ -37,12 +36,20 @@ export interface EngineOptions<E> {
   readonly shortcuts?: boolean;
   /** Most events that an alert lists as evidence; default 25. */
   readonly evidenceMax?: number;
+  /** The caller takes `changedBaselines`. Without it no rows are kept for anybody. Default false. */
+  readonly baselines?: boolean;
+  /**
+   * Random words that nobody who writes logs can guess. Without them, whoever can try 2^40 values can make two that
+   * `new_value` takes for one: good enough for backtests alone.
+   */
+  readonly secret?: HashKey;
 }
 
 /** For callers that vouch for distinct events. */
 const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined, reach: () => undefined };
 /** Evidence of an alert (`semantics.md` section 5). */
 const EVIDENCE_MAX = 25;
+const NO_SECRET: HashKey = { high: 0, low: 0 };
 
 /**
  * An engine over a set of rules. Final alerts are a function of the set of events alone: not of their order within
@@ -55,7 +62,7 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
   const { reader } = options;
   const shortcuts = options.shortcuts ?? true;
   let planned = plan(rules, shared());
-  const seen = options.distinct === true ? NEVER_SEEN : seenUids(planned.horizonMs);
+  const seen = options.distinct === true ? NEVER_SEEN : seenUids(planned.reach.wholeMs);
   let take = dispatcher(planned.feeds, reader, seen, counters, shortcuts);
   let newest = Number.NEGATIVE_INFINITY;
   /** The furthest that `advance` was told. */
@@ -66,43 +73,15 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     const out: Alert[] = [];
     const lowest = advanceParts(planned.parts, watermarks, newest, out);
     seen.prune(lowest);
+    seal(planned.remembering, lowest, watermarks, newest);
     return out;
   }
 
   function reload(next: RuleSet<E>): Replay<E> {
     planned = plan(next, shared(), planned.entries);
-    seen.reach(planned.horizonMs);
+    seen.reach(planned.reach.wholeMs);
     take = dispatcher(planned.feeds, reader, seen, counters, shortcuts);
-    const { feeds, fresh, freshHorizonMs } = planned;
-    const parts = planned.parts.filter((part) => fresh.has(part));
-    const targeted = feeds.map(({ detection, targets }) => ({ detection, targets: targets.filter(({ part }) => fresh.has(part)) }));
-    // Its events are counted and remembered already, by the engine that took them first.
-    const uids = options.distinct === true ? NEVER_SEEN : seenUids(freshHorizonMs);
-    const taken: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-    const retake = dispatcher(
-      targeted.filter(({ targets }) => targets.length > 0),
-      reader,
-      uids,
-      taken,
-      shortcuts,
-    );
-    return {
-      horizonMs: freshHorizonMs,
-      push(events) {
-        const out: Alert[] = [];
-        for (const event of events) {
-          const time = reader.time(event);
-          if (Number.isFinite(time)) retake(event, time);
-        }
-        for (const part of parts) part.settle(out);
-        return out;
-      },
-      finish() {
-        const out: Alert[] = [];
-        if (latest !== undefined) advanceParts(parts, latest, newest, out);
-        return out;
-      },
-    };
+    return replayOver(planned, options, () => ({ latest, newest }));
   }
 
   return {
@@ -121,8 +100,16 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
     advance,
     finish: () => advance({ all: Number.POSITIVE_INFINITY }),
     reload,
+    restore: (head, rows) => restoreInto(planned.remembering, head, rows),
+    live() {
+      for (const { memory } of planned.remembering) memory.live();
+    },
+    changedBaselines: () => planned.remembering.flatMap((one) => one.changed() ?? []),
     get horizonMs() {
-      return planned.horizonMs;
+      return planned.reach.replayMs();
+    },
+    get neededFrom() {
+      return planned.reach.neededFrom();
     },
     get stats() {
       let entries = 0;
@@ -132,13 +119,71 @@ export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<
   };
 }
 
+/** Tells the fresh parts of a plan what the others know. `known`: the furthest that `advance` was told, and the newest event. */
+function replayOver<E>(
+  { feeds, parts, fresh, freshReach, freshRemembering }: Plan<E>,
+  { reader, distinct, shortcuts }: EngineOptions<E>,
+  known: () => { readonly latest: Watermarks | undefined; readonly newest: EpochMs },
+): Replay<E> {
+  const told = parts.filter((part) => fresh.has(part));
+  const targeted = feeds.map(({ detection, targets }) => ({ detection, targets: targets.filter(({ part }) => fresh.has(part)) }));
+  const wanted = targeted.filter(({ targets }) => targets.length > 0);
+  // Its events are counted and remembered already, by the engine that took them first.
+  const uids = distinct === true ? NEVER_SEEN : seenUids(freshReach.wholeMs);
+  const taken: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
+  const take = dispatcher(wanted, reader, uids, taken, shortcuts ?? true);
+  return {
+    restore: (head, rows) => restoreInto(freshRemembering, head, rows),
+    get horizonMs() {
+      return freshReach.replayMs();
+    },
+    get neededFrom() {
+      return freshReach.neededFrom();
+    },
+    push(events) {
+      const out: Alert[] = [];
+      for (const event of events) {
+        const time = reader.time(event);
+        if (Number.isFinite(time)) take(event, time);
+      }
+      for (const part of told) part.settle(out);
+      return out;
+    },
+    finish() {
+      const out: Alert[] = [];
+      const { latest, newest } = known();
+      if (latest !== undefined) {
+        const lowest = Math.min(advanceParts(told, latest, newest, out), ...parts.map(({ watermark }) => watermark));
+        seal(freshRemembering, lowest, latest, newest);
+      }
+      for (const { memory } of freshRemembering) memory.live();
+      return out;
+    },
+  };
+}
+
+/** Moves what was decided for good into rows: no further than the caller's own watermark, which is where a restart goes on. */
+function seal(remembering: readonly Remembering[], lowest: EpochMs, watermarks: Watermarks, newest: EpochMs): void {
+  if (remembering.length === 0) return;
+  const complete = Math.min(lowest, watermarks.all, ...(watermarks.byCategory?.values() ?? []));
+  for (const { memory } of remembering) memory.seal(complete, newest);
+}
+
+function restoreInto(remembering: readonly Remembering[], head: BaselineHead, rows: readonly BaselineRow[]): boolean {
+  const found = remembering.find((one) => one.rule === head.rule && one.key === head.key);
+  found?.restore(head, rows);
+  return found !== undefined;
+}
+
 /** What the correlations of one plan share. */
-function sharedBy<E>(options: EngineOptions<E>, counters: Counters): Shared<E> {
+function sharedBy<E>(options: EngineOptions<E>, counters: Counters): Omit<Shared<E>, "lagMs"> {
   return {
     uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
+    secret: options.secret ?? NO_SECRET,
+    collects: options.baselines ?? false,
     keys: sharedKeys(),
     backlogs: options.shortcuts ?? true,
   };
@@ -163,81 +208,4 @@ function advanceParts<E>(parts: readonly Part<E>[], watermarks: Watermarks, newe
     if (part.watermark < lowest) lowest = part.watermark;
   }
   return lowest;
-}
-
-/** Finds the detections that an event matches, each condition once, and gives it to the parts that want it. */
-function dispatcher<E>(
-  feeds: readonly Feed<E>[],
-  reader: Reader<E>,
-  seen: SeenUids,
-  counters: Counters,
-  index: boolean,
-): (event: E, time: EpochMs) => void {
-  const decide = (category: Category | undefined): Deciding<E> => {
-    const { predicates, targets } = conditionsOf(
-      category === undefined ? feeds : feeds.filter(({ detection }) => admits(detection, category)),
-    );
-    return { net: index ? buildNet(predicates, category) : linearNet(predicates), targets };
-  };
-  const whole = decide(undefined);
-  const byCategory = new Map(CATEGORIES.map((category) => [category, decide(category)]));
-  /** Conditions that the current event satisfies. */
-  const satisfied: number[] = [];
-  /** Parts that want the current event. */
-  const touched: Part<E>[] = [];
-
-  function spread(event: E, time: EpochMs): void {
-    const mark: Mark = { uid: reader.uid(event), agents: reader.agent(event) };
-    const fresh = seen.add(mark.uid, time);
-    let late = false;
-    for (const part of touched) {
-      const { rules } = part;
-      part.rules = 0;
-      if (!fresh) continue;
-      if (time < part.watermark) late = true;
-      part.take(event, time, mark, rules);
-    }
-    touched.length = 0;
-    if (!fresh) counters.duplicates++;
-    else counters.events++;
-    if (late) counters.late++;
-  }
-
-  return (event, time) => {
-    const category = reader.category(event);
-    const { net, targets } = category === undefined ? whole : (byCategory.get(category) ?? whole);
-    satisfied.length = 0;
-    net.match(event, satisfied);
-    for (const condition of satisfied) {
-      for (const { part, bit } of targets[condition]!) {
-        if (part.rules === 0) touched.push(part);
-        part.rules |= bit;
-      }
-    }
-    if (touched.length === 0) counters.events++;
-    else spread(event, time);
-  };
-}
-
-/** How events of one category are decided, and the parts that want what satisfies each condition. */
-interface Deciding<E> {
-  readonly net: Net<E>;
-  readonly targets: readonly (readonly FeedTarget<E>[])[];
-}
-
-function admits<E>({ categories }: Detection<E>, category: Category): boolean {
-  return categories === undefined || categories.includes(category);
-}
-
-/** The distinct conditions of detections, with everything that each feeds. */
-function conditionsOf<E>(feeds: readonly Feed<E>[]): {
-  readonly predicates: readonly Predicate<E>[];
-  readonly targets: readonly (readonly FeedTarget<E>[])[];
-} {
-  const targets = new Map<Predicate<E>, FeedTarget<E>[]>();
-  for (const feed of feeds) {
-    const predicate = conditionOf(feed.detection);
-    targets.set(predicate, [...(targets.get(predicate) ?? []), ...feed.targets]);
-  }
-  return { predicates: [...targets.keys()], targets: [...targets.values()] };
 }

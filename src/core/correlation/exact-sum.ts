@@ -29,12 +29,6 @@ export function addExactly(sum: ExactSum, value: number): void {
   sum.units += toUnits(value);
 }
 
-/** Adds another sum. */
-export function addSum(sum: ExactSum, other: ExactSum): void {
-  addExactly(sum, other.whole);
-  sum.units += other.units;
-}
-
 /** sum * times / divisor, rounded once; the divisor is not zero. */
 export function ratioOf(sum: ExactSum, divisor: ExactSum, times: number): number {
   const product = sum.whole * times;
@@ -107,4 +101,13 @@ function roundToStep(numerator: bigint, denominator: bigint): number {
 function bitLength(value: bigint): number {
   const text = value.toString(16);
   return (text.length - 1) * 4 + (32 - Math.clz32(Number.parseInt(text[0]!, 16)));
+}
+
+/** The same sum, written in one way only: equal sums have equal parts. */
+export function canonicalSum(sum: ExactSum): ExactSum {
+  if (sum.units === 0n) return { whole: sum.whole + 0, units: 0n };
+  const total = totalUnits(sum);
+  const whole = total >> BigInt(UNIT);
+  if (whole << BigInt(UNIT) === total && Number.isSafeInteger(Number(whole))) return { whole: Number(whole), units: 0n };
+  return { whole: 0, units: total };
 }

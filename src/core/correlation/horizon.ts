@@ -1,9 +1,11 @@
-import type { RuleSet } from "../sigma/rules.ts";
-import { reachBack } from "./plan.ts";
+import type { Correlation, RuleSet } from "../sigma/rules.ts";
+import { baselineWindows } from "./baseline-ratio.ts";
+import { SEAL_STEP_MIN_MS } from "./novelty-memory.ts";
+import { slides } from "./threshold.ts";
 
 /**
- * How far before the watermark the state of each rule reaches, by id: what is read again for it after a restart or when
- * it is new. Of a detection that raises no alerts, 0: it has no state. `latenessMs`: of rules that name none.
+ * How far before the watermark the state of each rule reaches, by id: what is read again for it when it is new, and
+ * after a restart when it has not stored what it remembers. Of a detection that raises no alerts, 0: it has no state. `latenessMs`: of rules that name none.
  */
 export function horizons<E>({ detections, correlations }: RuleSet<E>, latenessMs: number): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
@@ -15,10 +17,36 @@ export function horizons<E>({ detections, correlations }: RuleSet<E>, latenessMs
     const known = found.get(id);
     if (known !== undefined) return known;
     const inner = Math.max(0, ...correlation.rules.map(reach));
-    const all = reachBack(correlation) + (correlation.latenessMs ?? latenessMs) + inner;
+    const all = pastMs(correlation) + reachBack(correlation) + (correlation.latenessMs ?? latenessMs) + inner;
     found.set(id, all);
     return all;
   };
   for (const id of byId.keys()) reach(id);
   return found;
+}
+
+/** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
+export function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
+  // What is decided is sealed in steps of a suppression window, or of a minute when that is shorter.
+  if (newValue !== undefined) return suppressMs + Math.max(suppressMs, SEAL_STEP_MIN_MS);
+  if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
+  const tumbles =
+    baseline !== undefined || !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
+  return tumbles ? 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
+}
+
+/** How much further a correlation remembers. */
+export function pastMs<E>({ timespanMs, newValue, baseline }: Correlation<E>): number {
+  if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs;
+  return baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
+}
+
+/** How far before the watermark each rule's alerts must be found again after a restart: as far as others look at them. */
+export function lagsOf<E>(innerFirst: readonly Correlation<E>[], latenessMs: number): ReadonlyMap<string, number> {
+  const lags = new Map<string, number>();
+  for (const outer of innerFirst.toReversed()) {
+    const lag = reachBack(outer) + (outer.latenessMs ?? latenessMs) + (lags.get(outer.info.id) ?? 0);
+    for (const rule of outer.rules) lags.set(rule, Math.max(lags.get(rule) ?? 0, lag));
+  }
+  return lags;
 }

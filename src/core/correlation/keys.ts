@@ -19,6 +19,11 @@ export function valuesOf({ text, width }: Key): readonly string[] {
   return width === 1 ? [text] : tupleOf(text);
 }
 
+/** The text of the key that has these values. */
+export function textOf(values: readonly string[]): string {
+  return values.length === 1 ? values[0]! : tupleText(values);
+}
+
 /** What a correlation keeps for a key. A slot holds only what its correlation has put there. */
 export function keptFor(key: Key, slot: number): object | undefined {
   return slot === 0 ? key.first : key.rest?.[slot - 1];
@@ -44,7 +49,7 @@ export interface Keys<S> {
 /** Nothing known. `fields`: readers of the group-by. */
 export function keysOf<S>(fields: readonly Read<S>[]): Keys<S> {
   const known = new Map<string, Key>();
-  const textOf = groupText(fields);
+  const textIn = groupText(fields);
   let slots = 0;
   let lastSource: S | undefined;
   let lastKey: Key | undefined;
@@ -59,7 +64,7 @@ export function keysOf<S>(fields: readonly Read<S>[]): Keys<S> {
     slot: () => slots++,
     of(source) {
       if (source === lastSource) return lastKey;
-      const text = textOf(source);
+      const text = textIn(source);
       lastSource = source;
       lastKey = undefined;
       if (text === undefined) return undefined;
@@ -67,7 +72,7 @@ export function keysOf<S>(fields: readonly Read<S>[]): Keys<S> {
       return lastKey;
     },
     ofValues(values) {
-      const text = values.length === 1 ? values[0]! : tupleText(values);
+      const text = textOf(values);
       return known.get(text) ?? make(text);
     },
     hold(key, slot, value) {

@@ -8,6 +8,8 @@ import { alignDown } from "./group.ts";
 import type { Mark } from "./group.ts";
 import { keptFor, valuesOf } from "./keys.ts";
 import type { Key } from "./keys.ts";
+import { noveltyMemory } from "./novelty-memory.ts";
+import type { NoveltyMemory, Remembered } from "./novelty-memory.ts";
 import { lowerBound } from "./sorted.ts";
 import { emitTally, newTally, tallyEvent } from "./tally.ts";
 import type { Tally } from "./tally.ts";
@@ -21,8 +23,7 @@ export interface Novelty {
 }
 
 /** A group with the events that are not decided yet. */
-interface NoveltyGroup {
-  readonly key: Key;
+interface NoveltyGroup extends Remembered {
   /** Canonical JSON; "" until it is needed. */
   text: string;
   times: EpochMs[];
@@ -31,18 +32,18 @@ interface NoveltyGroup {
   extras: string[];
   /** Some came behind the newest one. */
   unsorted: boolean;
-  /** Time of its first event ever. */
-  first: EpochMs;
-  /** Latest decided time of each value. */
-  readonly latest: Map<string, EpochMs>;
   readonly tallies: Map<EpochMs, Tally>;
 }
 
 interface NoveltyState {
   readonly setup: CorrelatorSetup<string>;
   readonly novelty: Novelty;
-  readonly groups: NoveltyGroup[];
+  readonly memory: NoveltyMemory;
+  /** Groups with events that are not sealed, or with buckets; the memory has the others. */
+  groups: NoveltyGroup[];
   readonly undecided: Set<NoveltyGroup>;
+  /** Groups with an event before the seal, which nothing will decide later. */
+  readonly behind: Set<NoveltyGroup>;
   readonly due: Closing<NoveltyGroup>;
   reached: EpochMs;
   sweptAt: EpochMs;
@@ -50,24 +51,29 @@ interface NoveltyState {
 
 /**
  * new_value: an event fires when its value was not in the group's events in [t - lookback, t), and the group's first
- * event is at least minHistory old. Decided once the watermark has passed the event, and emitted then. A group is
- * remembered for ever (its first time alone), because its history counts from its first event.
+ * event is at least minHistory old. Decided once the watermark has passed the event, and emitted then. A group's first
+ * time is remembered for ever, because its history counts from its first event.
  */
 export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Correlator<string> {
   const state: NoveltyState = {
     setup,
     novelty,
+    memory: noveltyMemory({ ...setup, lookbackMs: novelty.lookbackMs }, setup.secret, setup.collects),
     groups: [],
     undecided: new Set(),
+    behind: new Set(),
     due: closing(setup.maker),
     reached: Number.NEGATIVE_INFINITY,
     sweptAt: Number.NEGATIVE_INFINITY,
   };
+  const { memory } = state;
   return {
     add(key, time, mark, value) {
+      if (time < memory.skipTo) return;
       // A slot holds what this correlation has put there.
       const group = (keptFor(key, setup.slot) as NoveltyGroup | undefined) ?? open(state, key);
       state.undecided.add(group);
+      if (time < memory.sealed) state.behind.add(group);
       const { times } = group;
       if (times.length > 0 && times[times.length - 1]! > time) group.unsorted = true;
       times.push(time);
@@ -78,27 +84,34 @@ export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Corr
     idle: (key) => keptFor(key, setup.slot) === undefined,
     forget() {},
     keepFrom: () => Number.NEGATIVE_INFINITY,
-    settle() {},
-    advance: (watermark, _newest, out) => advance(state, watermark, out),
+    settle(out) {
+      // The rows that a step commits hold every event before the seal that the step has read.
+      if (state.behind.size > 0) decideAll(state, state.behind, out);
+    },
+    advance(watermark, _newest, out) {
+      state.reached = watermark;
+      decideAll(state, state.undecided, out);
+      const { suppressMs, keepMs } = setup;
+      if (watermark - state.sweptAt >= suppressMs + keepMs) sweep(state, watermark - keepMs);
+    },
     reach: () => state.reached,
     entries() {
-      let held = 0;
+      let held = memory.entries;
       for (const { times, latest } of state.groups) held += times.length + latest.size;
       return held;
     },
+    memory,
   };
 }
 
-function open({ setup, groups }: NoveltyState, key: Key): NoveltyGroup {
+function open({ setup, memory, groups }: NoveltyState, key: Key): NoveltyGroup {
   const group: NoveltyGroup = {
-    key,
+    ...memory.remembered(key),
     text: "",
     times: [],
     marks: [],
     extras: [],
     unsorted: false,
-    first: Number.POSITIVE_INFINITY,
-    latest: new Map(),
     tallies: new Map(),
   };
   setup.keys.hold(key, setup.slot, group);
@@ -116,30 +129,30 @@ function sort(group: NoveltyGroup): void {
   group.unsorted = false;
 }
 
-function advance(state: NoveltyState, watermark: EpochMs, out: Alert[]): void {
-  const { setup, novelty } = state;
-  state.reached = watermark;
+/** Decides what is before the watermark of these groups, and emits what has changed and what is final. */
+function decideAll(state: NoveltyState, groups: ReadonlySet<NoveltyGroup>, out: Alert[]): void {
+  const { setup } = state;
   const changed: Changed<NoveltyGroup>[] = [];
-  for (const group of state.undecided) {
+  for (const group of groups) {
     if (group.unsorted) sort(group);
-    decide(state, group, watermark, changed);
+    decide(state, group, Math.max(state.reached, state.memory.sealed), changed);
     if (group.times.length === 0) state.undecided.delete(group);
   }
+  state.behind.clear();
   for (const { group, bucket } of changed) {
     bucket.touched = false;
     if (setup.alerts) emitTally(setup.maker, valuesOf(group.key), group.tallies.get(bucket.start)!, false, out);
   }
-  state.due.close(watermark - setup.suppressMs, ({ group, bucket }) => {
+  state.due.close(state.reached - setup.suppressMs, ({ group, bucket }) => {
     if (setup.alerts) emitTally(setup.maker, valuesOf(group.key), group.tallies.get(bucket.start)!, true, out);
   });
-  const step = novelty.lookbackMs / 8 + setup.suppressMs + setup.keepMs;
-  if (watermark - state.sweptAt >= step) sweep(state, watermark - setup.keepMs);
 }
 
 /** Decides the events of a group before `until`, in order of time; those of one time do not see each other. */
 function decide(state: NoveltyState, group: NoveltyGroup, until: EpochMs, changed: Changed<NoveltyGroup>[]): void {
   const { lookbackMs, minHistoryMs } = state.novelty;
-  const { times, marks, extras, latest } = group;
+  const { times, marks, extras } = group;
+  const { memory } = state;
   const end = lowerBound(times, until);
   for (let at = 0; at < end;) {
     const time = times[at]!;
@@ -148,13 +161,10 @@ function decide(state: NoveltyState, group: NoveltyGroup, until: EpochMs, change
     const fired: Mark[] = [];
     let tieEnd = at;
     for (; tieEnd < end && times[tieEnd] === time; tieEnd++) {
-      const before = latest.get(extras[tieEnd]!);
+      const before = old ? memory.latest(group, extras[tieEnd]!) : undefined;
       if (old && (before === undefined || before < time - lookbackMs)) fired.push(marks[tieEnd]!);
     }
-    for (; at < tieEnd; at++) {
-      const before = latest.get(extras[at]!);
-      if (before === undefined || before < time) latest.set(extras[at]!, time);
-    }
+    for (; at < tieEnd; at++) memory.note(group, extras[at]!, time);
     if (fired.length > 0) fire(state, group, time, fired, changed);
   }
   times.splice(0, end);
@@ -182,11 +192,13 @@ function fire(state: NoveltyState, group: NoveltyGroup, time: EpochMs, fired: re
   setup.deliver({ time, mark: { uid: bucket.id, agents, behind: eventsOf(tally.marks, tally.times) }, values: valuesOf(group.key) });
 }
 
-/** Forgets values that were last seen too long ago, and buckets that are over. */
+/** Forgets buckets that are over, and groups of which the memory knows all. */
 function sweep(state: NoveltyState, before: EpochMs): void {
+  const { setup } = state;
   for (const group of state.groups) {
-    for (const [value, time] of group.latest) if (time < before - state.novelty.lookbackMs) group.latest.delete(value);
-    for (const start of group.tallies.keys()) if (start + state.setup.suppressMs <= before) group.tallies.delete(start);
+    for (const start of group.tallies.keys()) if (start + setup.suppressMs <= before) group.tallies.delete(start);
+    if (group.times.length === 0 && group.latest.size === 0 && group.tallies.size === 0) setup.keys.release(group.key, setup.slot);
   }
+  state.groups = state.groups.filter((group) => keptFor(group.key, setup.slot) === group);
   state.sweptAt = state.reached;
 }

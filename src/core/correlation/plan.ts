@@ -6,12 +6,16 @@ import { assemble } from "./assemble.ts";
 import { backlogsOf } from "./backlogs.ts";
 import type { Held } from "./backlogs.ts";
 import type { Assembled, Shared } from "./connect.ts";
-import { baselineWindows } from "./baseline-ratio.ts";
+import { baselineKey } from "./baseline-key.ts";
 import { loneSignature, signatures } from "./components.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
+import { lagsOf, pastMs, reachBack } from "./horizon.ts";
 import { loneDetection } from "./lone.ts";
-import { slides } from "./threshold.ts";
+import { rememberer } from "./remember.ts";
+import type { Remembering } from "./remember.ts";
+import { furthestOf, reachOver } from "./reach.ts";
+import type { Reach } from "./reach.ts";
 import type { Watermarks } from "./types.ts";
 import { unsupported } from "./unsupported.ts";
 
@@ -46,12 +50,15 @@ export interface Feed<E> {
 export interface Plan<E> {
   readonly feeds: readonly Feed<E>[];
   readonly parts: readonly Part<E>[];
-  /** How far before its watermark an event may still matter to any part. */
-  readonly horizonMs: number;
+  /** Correlations that know more than their windows. */
+  readonly remembering: readonly Remembering[];
+  /** How far back events may still matter to any part. */
+  readonly reach: Reach;
   /** Parts that were not taken over: they know no event yet. */
   readonly fresh: ReadonlySet<Part<E>>;
-  /** The same for the fresh parts alone; 0 when there are none. */
-  readonly freshHorizonMs: number;
+  /** The same for the fresh parts alone. */
+  readonly freshReach: Reach;
+  readonly freshRemembering: readonly Remembering[];
   /** What a later plan may take over. */
   readonly entries: Entries<E>;
 }
@@ -59,7 +66,7 @@ export interface Plan<E> {
 /** A detection's own alerts, or a correlation, once planned. */
 interface Entry<E> {
   readonly part: Part<E>;
-  readonly horizonMs: number;
+  readonly reach: Reach;
   /** Set for correlations. */
   readonly planned?: Planned<E>;
 }
@@ -72,7 +79,8 @@ export interface Planned<E> {
   readonly correlation: Correlation<E>;
   readonly assembled: Assembled<E>;
   readonly part: Part<E>;
-  readonly horizonMs: number;
+  readonly reach: Reach;
+  readonly memory: Remembering | undefined;
   /** The backlog that holds its events while it sleeps, and its place there. */
   held?: { readonly backlog: Held<E>; readonly member: number };
 }
@@ -81,7 +89,7 @@ export interface Planned<E> {
  * Connects detections, correlations and the alerts between them. What equals an entry of `before` is taken over with
  * its state, correlations only together with all that their alerts reach or are fed by.
  */
-export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E> = new Map()): Plan<E> {
+export function plan<E>(rules: RuleSet<E>, shared: Omit<Shared<E>, "lagMs">, before: Entries<E> = new Map()): Plan<E> {
   const left = new Set(unsupported(rules).map(({ rule }) => rule));
   const feeds = new Map<string, Feed<E>>();
   for (const detection of rules.detections) feeds.set(detection.info.id, { detection, targets: [] });
@@ -92,15 +100,12 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E>
   const parts: Part<E>[] = [];
   const fresh = new Set<Part<E>>();
   const entries = new Map<string, Entry<E>>();
-  let horizonMs = 0;
-  let freshHorizonMs = 0;
+  const placed: Entry<E>[] = [];
   const place = (entry: Entry<E>, name: string | undefined, kept: boolean): void => {
     parts.push(entry.part);
-    horizonMs = Math.max(horizonMs, entry.horizonMs);
+    placed.push(entry);
     if (name !== undefined) entries.set(name, entry);
-    if (kept) return;
-    fresh.add(entry.part);
-    freshHorizonMs = Math.max(freshHorizonMs, entry.horizonMs);
+    if (!kept) fresh.add(entry.part);
   };
 
   for (const feed of feeds.values()) {
@@ -108,15 +113,13 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E>
     if (!detection.alerts) continue;
     const name = loneSignature(detection.fingerprint);
     const kept = name === undefined ? undefined : before.get(name);
-    const lone = kept ?? {
-      part: lonePart(detection, shared),
-      horizonMs: detection.suppressMs + (detection.latenessMs ?? shared.latenessMs),
-    };
+    const lone = kept ?? loneEntry(detection, shared);
     feed.targets.push({ part: lone.part, bit: 1 });
     place(lone, name, kept !== undefined);
   }
   const signed = signatures(rules);
   const referred = new Set(correlations.flatMap(({ rules: names }) => names));
+  const lags = lagsOf(correlations, shared.latenessMs);
   for (const correlation of correlations) {
     const { id } = correlation.info;
     const signature = signed.get(id);
@@ -124,7 +127,7 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E>
     const kept = name === undefined ? undefined : before.get(name)?.planned;
     if (kept !== undefined) {
       planned.set(id, kept);
-      place({ ...kept, planned: kept }, name, true);
+      place({ part: kept.part, reach: kept.reach, planned: kept }, name, true);
       continue;
     }
     const open: ((inner: InnerEvent) => void)[] = [];
@@ -132,22 +135,16 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E>
     const deliver = (inner: InnerEvent): void => {
       for (const door of open) door(inner);
     };
-    const assembled = assemble(correlation, shared, referred.has(id) ? deliver : undefined);
-    const inners = correlation.rules.map((rule) => planned.get(rule)).filter((inner) => inner !== undefined);
-    const detections = correlation.rules.map((rule) => feeds.get(rule)).filter((feed) => feed !== undefined);
-    const part = correlationPart(assembled, inners, watermarkOf(detections.map(({ detection }) => detection)));
-    const own = reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs);
-    const entry = { correlation, assembled, part, horizonMs: own + Math.max(0, ...inners.map((inner) => inner.horizonMs)) };
+    const lagMs = lags.get(id) ?? 0;
+    const assembled = assemble(correlation, { ...shared, lagMs }, referred.has(id) ? deliver : undefined);
+    const entry = plannedOf(correlation, assembled, planned, feeds, { shared, lagMs, rules });
     planned.set(id, entry);
-    place({ part, horizonMs: entry.horizonMs, planned: entry }, name, false);
+    place({ part: entry.part, reach: entry.reach, planned: entry }, name, false);
   }
-  const created = shared.backlogs
-    ? backlogsOf(
-        [...planned.values()].filter(({ part }) => fresh.has(part)),
-        shared,
-      )
-    : [];
-  for (const one of created) for (const [member, entry] of one.members.entries()) entry.held = { backlog: one, member };
+  const created = sleepIn(
+    [...planned.values()].filter(({ part }) => fresh.has(part)),
+    shared,
+  );
   for (const entry of planned.values()) {
     for (const [index, rule] of entry.correlation.rules.entries()) {
       const inner = planned.get(rule)?.correlation.groupBy.map(({ name }) => name);
@@ -162,7 +159,50 @@ export function plan<E>(rules: RuleSet<E>, shared: Shared<E>, before: Entries<E>
     if (created.includes(one)) fresh.add(one.part);
   }
   const used = [...feeds.values()].filter(({ targets }) => targets.length > 0);
-  return { feeds: used, parts, horizonMs, fresh, freshHorizonMs, entries };
+  const freshly = placed.filter(({ part }) => fresh.has(part));
+  return {
+    feeds: used,
+    parts,
+    remembering: memoriesOf(placed),
+    reach: furthestOf(placed.map(({ reach }) => reach)),
+    fresh,
+    freshReach: furthestOf(freshly.map(({ reach }) => reach)),
+    freshRemembering: memoriesOf(freshly),
+    entries,
+  };
+}
+
+/** A new correlation with its part, what it remembers, and how far back it reaches. */
+function plannedOf<E>(
+  correlation: Correlation<E>,
+  assembled: Assembled<E>,
+  planned: ReadonlyMap<string, Planned<E>>,
+  feeds: ReadonlyMap<string, Feed<E>>,
+  { shared, lagMs, rules }: { readonly shared: Omit<Shared<E>, "lagMs">; readonly lagMs: number; readonly rules: RuleSet<E> },
+): Planned<E> {
+  const inners = correlation.rules.map((rule) => planned.get(rule)).filter((inner) => inner !== undefined);
+  const detections = correlation.rules.map((rule) => feeds.get(rule)).filter((feed) => feed !== undefined);
+  const part = correlationPart(assembled, inners, watermarkOf(detections.map(({ detection }) => detection)));
+  const key = (): string => baselineKey(correlation, rules, (text) => shared.uuid5(text));
+  const memory = assembled.memory && rememberer(correlation, key(), assembled.memory, lagMs);
+  const reach = reachOver(
+    inners.map((inner) => inner.reach),
+    reachBack(correlation) + (correlation.latenessMs ?? shared.latenessMs),
+    memory && { pastMs: pastMs(correlation), restoredTo: () => memory.restoredTo() },
+  );
+  return { correlation, assembled, part, memory, reach };
+}
+
+function memoriesOf<E>(placed: readonly Entry<E>[]): readonly Remembering[] {
+  return placed.map((entry) => entry.planned?.memory).filter((memory) => memory !== undefined);
+}
+
+/** Makes backlogs for those of these correlations that can sleep. */
+function sleepIn<E>(planned: readonly Planned<E>[], shared: Omit<Shared<E>, "lagMs">): readonly Held<E>[] {
+  if (!shared.backlogs) return [];
+  const created = backlogsOf(planned, { ...shared, lagMs: 0 });
+  for (const one of created) for (const [member, entry] of one.members.entries()) entry.held = { backlog: one, member };
+  return created;
 }
 
 /** Where the events of a correlation's rule go. */
@@ -232,7 +272,11 @@ function correlationPart<E>(assembled: Assembled<E>, inners: readonly Planned<E>
   return part;
 }
 
-function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
+function loneEntry<E>(detection: Detection<E>, shared: Omit<Shared<E>, "lagMs">): Entry<E> {
+  return { part: lonePart(detection, shared), reach: reachOver([], detection.suppressMs + (detection.latenessMs ?? shared.latenessMs)) };
+}
+
+function lonePart<E>(detection: Detection<E>, shared: Omit<Shared<E>, "lagMs">): Part<E> {
   const maker = alertMaker(detection.info, [], [], (name) => shared.uuid5(name));
   const lone = loneDetection(maker, detection.suppressMs, detection.latenessMs ?? shared.latenessMs, shared.evidenceMax);
   const part: Part<E> = {
@@ -245,14 +289,4 @@ function lonePart<E>(detection: Detection<E>, shared: Shared<E>): Part<E> {
     entries: () => lone.entries(),
   };
   return part;
-}
-
-/** How far before a correlation's own watermark its windows, and the buckets that are not final, reach. */
-export function reachBack<E>({ type, threshold, expression, timespanMs, suppressMs, newValue, baseline }: Correlation<E>): number {
-  if (newValue !== undefined) return newValue.lookbackMs + newValue.minHistoryMs + suppressMs;
-  const before = baseline === undefined ? 0 : baselineWindows({ ...baseline, timespanMs }) * timespanMs;
-  if (expression !== undefined) return 3 * timespanMs + 2 * suppressMs;
-  const tumbles =
-    baseline !== undefined || !slides(threshold) || type === "value_avg" || type === "value_percentile" || type === "value_median";
-  return tumbles ? before + 3 * timespanMs + suppressMs : timespanMs + 2 * suppressMs;
 }

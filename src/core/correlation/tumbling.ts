@@ -9,7 +9,10 @@ import { addLate, alignDown, bucketAt, emptyGroup, mergeLate, shiftBuckets, PRUN
 import type { Group, Mark } from "./group.ts";
 import { keptFor, valuesOf } from "./keys.ts";
 import type { Key } from "./keys.ts";
+import type { ExactSum } from "./exact-sum.ts";
 import { identify, innerMark } from "./sliding-state.ts";
+import { tumblingMemory } from "./tumbling-memory.ts";
+import type { WindowMemory } from "./window-memory.ts";
 
 /** What is special about a kind of correlation whose windows tumble. */
 export interface TumblingKind<X extends Extra> {
@@ -23,15 +26,21 @@ export interface TumblingKind<X extends Extra> {
   holds(entries: Entries, group: Group<X>, from: number, to: number, start: EpochMs): boolean | AlertBaseline;
   /** It knows of windows of the group that still matter to windows from `from` on. */
   remembers?(group: Group<X>, from: EpochMs): boolean;
+  /** What it measured of earlier windows, and how many of them matter. */
+  readonly past?: {
+    readonly windows: number;
+    restore(group: Group<X>, start: EpochMs, measured: ExactSum): void;
+    measured(group: Group<X>, start: EpochMs): ExactSum | undefined;
+  };
 }
 
 /** A group that remembers for which window it was last noted. */
-interface TumblingGroup<X extends Extra> extends Group<X> {
+export interface TumblingGroup<X extends Extra> extends Group<X> {
   noted: EpochMs;
 }
 
 /** A correlation with tumbling windows at work. */
-interface TumblingState<X extends Extra> {
+export interface TumblingState<X extends Extra> {
   readonly setup: CorrelatorSetup<X>;
   readonly kind: TumblingKind<X>;
   readonly grouped: boolean;
@@ -51,6 +60,9 @@ interface TumblingState<X extends Extra> {
   keepFrom: EpochMs;
   sweptFrom: EpochMs;
   held: number;
+  /** Events of windows that start before this are replayed and in the rows already; -Infinity when none are. */
+  skipTo: EpochMs;
+  memory: WindowMemory | undefined;
 }
 
 /**
@@ -77,7 +89,10 @@ export function tumbling<X extends Extra>(setup: CorrelatorSetup<X>, kind: Tumbl
     keepFrom: Number.NEGATIVE_INFINITY,
     sweptFrom: Number.NEGATIVE_INFINITY,
     held: 0,
+    skipTo: Number.NEGATIVE_INFINITY,
+    memory: undefined,
   };
+  state.memory = tumblingMemory(state, { open: (key) => groupOf(state, key), note: noteSeen });
   return {
     add: (key, time, mark, extra) => add(state, key, time, mark, extra),
     // Windows without events are told of, so a group is never as if it had not been.
@@ -93,13 +108,14 @@ export function tumbling<X extends Extra>(setup: CorrelatorSetup<X>, kind: Tumbl
     advance: (watermark, newest, out) => advance(state, watermark, newest, out),
     reach: () => (state.ended ? Number.POSITIVE_INFINITY : state.done),
     entries: () => state.held,
+    ...(state.memory === undefined ? undefined : { memory: state.memory }),
   };
 }
 
 function add<X extends Extra>(state: TumblingState<X>, key: Key, time: EpochMs, mark: Mark, extra: X): void {
+  if (time < state.skipTo) return;
   const { entries } = state;
-  // A slot holds what this correlation has put there.
-  const group = (keptFor(key, state.setup.slot) as TumblingGroup<X> | undefined) ?? open(state, key);
+  const group = groupOf(state, key);
   state.held++;
   note(state, group, time);
   const end = group.at + group.size;
@@ -110,6 +126,12 @@ function add<X extends Extra>(state: TumblingState<X>, key: Key, time: EpochMs, 
   }
   if (end === group.block + group.room && group.size >= PRUNE_MIN) drop(state, group);
   entries.append(group, time, mark, extra);
+}
+
+/** The group of a key; made when there is none. */
+function groupOf<X extends Extra>(state: TumblingState<X>, key: Key): TumblingGroup<X> {
+  // A slot holds what this correlation has put there.
+  return (keptFor(key, state.setup.slot) as TumblingGroup<X> | undefined) ?? open(state, key);
 }
 
 function open<X extends Extra>(state: TumblingState<X>, key: Key): TumblingGroup<X> {
@@ -124,6 +146,11 @@ function note<X extends Extra>(state: TumblingState<X>, group: TumblingGroup<X>,
   if (start < state.begin) state.begin = start;
   // Too late: what it amends is evaluated again, as long as the window is still there as a whole.
   if (start < state.done && start >= state.keepFrom) state.again.push({ group, start });
+  noteSeen(state, group, start);
+}
+
+/** Notes that a group has an event in a window. */
+function noteSeen<X extends Extra>(state: TumblingState<X>, group: TumblingGroup<X>, start: EpochMs): void {
   if (start === group.noted) return;
   group.noted = start;
   const noted = state.seen.get(start);
@@ -173,6 +200,8 @@ function evaluate<X extends Extra>(state: TumblingState<X>, group: TumblingGroup
   const from = entries.lowerBound(group, start);
   const to = entries.lowerBound(group, start + setup.timespanMs);
   const held = kind.holds(entries, group, from, to, start);
+  const measured = from < to ? kind.past?.measured(group, start) : undefined;
+  if (measured !== undefined) state.memory?.note(group.key, start, measured);
   if (held === false) return;
   const bucket = bucketAt(group, alignDown(start, setup.suppressMs));
   bucket.min = Math.min(bucket.min, from < to ? entries.times[from]! : start);

@@ -1,4 +1,5 @@
 import type { Alert } from "../alert.ts";
+import type { BaselineChange, BaselineHead, BaselineRow } from "./baseline.ts";
 import type { Category, EpochMs } from "../event.ts";
 import type { RuleSet } from "../sigma/rules.ts";
 
@@ -42,17 +43,35 @@ export interface Engine<E> {
    * called. Rules are compared by fingerprint, and a correlation together with all that its alerts reach or are fed by.
    */
   reload(rules: RuleSet<E>): Replay<E>;
-  /** How far before the watermark an event may still matter: where a replay must start. */
+  /**
+   * Takes stored rows of the past, part by part, before any event: the head with the first part. From then to `live`,
+   * events are taken to be a replay: those that the rows know already change nothing. False when no rule has these rows.
+   */
+  restore(head: BaselineHead, rows: readonly BaselineRow[]): boolean;
+  /** The replay is over. */
+  live(): void;
+  /** Rows of the past that changed since the last call, to be stored with what was read; none unless they are wanted. */
+  changedBaselines(): readonly BaselineChange[];
+  /** How far before the watermark an event may still matter: where a replay must start, once all is restored. */
   readonly horizonMs: number;
+  /**
+   * A replay must start here, if that is earlier: restored rows end at some time, which is long ago when their rule was
+   * away. Infinity when nothing was restored.
+   */
+  readonly neededFrom: EpochMs;
   readonly stats: Readonly<EngineStats>;
 }
 
 /** Tells new and changed rules what the others know already. */
 export interface Replay<E> {
-  /** How far before the watermark their events reach; 0 when no rule is new or changed. */
+  /** Takes stored rows of their past, as `Engine.restore` does, before any event. */
+  restore(head: BaselineHead, rows: readonly BaselineRow[]): boolean;
+  /** How far before the watermark their events reach, once all is restored; 0 when no rule is new or changed. */
   readonly horizonMs: number;
+  /** See `Engine.neededFrom`. */
+  readonly neededFrom: EpochMs;
   /** Takes events that the engine was given before, each once; the unchanged rules do not see them again. */
   push(events: readonly E[]): readonly Alert[];
-  /** The end of the replay: they catch up with the watermark of the others. */
+  /** The end of the replay: they catch up with the watermark of the others, and are live. */
   finish(): readonly Alert[];
 }

@@ -1,6 +1,7 @@
 import { DEPTH_MAX } from "../record.ts";
 import { fold, type FoldMemo } from "./fold.ts";
 import type { Position } from "./modifiers.ts";
+import { indexOf } from "./search.ts";
 import { scalarText, type Scalar, type ScalarTest } from "./scalar-test.ts";
 
 /** A field that a rule reads, resolved once. */
@@ -52,7 +53,7 @@ export function existsTest<E>(field: FieldSource<E>, wanted: boolean): (event: E
 /** How two fields are compared, on folded canonical texts. */
 const RELATIONS: Readonly<Record<Position, (own: string, other: string) => boolean>> = {
   whole: (own, other) => own === other,
-  contains: (own, other) => own.includes(other),
+  contains: (own, other) => indexOf(own, other, 0) !== -1,
   startswith: (own, other) => own.startsWith(other),
   endswith: (own, other) => own.endsWith(other),
 };
@@ -68,6 +69,10 @@ export function referenceTest<E>(field: FieldSource<E>, other: FieldSource<E>, p
     if (others.length === 0) return false;
     const own = foldedTexts(field.read(event));
     if (own.length === 0) return false;
+    if (position === "whole" && own.length > 1 && others.length > 1) {
+      const known = new Set(others);
+      return own.some((text) => known.has(text)) !== differ;
+    }
     return own.some((text) => others.some((reference) => relates(text, reference))) !== differ;
   };
 }

@@ -1,15 +1,20 @@
 import { ANY, DASH, DASHES, type Pattern } from "./pattern.ts";
+import { fewSteps, indexOf, stretchSearch, type StretchSearch } from "./search.ts";
 
 /** A stretch of a pattern without ANY. */
 interface Segment {
   readonly items: Pattern;
   /** Set when it is a plain text: native searches do. */
   readonly literal: string | undefined;
+  /** Places that it takes in a text, at least. */
+  readonly size: number;
+  /** Made when a text is long; null when there is none. */
+  search: StretchSearch | null | undefined;
 }
 
 /**
  * A test of whole texts against a pattern. Case is the caller's business: fold pattern and text alike. Takes time
- * proportional to text × longest stretch with `?` at worst; native searches where the pattern is plain.
+ * proportional to the text where the pattern has no `?`, and to text × longest stretch with `?` / 32 at worst.
  */
 export function globTest(pattern: Pattern): (text: string) => boolean {
   const segments = segmentsOf(pattern);
@@ -19,7 +24,7 @@ export function globTest(pattern: Pattern): (text: string) => boolean {
   if (segments.length === 2 && first.literal !== undefined && last.literal !== undefined) return prefixSuffix(first.literal, last.literal);
   if (segments.length === 3 && first.literal === "" && last.literal === "" && segments[1]!.literal !== undefined) {
     const inner = segments[1]!.literal;
-    return (text) => text.includes(inner);
+    return (text) => indexOf(text, inner, 0) !== -1;
   }
   const middle = segments.slice(1, -1);
   return (text) => {
@@ -56,7 +61,8 @@ function segmentsOf(pattern: Pattern): Segment[] {
   }
   return lists.map((items) => {
     const only = items.length === 0 ? "" : items[0]!;
-    return { items, literal: items.length < 2 && typeof only === "string" ? only : undefined };
+    const size = items.reduce<number>((sum, item) => sum + (typeof item === "string" ? item.length : 1), 0);
+    return { items, literal: items.length < 2 && typeof only === "string" ? only : undefined, size, search: undefined };
   });
 }
 
@@ -98,8 +104,12 @@ function backward(segment: Segment, text: string, position: number): number {
 /** The end of the first occurrence within [position, end]; -1 without one. */
 function find(segment: Segment, text: string, position: number, end: number): number {
   if (segment.literal !== undefined) {
-    const at = text.indexOf(segment.literal, position);
+    const at = indexOf(text, segment.literal, position);
     return at === -1 || at + segment.literal.length > end ? -1 : at + segment.literal.length;
+  }
+  if (!fewSteps(end - position, segment.size)) {
+    segment.search ??= stretchSearch(segment.items) ?? null;
+    if (segment.search !== null) return segment.search(text, position, end);
   }
   const head = segment.items[0]!;
   let start = position;

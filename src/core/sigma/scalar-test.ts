@@ -3,7 +3,7 @@ import { rangeTest } from "./address.ts";
 import type { Choice } from "./choices.ts";
 import { foldWith, type FoldMemo } from "./fold.ts";
 import { globTest } from "./glob.ts";
-import { literalOf, type Pattern } from "./pattern.ts";
+import { literalOf, ONE, type Pattern } from "./pattern.ts";
 import type { RegexEngine } from "./reader.ts";
 import { reject, show, type KeyPath } from "./rejection.ts";
 import { timePart } from "./time-part.ts";
@@ -19,6 +19,8 @@ export type ScalarTest = (value: Scalar, memo: FoldMemo) => boolean;
 
 /** Regular expressions are refused beyond this length: compiled ones take memory in proportion. */
 const REGEX_LENGTH_MAX = 8192;
+/** Patterns with `?` are refused beyond this length: a character of a text costs a step per 32 of their places. */
+const SINGLES_LENGTH_MAX = 8192;
 
 /**
  * One test for "any of these choices" (`null` is the caller's business);
@@ -74,6 +76,7 @@ function otherTest(choice: Choice, regex: RegexEngine, keys: KeyPath): ScalarTes
     case "null":
       return [];
     case "text":
+      if (tooLong(choice.pattern)) reject(keys, `a value with "?" is longer than ${SINGLES_LENGTH_MAX} characters`);
       return [patternTest(choice.pattern, choice.cased)];
     case "regex":
       return [regexTest(choice, regex, keys)];
@@ -84,6 +87,11 @@ function otherTest(choice: Choice, regex: RegexEngine, keys: KeyPath): ScalarTes
     case "number":
       return [numberTest(choice)];
   }
+}
+
+function tooLong(pattern: Pattern): boolean {
+  if (!pattern.includes(ONE)) return false;
+  return pattern.reduce<number>((sum, item) => sum + (typeof item === "string" ? item.length : 1), 0) > SINGLES_LENGTH_MAX;
 }
 
 function patternTest(pattern: Pattern, cased: boolean): ScalarTest {

@@ -1,0 +1,65 @@
+/** Restarts that once lost alerts, as the properties shrank them. */
+import { expect, it } from "vitest";
+import type { CorrelationSpec, TestEvent } from "../core/correlation/build.ts";
+import { runWithCrashes } from "./log.ts";
+import { finals, naiveFinals } from "./naive-check.ts";
+import type { Scene } from "./naive-check.ts";
+
+const DAY = 86_400_000;
+
+function event(uid: string, time: number, v: unknown): TestEvent {
+  return { uid, time, is: ["r"], v, category: "egress" };
+}
+
+/** Everything is pushed, the watermark moves, and the process ends and starts again. */
+function restarted(spec: CorrelationSpec, events: readonly TestEvent[], watermark: number, then: readonly TestEvent[]): Scene {
+  const steps = [{ push: events }, { advance: { all: watermark } }, { push: then }];
+  return { specs: [spec], events: [...events, ...then], evidenceMax: 25, latenessMs: 0, steps };
+}
+
+it.each<readonly [string, Scene]>([
+  [
+    "a silence that began longer ago than the horizon is still one: a rule without groups reports every window after its first event",
+    restarted(
+      { id: "silent", type: "event_count", rules: ["r"], timespanMs: 10, suppressMs: 10, threshold: { lt: 1 } },
+      [event("e0", 0, 1)],
+      500,
+      [event("e1", 600, 1)],
+    ),
+  ],
+  [
+    "a group that was first seen longer ago than lookback and min_history together is no new group",
+    restarted(
+      {
+        id: "novel",
+        type: "new_value",
+        rules: ["r"],
+        timespanMs: DAY,
+        suppressMs: DAY,
+        threshold: {},
+        fields: ["v"],
+        more: { newValue: { lookbackMs: DAY, minHistoryMs: DAY } },
+      },
+      [event("e0", 0, "a"), event("e1", 20 * DAY, "a")],
+      20 * DAY + 1,
+      [event("e2", 20 * DAY + 10, "b")],
+    ),
+  ],
+  [
+    "an alert over alerts that is open still needs the first event behind the first of these: horizons add up",
+    {
+      specs: [
+        { id: "outer", type: "event_count", rules: ["one"], timespanMs: 12, suppressMs: 5, threshold: { gte: 2 }, more: { latenessMs: 0 } },
+        { id: "one", type: "event_count", rules: ["r"], timespanMs: 12, suppressMs: 5, threshold: { gte: 2 }, more: { latenessMs: 0 } },
+      ],
+      events: [event("e0", 0, 1), event("e1", 10, 1), event("e2", 20, 1)],
+      evidenceMax: 25,
+      latenessMs: 0,
+      steps: [{ push: [event("e0", 0, 1), event("e1", 10, 1), event("e2", 20, 1)] }, { advance: { all: 24 } }, { push: [] }],
+    },
+  ],
+])("%s", (_, scene) => {
+  const expected = naiveFinals(scene);
+  expect(expected.filter(({ ruleId }) => ruleId !== "r").length).toBeGreaterThan(0);
+  for (const crashes of [[], [1], [0, 1, 2]]) expect(finals(runWithCrashes(scene, new Set(crashes)))).toEqual(expected);
+});
