@@ -3,7 +3,8 @@ import type { InnerEvent } from "./correlator.ts";
 import { Entries } from "./entries.ts";
 import type { Span } from "./entries.ts";
 import type { CellTexts, Cells } from "./cells.ts";
-import type { Behind, Mark } from "./group.ts";
+import type { Mark } from "./group.ts";
+import { CelledMark } from "./inner-mark.ts";
 import type { Counters } from "./intake.ts";
 import { keptFor } from "./keys.ts";
 import type { Key, Keys } from "./keys.ts";
@@ -271,29 +272,6 @@ function membersOf(sleepers: readonly Sleeper[]): readonly Member[] {
       fields: sleeper.fields,
     };
   });
-}
-
-/** An inner alert as a member has it: its group fields are what that member calls so. */
-class CelledMark implements Mark {
-  readonly #mark: Mark;
-  readonly cells: CellTexts;
-
-  constructor(mark: Mark, cells: CellTexts) {
-    this.#mark = mark;
-    this.cells = cells;
-  }
-
-  get uid(): string {
-    return this.#mark.uid;
-  }
-
-  get agents(): Mark["agents"] {
-    return this.#mark.agents;
-  }
-
-  get behind(): readonly Behind[] {
-    return this.#mark.behind ?? [];
-  }
 }
 
 /** What the member holds is in the backlog too, so that it can be given all of it again. */
