@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../core/errors.ts";
 import type { FileInfo } from "../../ports/context.ts";
-import { unreadable } from "./chunks.ts";
+import { unreadable } from "./byte-source.ts";
 
 /** Files that one pattern or directory may hold: a guard against one that means a whole disk. */
 const FILES_MAX = 100_000;

@@ -232,9 +232,68 @@ describe("archives and directories", () => {
     expect(rejects.at(-1)?.[1]).toBe("RECORD_CORRUPT_FILE");
     expect(records.length).toBeGreaterThan(15_000);
   });
-  test("a file that only calls itself an archive is one reject, an empty one is nothing", async () => {
-    expect(await readAll(put("a.gz", "plain"))).toEqual({ records: [], rejects: [[1, "RECORD_CORRUPT_FILE"]] });
+  test("content decides, not the name: plain text in a .gz is read, and an archive without an ending is unpacked", async () => {
+    const expected = { records: [[1, { a: 1 }]], rejects: [] };
+    expect(await readAll(put("a.gz", '{"a":1}'))).toEqual(expected);
+    expect(await readAll(put("a.ndjson", gzipSync('{"a":1}')))).toEqual(expected);
+    expect(await readAll(put("a", zstdCompressSync('{"a":1}')))).toEqual(expected);
     expect(await readAll(put("b.gz", ""))).toEqual({ records: [], rejects: [] });
+    // Shorter than the longest signature.
+    expect(await readAll(put("c.gz", "7"))).toEqual({ records: [[1, 7]], rejects: [] });
+  });
+  test.each([
+    ["bzip2", "425a6839314159265359"],
+    ["xz", "fd377a585a0000"],
+    ["zip", "504b030414000000"],
+    ["lz4", "04224d1864404000"],
+  ])("%s is named, with what unpacks it", async (name, hex) => {
+    const path = put("a.log", Buffer.concat([Buffer.from(hex, "hex"), Buffer.from('\n{"a":1}\n')]));
+    const rejects: (readonly [string, string])[] = [];
+    for await (const batch of readFileRecords(path, jsonLines)) for (const one of batch.rejects) rejects.push([one.code, one.message]);
+    expect(rejects).toHaveLength(1);
+    expect(rejects[0]?.[0]).toBe("RECORD_CORRUPT_FILE");
+    expect(rejects[0]?.[1]).toContain(`packed with ${name}`);
+  });
+  const skippable = Buffer.concat([Buffer.from("502a4d1804000000", "hex"), Buffer.from("note")]);
+  test.each([
+    ["frames one after the other", () => [zstdCompressSync(content.slice(0, 100_001)), zstdCompressSync(content.slice(100_001))]],
+    ["frames that are empty or to be skipped", () => [skippable, zstdCompressSync(""), zstdCompressSync(content), skippable]],
+    ["many frames", () => Array.from({ length: 50 }, (_, at) => zstdCompressSync(piece(at, 50)))],
+    ["frames and padding", () => [zstdCompressSync(content), Buffer.alloc(700)]],
+  ])("zstd: %s", async (_, parts) => {
+    const seen = await readAll(put("a.zst", Buffer.concat(parts())));
+    expect(seen.rejects).toEqual([]);
+    expect(seen.records.map(([line]) => line)).toEqual(Array.from({ length: 40_000 }, (__, index) => index + 1));
+  });
+  const piece = (at: number, of: number): string => content.slice((content.length * at) / of, (content.length * (at + 1)) / of);
+  test("what is no archive behind an archive is a fault, after all that the archive holds", async () => {
+    for (const packed of [gzipSync(content), zstdCompressSync(content)]) {
+      const { records, rejects } = await readAll(put("a", Buffer.concat([packed, Buffer.from("garbage")])));
+      expect(rejects.map(([, code]) => code)).toEqual(["RECORD_CORRUPT_FILE"]);
+      // The last line has no end, so nothing says that it is whole.
+      expect(records).toHaveLength(39_999);
+    }
+  });
+  test("damage costs next to nothing of what lies before it, also in an archive smaller than one step", async () => {
+    const lines = Array.from({ length: 3000 }, (_, index) => JSON.stringify({ index, id: (index * 7919 * 104_729).toString(36) }));
+    const packed = gzipSync(lines.join("\n"));
+    const at = Math.floor(packed.length * 0.8);
+    packed.fill(0xff, at, at + 30);
+    const { records, rejects } = await readAll(put("a.gz", packed));
+    expect(rejects.at(-1)?.[1]).toBe("RECORD_CORRUPT_FILE");
+    const good = records.filter(([line, record]) => JSON.stringify(record) === lines[line - 1]);
+    expect(good.length).toBeGreaterThan(2250);
+  });
+  test("an archive that unfolds thousandfold is read in little memory", async () => {
+    // 200 MB in 20 KB.
+    const path = put("bomb.zst", zstdCompressSync(Buffer.alloc(200 * 1024 * 1024, `${"x".repeat(2000)}\n`)));
+    const before = process.memoryUsage.rss();
+    let peak = 0;
+    for await (const batch of readFileRecords(path, { framing: "lines", open: () => () => [1] })) {
+      expect(batch.rejects).toEqual([]);
+      peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    expect(peak - before).toBeLessThan(100 * 1024 * 1024);
   });
   test("files of a directory come by name, deeper ones included, hidden ones not", async () => {
     for (const [name, a] of [
