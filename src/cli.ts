@@ -43,13 +43,13 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .action(act((options: { config: string; connect?: boolean }) => checkCommand(options.config, options.connect === true)));
   add(program, "normalize", "records -> OCSF events")
     .requiredOption("--connector <name>", "source connector")
-    .requiredOption("--in <file...>", "files or directories")
+    .requiredOption("--in <file...>", "files, directories, patterns, or - for standard input; plain, gzip or zstd")
     .option("--out <file>", "output; default standard output")
     .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
     .action(act((options) => normalizeCommand(options, connectors)));
   add(program, "backtest", "events -> alerts")
     .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
-    .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
+    .requiredOption("--in <file...>", "[CONNECTOR=]FILE, directory, pattern, or - for standard input; plain, gzip or zstd")
     .option("--connector <name>", "connector of files without one; or plain")
     .option("--agents <file>", "agent registry")
     .addOption(
@@ -57,6 +57,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
     )
     .option("--time-field <path>", "time of plain events", "timestamp")
     .option("--out <file>", "output; default standard output")
+    .option("--progress", "show how far it has come, also where standard error is no terminal")
+    .option("--no-progress", "do not show how far it has come")
     .action(act((options) => backtestCommand(options, connectors)));
   add(program, "render", "the exact bytes that a destination would get")
     .requiredOption("--destination <name>", "destination connector")

@@ -1,8 +1,9 @@
 import { regexEngine } from "../adapters/rules/re2.ts";
 import { loadRules } from "../adapters/rules/load.ts";
-import { eventRunner, parseInputs, plainRunner, readAgents } from "../backtest/inputs.ts";
-import { backtest, type BacktestResult } from "../backtest/run.ts";
-import type { InputReject } from "../backtest/stream.ts";
+import { parseInputs } from "../backtest/inputs.ts";
+import { eventRunner, plainRunner, readAgents } from "../backtest/runners.ts";
+import { backtest, type BacktestResult, type Runner } from "../backtest/run.ts";
+import type { Input } from "../backtest/stream.ts";
 import type { Alert, RejectedRule } from "../core/alert.ts";
 import { unsupported } from "../core/correlation/unsupported.ts";
 import { canonicalJson } from "../core/record.ts";
@@ -11,7 +12,9 @@ import { plainReader } from "../core/sigma/plain-reader.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Connector } from "../ports/connector.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { faultText } from "./faults.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
+import { progressLine, type Progress } from "./progress.ts";
 
 /** Options of `custodes backtest`. */
 export interface BacktestOptions {
@@ -23,6 +26,8 @@ export interface BacktestOptions {
   readonly lateness: number;
   readonly timeField: string;
   readonly out?: string;
+  /** Undefined: on a terminal only. */
+  readonly progress?: boolean;
 }
 
 /** Reports of bad records on standard error; the rest is counted. */
@@ -30,34 +35,59 @@ const REJECTS_SHOWN = 20;
 
 /** Events -> final alerts, one per line; rejected rules, bad records and a summary to standard error. */
 export async function backtestCommand(options: BacktestOptions, connectors: readonly Connector[]): Promise<number> {
-  const inputs = parseInputs(options.in, options.connector, connectors);
+  let told: (bytes: number) => void = () => undefined;
+  const reading = { stdin: process.stdin, keepStdin: true, told: (bytes: number): void => told(bytes) };
+  const inputs = await parseInputs(options.in, options.connector, connectors, reading);
   const plain = inputs.filter((input) => input.connector === "plain").length;
   if (plain > 0 && plain < inputs.length) throw new CommandError("plain files cannot be mixed with connectors in one backtest", EXIT.usage);
   const paths = options.rules.length === 0 ? [BUILTIN_RULES] : options.rules.map((path) => (path === "builtin" ? BUILTIN_RULES : path));
-  let shown = 0;
-  const onReject = (reject: InputReject): void => {
-    if (shown++ < REJECTS_SHOWN) note(JSON.stringify({ file: reject.path, line: reject.line, code: reject.code, message: reject.message }));
-  };
-  const started = performance.now();
-  let result: BacktestResult;
+  const progress = progressLine({
+    stream: process.stderr,
+    wanted: options.progress,
+    total: totalBytes(inputs),
+    now: () => performance.now(),
+  });
+  told = (bytes) => progress.read(bytes);
   if (plain > 0) {
     const rules = compileRules(loadRules(paths), { reader: plainReader(), regex: regexEngine, logsource: false });
     reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
-    result = await backtest(inputs, plainRunner(rules, options.timeField), options.lateness, onReject);
-  } else {
-    const pack = loadPack(paths);
-    reportRules(pack.rules, pack.rejected);
-    const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
-    const runner = eventRunner(pack.rules, readAgents(options.agents), (path) => byPath.get(path) ?? "", connectors);
-    result = await backtest(inputs, runner, options.lateness, onReject);
+    return run(options, inputs, plainRunner(rules, options.timeField), progress);
   }
+  const pack = loadPack(paths);
+  reportRules(pack.rules, pack.rejected);
+  return run(options, inputs, eventRunner(pack.rules, readAgents(options.agents), connectors), progress);
+}
+
+async function run<E>(options: BacktestOptions, inputs: readonly Input[], runner: Runner<E>, progress: Progress): Promise<number> {
+  let rejects = 0;
+  const started = performance.now();
+  const result = await backtest(inputs, runner, options.lateness, {
+    rejected(reject) {
+      if (rejects++ >= REJECTS_SHOWN) return;
+      progress.clear();
+      note(JSON.stringify({ file: reject.path, line: reject.line, code: reject.code, message: reject.message }));
+    },
+    progress: (state) => progress.at(state),
+  });
   const seconds = (performance.now() - started) / 1000;
+  progress.clear();
   const output = lineWriter(options.out);
   for (const alert of result.alerts) await output.write(alertLine(alert));
   await output.end();
-  if (shown > REJECTS_SHOWN) note(JSON.stringify({ more_rejected_records: shown - REJECTS_SHOWN }));
+  if (rejects > REJECTS_SHOWN) note(JSON.stringify({ more_rejected_records: rejects - REJECTS_SHOWN }));
+  for (const fault of result.faults) note(faultText(fault));
   note(JSON.stringify(summary(result, seconds)));
-  return EXIT.good;
+  return result.faults.length === 0 ? EXIT.good : EXIT.no;
+}
+
+/** Undefined as soon as one of them is a pipe. */
+function totalBytes(inputs: readonly Input[]): number | undefined {
+  let total = 0;
+  for (const { bytes } of inputs) {
+    if (bytes === undefined) return undefined;
+    total += bytes;
+  }
+  return total;
 }
 
 /** One alert as the command line prints it; the keys and their order are a contract. */
@@ -94,6 +124,7 @@ function summary(result: BacktestResult, seconds: number): Readonly<Record<strin
     late_events: result.late,
     alerts: result.alerts.length,
     passes: result.passes,
+    ...(result.faults.length === 0 ? {} : { unread_files: result.faults.length }),
     seconds: Math.round(seconds * 1000) / 1000,
     events_per_second: Math.round(result.events / seconds),
   };

@@ -3,7 +3,6 @@
  * everything that is checked per byte is checked per chunk, and only a chunk that fails goes line by line.
  */
 import { isAscii, isUtf8 } from "node:buffer";
-import { stat } from "node:fs/promises";
 import { Failure } from "../../core/errors.ts";
 import {
   DOCUMENT_BYTES_MAX,
@@ -22,7 +21,7 @@ import {
 import type { Format } from "../../ports/connector.ts";
 import { filePool, unreadable, type ByteSource } from "./byte-source.ts";
 import { sourceChunks, type Unpack } from "./chunks.ts";
-import { listFiles } from "./list-files.ts";
+import { isFolder, listFiles } from "./list-files.ts";
 
 /** Text is made from this many bytes at a time: larger texts leave the engine's fast memory and cost four times as much. */
 const REGION_BYTES = 64 * 1024;
@@ -47,15 +46,8 @@ export function readRecords(source: ByteSource, format: Format, unpack?: Unpack)
 
 async function filesBelow(path: string): Promise<readonly string[]> {
   const files = await listFiles(path);
-  if (files.length === 0 && !(await isDirectory(path))) throw unreadable(path, { code: "ENOENT" });
+  if (files.length === 0 && !(await isFolder(path))) throw unreadable(path, { code: "ENOENT" });
   return files.map((file) => file.path);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
 }
 
 /** What is known between two chunks of one file. */
