@@ -207,3 +207,15 @@ test("alerts of a pack over what a shell's <(command) gives are the same", async
   expect(jsonLines<AlertLine>(ran.stdout).length).toBeGreaterThan(200);
   expect(ran.stdout).toBe(expected.stdout);
 });
+
+describe("progress", () => {
+  test("is not shown where standard error is no terminal, unless it is asked for; standard output never has it", async () => {
+    expect(expected.stderr).not.toContain("events/s");
+    expect(expected.stderr).not.toContain("/s  ");
+    const shown = await run([whole, "--progress"]);
+    expect(shown.stderr).toMatch(/^\d+ kB of \d+ kB {2}\d+ % {2}[\d,]+ events {2}[\d,]+\/s/m);
+    expect(shown.stdout).toBe(expected.stdout);
+    const hidden = await run([whole, "--no-progress"]);
+    expect(hidden.stderr).not.toContain("/s  ");
+  });
+});
