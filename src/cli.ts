@@ -14,6 +14,7 @@ import { askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
 import { Failure } from "./core/errors.ts";
+import { parseStrictTime } from "./core/record.ts";
 import { VERSION } from "./package.ts";
 import type { StateParameters, StateQuery } from "./state.ts";
 
@@ -47,11 +48,14 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--out <file>", "output; default standard output")
     .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
     .action(act((options) => normalizeCommand(options, connectors)));
-  add(program, "backtest", "events -> alerts")
-    .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
-    .requiredOption("--in <file...>", "[CONNECTOR=]FILE, directory, pattern, or - for standard input; plain, gzip or zstd")
+  withConfig(add(program, "backtest", "events -> alerts"))
+    .option("--rules <path...>", "rule files and directories; default the shipped pack, with --from-store the configured ones", [])
+    .option("--in <file...>", "[CONNECTOR=]FILE, directory, pattern, or - for standard input; plain, gzip or zstd")
     .option("--connector <name>", "connector of files without one; or plain")
-    .option("--agents <file>", "agent registry")
+    .option("--from-store", "instead of files, the log of the service that --config describes, running or stopped")
+    .addOption(new Option("--since <time>", "only events from then on: 7d (ago) or 2026-01-31T00:00:00Z").argParser(parseMoment))
+    .addOption(new Option("--until <time>", "only events before then").argParser(parseMoment))
+    .option("--agents <file>", "agent registry; with --from-store default the configured one")
     .addOption(
       new Option("--lateness <duration>", "how late an event may arrive in its file").argParser(parseDuration).default(300_000, "5m"),
     )
@@ -156,6 +160,23 @@ function parseDuration(text: string): number {
   const parsed = duration.safeParse(text);
   if (!parsed.success) throw new CommandError(`"${text}" is not a duration; write 500ms, 30s, 5m or 1h`, EXIT.usage);
   return parsed.data;
+}
+
+/** A time, or how long ago. */
+function parseMoment(text: string): number {
+  const ago = duration.safeParse(text);
+  const time = ago.success ? Date.now() - ago.data : parseTime(text);
+  if (time === undefined)
+    throw new CommandError(
+      `"${text}" is no time; write how long ago (90m, 7d), or a time with its offset (2026-01-31T00:00:00Z)`,
+      EXIT.usage,
+    );
+  return time;
+}
+
+function parseTime(text: string): number | undefined {
+  // A bare number would be read as seconds since the epoch, which nobody means here.
+  return /^\d{4}-/.test(text) ? parseStrictTime(text) : undefined;
 }
 
 function failed(error: unknown): number {

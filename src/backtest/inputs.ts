@@ -48,7 +48,7 @@ export async function parseInputs(
       if ([...inputs.values()].some((input) => input.path === STDIN))
         throw new CommandError(`--in ${argument}: standard input can be given only once`, EXIT.usage);
       const source = pipeSource(reading.stdin, reading.keepStdin, reading.told);
-      inputs.set(STDIN, { ...about, path, bytes: undefined, read: () => readRecords(source, format, unpack) });
+      inputs.set(STDIN, { ...about, path, size: undefined, read: () => readRecords(source, format, unpack) });
       continue;
     }
     const files = await listFiles(path);
@@ -56,7 +56,7 @@ export async function parseInputs(
     if (isPipe) {
       // A named pipe, or what a shell makes of <(command).
       const source = pipeSource(createReadStream(path), reading.keepStdin, reading.told, path);
-      inputs.set(path, { ...about, path, bytes: undefined, read: () => readRecords(source, format, unpack) });
+      inputs.set(path, { ...about, path, size: undefined, read: () => readRecords(source, format, unpack) });
       continue;
     }
     if (files.length === 0) throw new CommandError(`--in ${argument}: ${await whyNothing(path)}`, EXIT.usage);
@@ -65,7 +65,7 @@ export async function parseInputs(
       inputs.set(`${name}=${file.path}`, {
         ...about,
         path: file.path,
-        bytes: file.size,
+        size: file.size,
         read: () => readRecords(pool.source(file.path, reading.told), format, unpack),
       });
   }

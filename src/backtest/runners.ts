@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { contentUid } from "../core/record.ts";
 import { engine } from "../core/correlation/engine.ts";
-import type { Event } from "../core/event.ts";
-import { attribute } from "../core/identity/attribute.ts";
+import type { EpochMs, Event } from "../core/event.ts";
+import { attribute, attributeAgain } from "../core/identity/attribute.ts";
 import { directory } from "../core/identity/directory.ts";
 import { eventFromOcsf } from "../core/ocsf/read.ts";
 import { resolver } from "../core/identity/resolver.ts";
@@ -16,6 +16,7 @@ import type { Connector, Normalize, NormalizeContext } from "../ports/connector.
 import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import type { Runner } from "./run.ts";
+import { STORE } from "./store-log.ts";
 
 /** Times further ahead than this are not believed; a backtest has no clock of its own, so only absurd ones fall. */
 const RECEIVED_MS = 8_640_000_000_000;
@@ -47,7 +48,14 @@ export function eventRunner(rules: RuleSet<Event>, agents: readonly AgentProfile
     uid: (event) => event.uid,
     time: (event) => event.time,
     category: (event) => event.category,
+    source: (event, { connector }) => (connector === STORE ? event.source : undefined),
     convert(record, { connector }) {
+      if (connector === STORE) {
+        // What a store's input gives are events.
+        const event = record as Event;
+        attributeAgain(event, registry);
+        return [event];
+      }
       const { normalize, context } = readerOf(connector);
       const events = normalize(record, context);
       for (const event of events) attribute(event, registry);
@@ -67,4 +75,17 @@ export function plainRunner(rules: RuleSet<PlainEvent>, timeField: string): Runn
     convert: (record) => [plainEvent(record, timeField, (value) => contentUid("plain", value, sha256))],
     begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs, distinct: true }),
   };
+}
+
+/** Events from a time on, and before another one. */
+export interface Range {
+  readonly since: EpochMs | undefined;
+  readonly until: EpochMs | undefined;
+}
+
+/** As the runner, but blind for events outside of the range. */
+export function within<E>(runner: Runner<E>, { since, until }: Range): Runner<E> {
+  if (since === undefined && until === undefined) return runner;
+  const holds = (time: EpochMs): boolean => (since === undefined || time >= since) && (until === undefined || time < until);
+  return { ...runner, convert: (record, input) => runner.convert(record, input).filter((event) => holds(runner.time(event))) };
 }

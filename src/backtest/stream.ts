@@ -12,8 +12,8 @@ export interface Input {
   readonly framing: Format["framing"];
   /** Categories that its events can have; undefined = any. */
   readonly categories: readonly Category[] | undefined;
-  /** Bytes that are there to read, packed as they are; undefined when nobody knows. */
-  readonly bytes: number | undefined;
+  /** Bytes that are there to read, packed as they are, or rows of a store; undefined when nobody knows. */
+  readonly size: number | undefined;
   /** Its records from the start, each time. @throws {Failure} retryable SOURCE_UNREADABLE */
   read(): AsyncGenerator<Batch>;
 }
@@ -39,6 +39,8 @@ export interface Converter<E> {
   /** @throws {Failure} poison */
   convert(record: unknown, input: Input): readonly E[];
   time(event: E): EpochMs;
+  /** The source that lateness is counted by, where one input has several; undefined: the input is one. */
+  source?(event: E, input: Input): string | undefined;
 }
 
 /** Events of one batch, in the order of the file; `lines[i]` is the line of `events[i]`. */
@@ -102,6 +104,17 @@ export function openStream<E>(
     }
   }
 
+  const newestOf = new Map<string, EpochMs>();
+  function take(event: E): void {
+    const time = converter.time(event);
+    const source = converter.source?.(event, input);
+    const before = source === undefined ? stream.newest : (newestOf.get(source) ?? -Infinity);
+    if (before - time > latenessMs) stream.late++;
+    if (source !== undefined && time > before) newestOf.set(source, time);
+    if (time >= stream.newest) stream.newest = time;
+    else if (stream.newest - time > stream.lagMax) stream.lagMax = stream.newest - time;
+  }
+
   const stream: Stream<E> = {
     input,
     newest: -Infinity,
@@ -114,7 +127,7 @@ export function openStream<E>(
       stream.done = ended && kept.length === 0;
       if (piece === undefined) return undefined;
       for (const reject of piece.rejects) rejected(reject);
-      for (const event of piece.events) track(stream, converter.time(event), latenessMs);
+      for (const event of piece.events) take(event);
       stream.records += piece.records;
       return piece;
     },
@@ -164,16 +177,6 @@ function convertBatch<E>({ path, records, lines, rejects }: Batch, input: Input,
     }
   }
   return { events, lines: places, rejects: refused, records: good };
-}
-
-function track<E>(stream: Stream<E>, time: EpochMs, latenessMs: number): void {
-  if (time >= stream.newest) {
-    stream.newest = time;
-    return;
-  }
-  const lag = stream.newest - time;
-  if (lag > stream.lagMax) stream.lagMax = lag;
-  if (lag > latenessMs) stream.late++;
 }
 
 function fromLine(path: string, reject: LineReject): InputReject {

@@ -1,25 +1,26 @@
 import { regexEngine } from "../adapters/rules/re2.ts";
 import { loadRules } from "../adapters/rules/load.ts";
 import { parseInputs } from "../backtest/inputs.ts";
-import { eventRunner, plainRunner, readAgents } from "../backtest/runners.ts";
-import { backtest, type BacktestResult, type Runner } from "../backtest/run.ts";
+import { backtest, type Runner } from "../backtest/run.ts";
+import { eventRunner, plainRunner, readAgents, within, type Range } from "../backtest/runners.ts";
+import { storeLog } from "../backtest/store-log.ts";
 import type { Input } from "../backtest/stream.ts";
-import type { Alert, RejectedRule } from "../core/alert.ts";
 import { unsupported } from "../core/correlation/unsupported.ts";
-import { canonicalJson } from "../core/record.ts";
 import { compileRules } from "../core/sigma/compile.ts";
 import { plainReader } from "../core/sigma/plain-reader.ts";
-import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Connector } from "../ports/connector.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
+import { alertLine, reportRules, summary } from "./backtest-report.ts";
+import { commandConfig } from "./config.ts";
 import { faultText } from "./faults.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 import { progressLine, type Progress } from "./progress.ts";
+import { whoAnswers } from "./state.ts";
 
 /** Options of `custodes backtest`. */
 export interface BacktestOptions {
   readonly rules: readonly string[];
-  readonly in: readonly string[];
+  readonly in?: readonly string[];
   readonly connector?: string;
   readonly agents?: string;
   /** Milliseconds. */
@@ -28,6 +29,12 @@ export interface BacktestOptions {
   readonly out?: string;
   /** Undefined: on a terminal only. */
   readonly progress?: boolean;
+  /** The log of the service that `config` describes, instead of files. */
+  readonly fromStore?: boolean;
+  readonly config: string;
+  /** Epoch milliseconds. */
+  readonly since?: number;
+  readonly until?: number;
 }
 
 /** Reports of bad records on standard error; the rest is counted. */
@@ -35,27 +42,79 @@ const REJECTS_SHOWN = 20;
 
 /** Events -> final alerts, one per line; rejected rules, bad records and a summary to standard error. */
 export async function backtestCommand(options: BacktestOptions, connectors: readonly Connector[]): Promise<number> {
-  let told: (bytes: number) => void = () => undefined;
-  const reading = { stdin: process.stdin, keepStdin: true, told: (bytes: number): void => told(bytes) };
-  const inputs = await parseInputs(options.in, options.connector, connectors, reading);
+  const range = { since: options.since, until: options.until };
+  if (range.since !== undefined && range.until !== undefined && range.since >= range.until)
+    throw new CommandError("--since must lie before --until", EXIT.usage);
+  if (options.fromStore === true) return overStore(options, range, connectors);
+  if (options.in === undefined) throw new CommandError("name the files to read with --in, or give --from-store", EXIT.usage);
+  return overFiles(options, options.in, range, connectors);
+}
+
+async function overFiles(
+  options: BacktestOptions,
+  given: readonly string[],
+  range: Range,
+  connectors: readonly Connector[],
+): Promise<number> {
+  const count = counter();
+  const reading = { stdin: process.stdin, keepStdin: true, told: count.told };
+  const inputs = await parseInputs(given, options.connector, connectors, reading);
   const plain = inputs.filter((input) => input.connector === "plain").length;
   if (plain > 0 && plain < inputs.length) throw new CommandError("plain files cannot be mixed with connectors in one backtest", EXIT.usage);
-  const paths = options.rules.length === 0 ? [BUILTIN_RULES] : options.rules.map((path) => (path === "builtin" ? BUILTIN_RULES : path));
-  const progress = progressLine({
-    stream: process.stderr,
-    wanted: options.progress,
-    total: totalBytes(inputs),
-    now: () => performance.now(),
-  });
-  told = (bytes) => progress.read(bytes);
+  const paths = rulePaths(options) ?? [BUILTIN_RULES];
+  const progress = count.line(options, inputs, "bytes");
   if (plain > 0) {
     const rules = compileRules(loadRules(paths), { reader: plainReader(), regex: regexEngine, logsource: false });
     reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
-    return run(options, inputs, plainRunner(rules, options.timeField), progress);
+    return run(options, inputs, within(plainRunner(rules, options.timeField), range), progress);
   }
   const pack = loadPack(paths);
   reportRules(pack.rules, pack.rejected);
-  return run(options, inputs, eventRunner(pack.rules, readAgents(options.agents), connectors), progress);
+  return run(options, inputs, within(eventRunner(pack.rules, readAgents(options.agents), connectors), range), progress);
+}
+
+/** Rules and registry are those of the service, unless others are given. */
+async function overStore(options: BacktestOptions, range: Range, connectors: readonly Connector[]): Promise<number> {
+  for (const [name, value] of [
+    ["--in", options.in],
+    ["--connector", options.connector],
+  ] as const)
+    if (value !== undefined) throw new CommandError(`${name} does not go with --from-store: the log says what its events are`, EXIT.usage);
+  const config = commandConfig(options.config);
+  const pack = loadPack(rulePaths(options) ?? config.rules);
+  reportRules(pack.rules, pack.rejected);
+  const agents = options.agents === undefined ? config.agents : readAgents(options.agents);
+  const answering = await whoAnswers(config);
+  try {
+    const count = counter();
+    const inputs = [await storeLog(answering, range.since, count.told)];
+    return await run(options, inputs, within(eventRunner(pack.rules, agents, connectors), range), count.line(options, inputs, "rows"));
+  } finally {
+    await answering.close();
+  }
+}
+
+function rulePaths({ rules }: BacktestOptions): readonly string[] | undefined {
+  return rules.length === 0 ? undefined : rules.map((path) => (path === "builtin" ? BUILTIN_RULES : path));
+}
+
+/** What is read is counted by a line that can only be made when the inputs are known. */
+function counter(): {
+  told(amount: number): void;
+  line(options: BacktestOptions, inputs: readonly Input[], unit: "bytes" | "rows"): Progress;
+} {
+  let progress: Progress | undefined;
+  return {
+    told: (amount) => progress?.read(amount),
+    line: (options, inputs, unit) =>
+      (progress = progressLine({
+        stream: process.stderr,
+        wanted: options.progress,
+        total: totalSize(inputs),
+        unit,
+        now: () => performance.now(),
+      })),
+  };
 }
 
 async function run<E>(options: BacktestOptions, inputs: readonly Input[], runner: Runner<E>, progress: Progress): Promise<number> {
@@ -81,51 +140,11 @@ async function run<E>(options: BacktestOptions, inputs: readonly Input[], runner
 }
 
 /** Undefined as soon as one of them is a pipe. */
-function totalBytes(inputs: readonly Input[]): number | undefined {
+function totalSize(inputs: readonly Input[]): number | undefined {
   let total = 0;
-  for (const { bytes } of inputs) {
-    if (bytes === undefined) return undefined;
-    total += bytes;
+  for (const { size } of inputs) {
+    if (size === undefined) return undefined;
+    total += size;
   }
   return total;
-}
-
-/** One alert as the command line prints it; the keys and their order are a contract. */
-function alertLine(alert: Alert): string {
-  const head = JSON.stringify({ rule_id: alert.ruleId, rule_title: alert.ruleTitle }).slice(0, -1);
-  const tail = JSON.stringify({
-    bucket: alert.bucket,
-    first_time: alert.firstTime,
-    last_time: alert.lastTime,
-    count: alert.count,
-    evidence: alert.evidence,
-    severity: alert.level,
-    agents: alert.agents,
-    id: alert.id,
-  }).slice(1);
-  // An object would print keys that look like numbers first, whatever their order.
-  return `${head},"group":${canonicalJson(alert.group)},${tail}`;
-}
-
-function reportRules<E>(rules: RuleSet<E>, rejected: readonly RejectedRule[]): void {
-  for (const one of rejected) note(JSON.stringify({ rule: one.rule ?? null, file: one.file, line: one.line, reason: one.reason }));
-  for (const one of rules.warnings)
-    note(JSON.stringify({ warning: one.message, document: one.rule ?? null, file: one.file, line: one.line }));
-  if (rules.detections.length + rules.correlations.length - (rejected.length - rules.rejected.length) <= 0) {
-    throw new CommandError("no rule could be loaded", EXIT.config);
-  }
-}
-
-function summary(result: BacktestResult, seconds: number): Readonly<Record<string, number>> {
-  return {
-    events: result.events,
-    duplicates: result.duplicates,
-    quarantined: result.rejected,
-    late_events: result.late,
-    alerts: result.alerts.length,
-    passes: result.passes,
-    ...(result.faults.length === 0 ? {} : { unread_files: result.faults.length }),
-    seconds: Math.round(seconds * 1000) / 1000,
-    events_per_second: Math.round(result.events / seconds),
-  };
 }

@@ -15,8 +15,14 @@ import { CommandError, EXIT, table } from "./output.ts";
 /** A running service must answer a question about its state within this time. */
 const ANSWER_MS = 10_000;
 
-/** Asks the running service, or, when none has the embedded store, the store itself. */
-export async function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+/** Somebody who answers questions about the state, until closed. */
+export interface Answering {
+  ask(query: StateQuery, parameters: StateParameters): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** The running service, or, when none has the embedded store, the store itself. @throws {CommandError}, {Failure} */
+export async function whoAnswers(config: Config): Promise<Answering> {
   // Looking must not make an empty store where a mistyped path points to.
   if (config.store === "embedded" && !existsSync(config.data)) {
     throw new CommandError(`there is no store in ${config.data}: has the service run with this configuration?`, EXIT.no);
@@ -24,15 +30,24 @@ export async function askState(config: Config, query: StateQuery, parameters: St
   const configured = config.sources.map((source) => source.id);
   try {
     const { store } = await openStore(storeLocation(config));
-    try {
-      return await queryState(store, query, parameters, Date.now(), { configured });
-    } finally {
-      await store.close();
-    }
+    return {
+      ask: (query, parameters) => queryState(store, query, parameters, Date.now(), { configured }),
+      close: () => store.close(),
+    };
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "STORE_LOCKED") throw error;
   }
-  return askService(config, query, parameters);
+  return { ask: (query, parameters) => askService(config, query, parameters), close: () => Promise.resolve() };
+}
+
+/** Asks one question of whoever answers. */
+export async function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+  const answering = await whoAnswers(config);
+  try {
+    return await answering.ask(query, parameters);
+  } finally {
+    await answering.close();
+  }
 }
 
 async function askService(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
@@ -84,6 +99,7 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "quarantine-record":
     case "deadletters-replay":
     case "progress":
+    case "log":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

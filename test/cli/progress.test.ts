@@ -6,7 +6,11 @@ function world(isTTY: boolean, wanted?: boolean, columns?: number) {
   const written: string[] = [];
   let time = 0;
   const stream = { isTTY, ...(columns === undefined ? {} : { columns }), write: (text: string) => written.push(text) };
-  return { written, pass: (ms: number) => (time += ms), progress: progressLine({ stream, wanted, total: 2_000_000, now: () => time }) };
+  return {
+    written,
+    pass: (ms: number) => (time += ms),
+    progress: progressLine({ stream, wanted, total: 2_000_000, unit: "bytes", now: () => time }),
+  };
 }
 
 test("a terminal gets one line that is drawn again and cleared at the end", () => {
@@ -70,8 +74,18 @@ test("a second pass starts over, and says so", () => {
 });
 
 test("what is not known is not said", () => {
-  const text = progressText({ pass: 1, events: 5, alerts: 0, bytes: 3_200_000_000, total: undefined, elapsedMs: 7_300_000 });
+  const text = progressText({ pass: 1, events: 5, alerts: 0, read: 3_200_000_000, total: undefined, unit: "bytes", elapsedMs: 7_300_000 });
   expect(text).toBe("3.20 GB  5 events  0/s  0 alerts");
-  const long = progressText({ pass: 1, events: 5, alerts: 0, bytes: 1_000_000_000, total: 3_000_000_000, elapsedMs: 3_723_000 });
+  const long = progressText({
+    pass: 1,
+    events: 5,
+    alerts: 0,
+    read: 1_000_000_000,
+    total: 3_000_000_000,
+    unit: "bytes",
+    elapsedMs: 3_723_000,
+  });
   expect(long).toContain("2:04:06 left");
+  const rows = progressText({ pass: 1, events: 900, alerts: 0, read: 1000, total: 4000, unit: "rows", elapsedMs: 500 });
+  expect(rows).toBe("1,000 rows of 4,000 rows  25 %  900 events  1,800/s  0 alerts");
 });
