@@ -129,7 +129,7 @@ test("a configuration whose service never ran is told so", async () => {
   const other = join(mkdtempSync(join(tmpdir(), "custodes-from-store-")), "custodes.yaml");
   writeFileSync(
     other,
-    `data: ./data\nsources: { kong/a: { path: ./kong.ndjson } }\ndestinations: { elastic/a: { url: "http://127.0.0.1:1", apiKey: "\${env:E2E_KEY}" } }\n`,
+    `data: ./data\nsources: { kong/a: { path: /var/log/kong.ndjson } }\ndestinations: { elastic/a: { url: "http://127.0.0.1:1", apiKey: "\${env:E2E_KEY}" } }\n`,
   );
   const ran = await custodes(["backtest", "--from-store", "-c", other], { env: ENV });
   expect(ran.stderr).toMatch(/there is no store in .*data: has the service run/);

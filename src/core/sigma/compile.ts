@@ -3,6 +3,7 @@ import { filtersByRule, type References } from "./filters.ts";
 import { linkAll } from "./link-all.ts";
 import { SUPPRESS_DEFAULT_MS } from "./link.ts";
 import { identityOf } from "./metadata.ts";
+import { detectionOutline } from "./outline.ts";
 import { byPlace, problemList, type Problems } from "./problems.ts";
 import type { RuleDocument } from "./reader.ts";
 import { reject, show } from "./rejection.ts";
@@ -76,12 +77,15 @@ function detectionsOf<E>(
     const { body, head } = draft;
     if (body.kind !== "detection") continue;
     const categories = (body.categories ?? []).map((category) => pool.category(category, (event) => options.reader.category(event)));
-    const parts = [...(categories.length > 0 ? [pool.or(categories)] : []), body.predicate, ...(filters.get(draft) ?? [])];
+    const category = categories.length > 0 ? pool.or(categories) : undefined;
+    const applied = filters.get(draft) ?? [];
+    const parts = [...(category === undefined ? [] : [category]), body.predicate, ...applied.map((filter) => filter.body.predicate)];
     const predicate = pool.and(parts);
     detections.push({
       info: head.info,
       matches: predicate.test,
       predicate,
+      ...(options.outlines === true ? { outline: () => detectionOutline(scope, draft, body, category, applied) } : {}),
       categories: body.categories,
       alerts: !silent.has(head.info.id),
       suppressMs: head.custodes.suppressMs ?? SUPPRESS_DEFAULT_MS,

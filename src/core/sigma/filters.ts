@@ -1,11 +1,16 @@
-import type { DetectionBody, RuleDraft } from "./draft.ts";
+import type { DetectionBody, FilterBody, RuleDraft } from "./draft.ts";
 import { containsLogsource } from "./logsource.ts";
 import { didYouMeanId } from "./did-you-mean.ts";
-import type { Predicate } from "./predicate.ts";
 import { show, type KeyPath } from "./rejection.ts";
 
 /** Every loaded document by its id and by its name. */
 export type References<E> = ReadonlyMap<string, RuleDraft<E>>;
+
+/** A filter that was understood. */
+export interface FilterRule<E> {
+  readonly draft: RuleDraft<E>;
+  readonly body: FilterBody<E>;
+}
 
 /**
  * The filters that apply to each detection rule, in order of (path, line). Names of no rule, of anything but a
@@ -16,19 +21,19 @@ export function filtersByRule<E>(
   references: References<E>,
   normalized: boolean,
   warn: (draft: RuleDraft<E>, keys: KeyPath, message: string) => void,
-): ReadonlyMap<RuleDraft<E>, readonly Predicate<E>[]> {
-  const result = new Map<RuleDraft<E>, Predicate<E>[]>();
-  const apply = (rule: RuleDraft<E>, predicate: Predicate<E>): void => {
+): ReadonlyMap<RuleDraft<E>, readonly FilterRule<E>[]> {
+  const result = new Map<RuleDraft<E>, FilterRule<E>[]>();
+  const apply = (rule: RuleDraft<E>, filter: FilterRule<E>): void => {
     const list = result.get(rule);
-    if (list === undefined) result.set(rule, [predicate]);
-    else list.push(predicate);
+    if (list === undefined) result.set(rule, [filter]);
+    else list.push(filter);
   };
   for (const filter of drafts) {
     const { body } = filter;
     if (body.kind !== "filter") continue;
     const holds = (rule: DetectionBody<E>): boolean => containsLogsource(body.logsource, rule.logsource, normalized);
     if (body.rules === "any") {
-      for (const rule of drafts) if (rule.body.kind === "detection" && holds(rule.body)) apply(rule, body.predicate);
+      for (const rule of drafts) if (rule.body.kind === "detection" && holds(rule.body)) apply(rule, { draft: filter, body });
       continue;
     }
     const seen = new Set<RuleDraft<E>>();
@@ -43,7 +48,7 @@ export function filtersByRule<E>(
               ? undefined
               : `the filter's logsource does not contain that of ${show(name)}`;
       if (problem !== undefined) warn(filter, ["filter", "rules", index], problem);
-      else if (!seen.has(rule!)) apply(rule!, body.predicate);
+      else if (!seen.has(rule!)) apply(rule!, { draft: filter, body });
       if (rule !== undefined) seen.add(rule);
     });
   }
