@@ -61,6 +61,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
     )
     .option("--time-field <path>", "time of plain events", "timestamp")
     .option("--out <file>", "output; default standard output")
+    .option("--explain <rule:uid...>", "say why an event (by uid) does or does not make a rule (by id, name or title) raise an alert")
+    .option("--json", "explanations for machines")
     .option("--progress", "show how far it has come, also where standard error is no terminal")
     .option("--no-progress", "do not show how far it has come")
     .action(act((options) => backtestCommand(options, connectors)));

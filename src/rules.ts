@@ -21,9 +21,12 @@ export interface Pack {
   readonly alerting: number;
 }
 
-/** Loads and compiles rule files and directories; what is not understood is reported and the rest is loaded. */
-export function loadPack(paths: readonly string[]): Pack {
-  const rules = compileRules(loadRules(paths), { reader: eventReader, regex: regexEngine, logsource: true });
+/**
+ * Loads and compiles rule files and directories; what is not understood is reported and the rest is loaded. With
+ * `outlines`, detections can be explained.
+ */
+export function loadPack(paths: readonly string[], outlines = false): Pack {
+  const rules = compileRules(loadRules(paths), { reader: eventReader, regex: regexEngine, logsource: true, outlines });
   const refused = unsupported(rules);
   const infos = new Map([...rules.detections, ...rules.correlations].map((one) => [one.info.id, one.info]));
   const alerting = [...rules.detections, ...rules.correlations].filter((one) => one.alerts).length;

@@ -7,6 +7,7 @@ import type { Alert } from "../core/alert.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
 import { canonicalJson } from "../core/record.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
 import { endsFile, openStream, type Converter, type Input, type InputReject, type Stream } from "./stream.ts";
 
 /** The watermark is moved after this many events: often enough for memory, seldom enough for speed. */
@@ -23,7 +24,13 @@ export interface Runner<E> extends Converter<E> {
   uid(event: E): string;
   category(event: E): Category | undefined;
   /** Starts over. Called once per pass, with the lateness that the pass assumes. */
-  begin(latenessMs: number): Correlation<E>;
+  begin(latenessMs: number, other?: OtherRun<E>): Correlation<E>;
+}
+/** What can be different about a run. */
+export interface OtherRun<E> {
+  readonly rules?: RuleSet<E>;
+  /** Told of the events as rules see them. */
+  readonly tap?: (events: readonly E[]) => void;
 }
 /** One pass's correlation. */
 export interface Correlation<E> {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { contentUid } from "../core/record.ts";
 import { engine } from "../core/correlation/engine.ts";
+import type { Engine } from "../core/correlation/types.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import { attribute, attributeAgain } from "../core/identity/attribute.ts";
 import { directory } from "../core/identity/directory.ts";
@@ -15,7 +16,7 @@ import { analysis } from "../pipeline/analysis.ts";
 import type { Connector, Normalize, NormalizeContext } from "../ports/connector.ts";
 import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
-import type { Runner } from "./run.ts";
+import type { OtherRun, Runner } from "./run.ts";
 import { STORE } from "./store-log.ts";
 
 /** Times further ahead than this are not believed; a backtest has no clock of its own, so only absurd ones fall. */
@@ -61,7 +62,11 @@ export function eventRunner(rules: RuleSet<Event>, agents: readonly AgentProfile
       for (const event of events) attribute(event, registry);
       return events;
     },
-    begin: (latenessMs) => analysis(resolver(registry), engine(rules, { reader: eventReader, uuid5, latenessMs, distinct: true })),
+    begin: (latenessMs, other) =>
+      analysis(
+        resolver(registry),
+        tapped(engine(other?.rules ?? rules, { reader: eventReader, uuid5, latenessMs, distinct: true }), other?.tap),
+      ),
   };
 }
 
@@ -73,7 +78,24 @@ export function plainRunner(rules: RuleSet<PlainEvent>, timeField: string): Runn
     time: (event) => event.time,
     category: () => undefined,
     convert: (record) => [plainEvent(record, timeField, (value) => contentUid("plain", value, sha256))],
-    begin: (latenessMs) => engine(rules, { reader, uuid5, latenessMs, distinct: true }),
+    begin: (latenessMs, other) => tapped(engine(other?.rules ?? rules, { reader, uuid5, latenessMs, distinct: true }), other?.tap),
+  };
+}
+
+/** The engine, with somebody who sees its events before it does. */
+function tapped<E>(own: Engine<E>, tap: OtherRun<E>["tap"]): Engine<E> {
+  if (tap === undefined) return own;
+  return {
+    push(events) {
+      tap(events);
+      return own.push(events);
+    },
+    advance: (watermarks) => own.advance(watermarks),
+    finish: () => own.finish(),
+    horizonMs: own.horizonMs,
+    get stats() {
+      return own.stats;
+    },
   };
 }
 

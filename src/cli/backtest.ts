@@ -1,17 +1,22 @@
 import { regexEngine } from "../adapters/rules/re2.ts";
 import { loadRules } from "../adapters/rules/load.ts";
 import { parseInputs } from "../backtest/inputs.ts";
-import { backtest, type Runner } from "../backtest/run.ts";
+import { backtest, type BacktestResult, type Runner } from "../backtest/run.ts";
 import { eventRunner, plainRunner, readAgents, within, type Range } from "../backtest/runners.ts";
 import { storeLog } from "../backtest/store-log.ts";
 import type { Input } from "../backtest/stream.ts";
 import { unsupported } from "../core/correlation/unsupported.ts";
 import { compileRules } from "../core/sigma/compile.ts";
+import type { RejectedRule } from "../core/alert.ts";
+import { eventReader } from "../core/sigma/event-reader.ts";
 import { plainReader } from "../core/sigma/plain-reader.ts";
+import type { Reader } from "../core/sigma/reader.ts";
+import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Connector } from "../ports/connector.ts";
 import { BUILTIN_RULES, loadPack } from "../rules.ts";
 import { alertLine, reportRules, summary } from "./backtest-report.ts";
 import { commandConfig } from "./config.ts";
+import { explaining, printExplanations } from "./explain.ts";
 import { faultText } from "./faults.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
 import { progressLine, type Progress } from "./progress.ts";
@@ -35,6 +40,10 @@ export interface BacktestOptions {
   /** Epoch milliseconds. */
   readonly since?: number;
   readonly until?: number;
+  /** `RULE:UID`, each. */
+  readonly explain?: readonly string[];
+  /** Explanations for machines. */
+  readonly json?: boolean;
 }
 
 /** Reports of bad records on standard error; the rest is counted. */
@@ -45,6 +54,8 @@ export async function backtestCommand(options: BacktestOptions, connectors: read
   const range = { since: options.since, until: options.until };
   if (range.since !== undefined && range.until !== undefined && range.since >= range.until)
     throw new CommandError("--since must lie before --until", EXIT.usage);
+  if (options.json === true && !isExplaining(options))
+    throw new CommandError("--json goes with --explain: alerts are JSON lines anyway", EXIT.usage);
   if (options.fromStore === true) return overStore(options, range, connectors);
   if (options.in === undefined) throw new CommandError("name the files to read with --in, or give --from-store", EXIT.usage);
   return overFiles(options, options.in, range, connectors);
@@ -64,13 +75,16 @@ async function overFiles(
   const paths = rulePaths(options) ?? [BUILTIN_RULES];
   const progress = count.line(options, inputs, "bytes");
   if (plain > 0) {
-    const rules = compileRules(loadRules(paths), { reader: plainReader(), regex: regexEngine, logsource: false });
-    reportRules(rules, [...rules.rejected, ...unsupported(rules)]);
-    return run(options, inputs, within(plainRunner(rules, options.timeField), range), progress);
+    const reader = plainReader();
+    const rules = compileRules(loadRules(paths), { reader, regex: regexEngine, logsource: false, outlines: isExplaining(options) });
+    const rejected = [...rules.rejected, ...unsupported(rules)];
+    reportRules(rules, rejected);
+    return run(options, { inputs, rules, rejected, reader, progress, runner: within(plainRunner(rules, options.timeField), range) });
   }
-  const pack = loadPack(paths);
-  reportRules(pack.rules, pack.rejected);
-  return run(options, inputs, within(eventRunner(pack.rules, readAgents(options.agents), connectors), range), progress);
+  const { rules, rejected } = loadPack(paths, isExplaining(options));
+  reportRules(rules, rejected);
+  const runner = within(eventRunner(rules, readAgents(options.agents), connectors), range);
+  return run(options, { inputs, rules, rejected, reader: eventReader, progress, runner });
 }
 
 /** Rules and registry are those of the service, unless others are given. */
@@ -81,17 +95,22 @@ async function overStore(options: BacktestOptions, range: Range, connectors: rea
   ] as const)
     if (value !== undefined) throw new CommandError(`${name} does not go with --from-store: the log says what its events are`, EXIT.usage);
   const config = commandConfig(options.config);
-  const pack = loadPack(rulePaths(options) ?? config.rules);
-  reportRules(pack.rules, pack.rejected);
+  const { rules, rejected } = loadPack(rulePaths(options) ?? config.rules, isExplaining(options));
+  reportRules(rules, rejected);
   const agents = options.agents === undefined ? config.agents : readAgents(options.agents);
   const answering = await whoAnswers(config);
   try {
     const count = counter();
     const inputs = [await storeLog(answering, range.since, count.told)];
-    return await run(options, inputs, within(eventRunner(pack.rules, agents, connectors), range), count.line(options, inputs, "rows"));
+    const runner = within(eventRunner(rules, agents, connectors), range);
+    return await run(options, { inputs, rules, rejected, reader: eventReader, progress: count.line(options, inputs, "rows"), runner });
   } finally {
     await answering.close();
   }
+}
+
+function isExplaining({ explain }: BacktestOptions): boolean {
+  return (explain ?? []).length > 0;
 }
 
 function rulePaths({ rules }: BacktestOptions): readonly string[] | undefined {
@@ -117,11 +136,25 @@ function counter(): {
   };
 }
 
-async function run<E>(options: BacktestOptions, inputs: readonly Input[], runner: Runner<E>, progress: Progress): Promise<number> {
+/** A backtest made ready. */
+interface Job<E> {
+  readonly inputs: readonly Input[];
+  readonly rules: RuleSet<E>;
+  readonly rejected: readonly RejectedRule[];
+  readonly reader: Reader<E>;
+  readonly progress: Progress;
+  readonly runner: Runner<E>;
+}
+
+async function run<E>(options: BacktestOptions, { inputs, rules, rejected, reader, progress, runner }: Job<E>): Promise<number> {
+  const explain = explaining(options.explain ?? [], rules, rejected, (event) => reader.uid(event));
   let rejects = 0;
   const started = performance.now();
-  const result = await backtest(inputs, runner, options.lateness, {
+  const watched: Runner<E> = explain === undefined ? runner : { ...runner, begin: (lateness) => runner.begin(lateness, explain.locator) };
+  const result = await backtest(inputs, watched, options.lateness, {
+    ...explain?.locator.hooks,
     rejected(reject) {
+      explain?.locator.hooks.rejected?.(reject);
       if (rejects++ >= REJECTS_SHOWN) return;
       progress.clear();
       note(JSON.stringify({ file: reject.path, line: reject.line, code: reject.code, message: reject.message }));
@@ -129,14 +162,32 @@ async function run<E>(options: BacktestOptions, inputs: readonly Input[], runner
     progress: (state) => progress.at(state),
   });
   const seconds = (performance.now() - started) / 1000;
+  // Standard output is for the answer: an explanation, or the alerts.
+  if (explain === undefined || options.out !== undefined) await writeAlerts(result, options.out, progress);
+  let explained: number = EXIT.good;
+  if (explain !== undefined) {
+    const deps = {
+      inputs,
+      runner,
+      rules,
+      reader,
+      latenessMs: options.lateness,
+      progress: (state: Parameters<Progress["at"]>[0]) => progress.at(state),
+    };
+    explained = await printExplanations(explain, deps, options.json === true, () => progress.clear());
+  }
   progress.clear();
-  const output = lineWriter(options.out);
-  for (const alert of result.alerts) await output.write(alertLine(alert));
-  await output.end();
   if (rejects > REJECTS_SHOWN) note(JSON.stringify({ more_rejected_records: rejects - REJECTS_SHOWN }));
   for (const fault of result.faults) note(faultText(fault));
   note(JSON.stringify(summary(result, seconds)));
-  return result.faults.length === 0 ? EXIT.good : EXIT.no;
+  return result.faults.length === 0 ? explained : EXIT.no;
+}
+
+async function writeAlerts({ alerts }: BacktestResult, path: string | undefined, progress: Progress): Promise<void> {
+  progress.clear();
+  const output = lineWriter(path);
+  for (const alert of alerts) await output.write(alertLine(alert));
+  await output.end();
 }
 
 /** Undefined as soon as one of them is a pipe. */

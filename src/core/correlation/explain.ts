@@ -4,6 +4,7 @@ import type { EpochMs } from "../event.ts";
 import { safeText } from "../safe-text.ts";
 import { explainedRule, shownValue, type ExplainedDetection, type ExplainedRule } from "../sigma/explain.ts";
 import type { Correlation } from "../sigma/rules.ts";
+import { branchesOf } from "./boolean.ts";
 import { explainBranches, type ExplainedBranch } from "./explain-branches.ts";
 import { explainHistory, type ExplainedHistory } from "./explain-history.ts";
 import { measuredFields, membersOf, type Member, type Subject } from "./explain-members.ts";
@@ -155,7 +156,8 @@ function explainMember<E>(correlation: Correlation<E>, member: Member, world: Gr
   const { time } = member;
   const start = alignDown(time, Math.max(1, timespanMs));
   const holding = anchors.filter((anchor) => holdsEvent(way, anchor, member, timespanMs, start));
-  const alerts = usable ? world.alerts.filter((alert) => isPart(way, alert, member, holding)) : [];
+  const counts = usable && isCounted(way, correlation, member, holding);
+  const alerts = counts ? world.alerts.filter(({ firstTime, lastTime }) => time >= firstTime && time <= lastTime) : [];
   const window = (from: EpochMs, to: EpochMs, anchor: EpochMs): ExplainedWindow => {
     const inside = members.filter((one) => one.time >= from && (way === "tumbling" ? one.time < to : one.time <= to));
     const missing = correlation.type.startsWith("temporal") ? missingRules(rules, inside) : [];
@@ -196,11 +198,18 @@ function holdsEvent(way: ReturnType<typeof windowWay>, anchor: Anchor, { time, u
   return anchor.uids.includes(uid);
 }
 
-/** Whether the alert counts the event. */
-function isPart(way: ReturnType<typeof windowWay>, alert: Alert, { time, uid }: Member, holding: readonly Anchor[]): boolean {
-  if (time < alert.firstTime || time > alert.lastTime) return false;
-  // These count some of the events in between only; evidence has no more than the first of them.
-  return way === "sliding" || way === "tumbling" || holding.length > 0 || alert.evidence.includes(uid);
+/** Whether an alert counts the event when it lies between its first and last. */
+function isCounted<E>(
+  way: ReturnType<typeof windowWay>,
+  correlation: Correlation<E>,
+  { bits }: Member,
+  holding: readonly Anchor[],
+): boolean {
+  // A rule of new values counts those events alone that fired, and a boolean condition none of what it forbids.
+  if (way === "history") return holding.length > 0;
+  if (way !== "branches" || correlation.expression === undefined) return true;
+  const wanted = (branchesOf(correlation.expression, correlation.rules) ?? []).flatMap(({ positives }) => positives);
+  return wanted.some((at) => (bits & (1 << at)) !== 0);
 }
 
 function missingRules(rules: readonly string[], members: readonly Member[]): readonly string[] {
