@@ -19,7 +19,8 @@ export interface Scene extends Delivery {
 
 const CATEGORIES_OF = { p: ["dns"], q: ["dns", "egress"], r: undefined } as const;
 
-function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
+/** The detections of every scene, and its correlations. */
+export function rulesOf(specs: readonly CorrelationSpec[]): RuleSet<TestEvent> {
   const detections = DETECTIONS.map((id) => {
     const categories = CATEGORIES_OF[id];
     const matches = (event: TestEvent): boolean =>
