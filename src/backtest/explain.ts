@@ -89,6 +89,23 @@ export async function explainTargets<E>(deps: ExplainDeps<E>, found: readonly Fo
   return found.map(({ target, located }) => explainOne(world, target, located));
 }
 
+/**
+ * Of targets without an event, those whose uid is an alert that rules of theirs refer to (evidence names such alerts): by
+ * uid, the rule that raised it and the events that prove it.
+ */
+export async function innerAlertsAmong<E>(
+  deps: ExplainDeps<E>,
+  targets: readonly Target[],
+): Promise<ReadonlyMap<string, { readonly rule: string; readonly events: readonly string[] }>> {
+  const found = new Map<string, { readonly rule: string; readonly events: readonly string[] }>();
+  const closure = closureOf(deps.rules, new Set(targets.map(({ rule }) => rule)));
+  if (![...closure.correlations.values()].some(({ rules }) => rules.some((rule) => closure.correlations.has(rule)))) return found;
+  const wanted = new Set(targets.map(({ uid }) => uid));
+  for (const { id, ruleId, evidence, behind } of await pass(deps, { rules: probedRules(closure) }, 2))
+    if (wanted.has(id) && probedId(ruleId) === undefined) found.set(id, { rule: ruleId, events: behind ?? evidence });
+  return found;
+}
+
 /** Reads everything once more. `before`: passes that were, or can have been, before. */
 async function pass<E>(
   { inputs, runner, latenessMs, progress }: ExplainDeps<E>,

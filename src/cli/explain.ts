@@ -1,6 +1,6 @@
 import { locator, type Located, type Locator } from "../backtest/explain-locate.ts";
 import { parseTarget, type Target } from "../backtest/explain-targets.ts";
-import { explainTargets, type ExplainDeps, type Explanation, type FoundTarget } from "../backtest/explain.ts";
+import { explainTargets, innerAlertsAmong, type ExplainDeps, type Explanation, type FoundTarget } from "../backtest/explain.ts";
 import type { RejectedRule } from "../core/alert.ts";
 import { correlationLines, isoText } from "../core/correlation/explain-text.ts";
 import { safeText } from "../core/safe-text.ts";
@@ -10,6 +10,8 @@ import { EXIT, lineWriter, note } from "./output.ts";
 
 /** Uids, paths and messages are shown up to this many characters. */
 const TEXT_MAX = 400;
+/** Events behind an alert that are named. */
+const EVENTS_MAX = 5;
 
 /** What is to be explained, and how it is found while the backtest runs. */
 export interface Explaining<E> {
@@ -43,26 +45,34 @@ export async function printExplanations<E>(
   clear: () => void,
 ): Promise<number> {
   const known: FoundTarget<E>[] = [];
-  let missing = 0;
+  const missing: Target[] = [];
   for (const target of targets) {
     const located = found.get(target.uid);
     if (isFound(located)) known.push({ target, located });
-    else {
-      missing++;
-      clear();
-      note(`--explain ${safeText(target.rule, TEXT_MAX)}:${safeText(target.uid, TEXT_MAX)}: ${whyMissing(located)}`);
-    }
+    else missing.push(target);
+  }
+  const inner = missing.length === 0 ? undefined : await innerAlertsAmong(deps, missing);
+  clear();
+  for (const { rule, uid } of missing) {
+    const alert = inner?.get(uid);
+    const why = alert === undefined ? whyMissing(found.get(uid)) : whyNoEvent(alert);
+    note(`--explain ${safeText(rule, TEXT_MAX)}:${safeText(uid, TEXT_MAX)}: ${why}`);
   }
   const explanations = known.length === 0 ? [] : await explainTargets(deps, known);
   clear();
   const output = lineWriter(undefined);
   for (const one of explanations) await output.write(json ? JSON.stringify(shown(one)) : `${linesText(explanationLines(one))}\n`);
   await output.end();
-  return missing === 0 ? EXIT.good : EXIT.no;
+  return missing.length === 0 ? EXIT.good : EXIT.no;
 }
 
 function isFound<E>(located: Located<E> | undefined): located is FoundTarget<E>["located"] {
   return located?.event !== undefined;
+}
+
+function whyNoEvent({ rule, events }: { readonly rule: string; readonly events: readonly string[] }): string {
+  const named = events.slice(0, EVENTS_MAX).map((uid) => safeText(uid, TEXT_MAX));
+  return `this is no event but an alert of ${safeText(rule, TEXT_MAX)}; explain one of the events behind it: ${named.join(", ")}`;
 }
 
 function whyMissing<E>(located: Located<E> | undefined): string {
