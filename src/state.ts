@@ -27,7 +27,7 @@ const LIMIT = 100;
 const LIMIT_MAX = 10_000;
 
 /** Events of one answer: large enough that a request costs little beside it, small enough for the memory of both sides. */
-export const LOG_ROWS = 2000;
+const LOG_ROWS = 2000;
 
 /** A part of the log, in order. */
 export interface LogPage {

@@ -19,7 +19,7 @@ import { commandConfig } from "./config.ts";
 import { explaining, printExplanations } from "./explain.ts";
 import { faultText } from "./faults.ts";
 import { CommandError, EXIT, lineWriter, note } from "./output.ts";
-import { progressLine, type Progress } from "./progress.ts";
+import { progressLine, type Progress, type Unit } from "./progress.ts";
 import { whoAnswers } from "./state.ts";
 
 /** Options of `custodes backtest`. */
@@ -119,8 +119,8 @@ function rulePaths({ rules }: BacktestOptions): readonly string[] | undefined {
 
 /** What is read is counted by a line that can only be made when the inputs are known. */
 function counter(): {
-  told(amount: number): void;
-  line(options: BacktestOptions, inputs: readonly Input[], unit: "bytes" | "rows"): Progress;
+  readonly told: (amount: number) => void;
+  readonly line: (options: BacktestOptions, inputs: readonly Input[], unit: Unit) => Progress;
 } {
   let progress: Progress | undefined;
   return {

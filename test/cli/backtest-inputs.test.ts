@@ -9,7 +9,6 @@ import { custodes, jsonLines, type AlertLine, type Given, type Ran } from "./com
 const directory = mkdtempSync(join(tmpdir(), "custodes-inputs-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const START = Date.parse("2026-05-01T10:00:00Z");
-const MINUTE = 60_000;
 
 function put(name: string, content: string | Uint8Array): string {
   const path = join(directory, name);
@@ -200,7 +199,7 @@ describe("files that cannot be read to their end", () => {
 
 test("alerts of a pack over what a shell's <(command) gives are the same", async () => {
   const pipe = join(directory, "pipe");
-  execFileSync("mkfifo", [pipe]);
+  execFileSync("sh", ["-c", 'mkfifo "$1"', "sh", pipe]);
   const writer = spawn("sh", ["-c", `cat "${whole}" > "${pipe}"`]);
   const ran = await run([pipe]);
   writer.kill();

@@ -20,7 +20,16 @@ const RUNS = Number(process.env["CUSTODES_PROPERTY_RUNS"] ?? 2000) / 8;
 
 function withOutlines(rules: RuleSet<TestEvent>): RuleSet<TestEvent> {
   const detections = rules.detections.map((detection) => {
-    const predicate = { key: "", id: 0, kind: "field", parts: [], path: "is", exact: undefined, cost: 1, test: detection.matches } as const;
+    const predicate = {
+      key: "",
+      id: 0,
+      kind: "field",
+      parts: [],
+      path: "is",
+      exact: undefined,
+      cost: 1,
+      test: (event: TestEvent) => detection.matches(event),
+    } as const;
     const section = { predicate, conditions: [], identifiers: [] };
     const outline = () => ({ logsource: {}, categories: detection.categories, category: undefined, section, filters: [] });
     return { ...detection, outline };
@@ -45,9 +54,9 @@ async function explainAll(specs: readonly CorrelationSpec[], events: readonly Te
     },
   });
   const runner: Runner<TestEvent> = {
-    uid: testReader.uid,
-    time: testReader.time,
-    category: testReader.category,
+    uid: (event) => event.uid,
+    time: (event) => event.time,
+    category: (event) => event.category,
     convert: (record) => [record as TestEvent],
     begin: (latenessMs, other) => {
       const made = engine(other?.rules ?? rules, { reader: testReader, uuid5, latenessMs, distinct: true });
@@ -64,7 +73,7 @@ async function explainAll(specs: readonly CorrelationSpec[], events: readonly Te
   const inputs = [input("a", events.slice(0, events.length >> 1)), input("b", events.slice(events.length >> 1))];
   const found = locator(
     events.map(({ uid }) => uid),
-    testReader.uid,
+    (event: TestEvent) => event.uid,
   );
   const { alerts } = await backtest(inputs, { ...runner, begin: (ms) => runner.begin(ms, found) }, 0, found.hooks);
   const targets = [...rules.correlations, ...rules.detections].flatMap(({ info }) =>

@@ -10,7 +10,7 @@ export function isoText(time: EpochMs): string {
 }
 
 /** A length of time in the largest unit that fits. */
-export function durationText(ms: number): string {
+function durationText(ms: number): string {
   for (const [name, unit] of [
     ["d", 86_400_000],
     ["h", 3_600_000],

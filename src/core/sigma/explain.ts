@@ -109,8 +109,7 @@ export function explainedRule(info: {
 
 /** A value as it is shown: JSON, on one line, cut, without anything that moves a cursor. Null when there is none. */
 export function shownValue(value: unknown): string | null {
-  // JSON writes what is no JSON as nothing.
-  return value === undefined ? null : safeText(JSON.stringify(value) ?? String(value), VALUE_MAX);
+  return value === undefined ? null : safeText(JSON.stringify(value), VALUE_MAX);
 }
 
 function explainLogsource<E>({ logsource, category }: DetectionOutline<E>, event: E, reader: Reader<E>): ExplainedDetection["logsource"] {

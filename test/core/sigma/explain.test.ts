@@ -163,7 +163,7 @@ describe("an explanation", () => {
     const hostile = `\u001B[2Jx\u202E${"long ".repeat(1000)}`;
     const found = explain(`  selection: { f: ${JSON.stringify(hostile)}, g: y }`, { f: hostile, g: ["\r", hostile] });
     for (const shown of [text(found), JSON.stringify(found)]) {
-      expect(shown).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
+      expect(shown.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
       expect(shown.length).toBeLessThan(3000);
     }
   });
