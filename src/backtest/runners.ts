@@ -49,7 +49,7 @@ export function eventRunner(rules: RuleSet<Event>, agents: readonly AgentProfile
     uid: (event) => event.uid,
     time: (event) => event.time,
     category: (event) => event.category,
-    source: (event, { connector }) => (connector === STORE ? event.source : undefined),
+    sources: ({ connector }) => (connector === STORE ? (event) => event.source : undefined),
     convert(record, { connector }) {
       if (connector === STORE) {
         // What a store's input gives are events.

@@ -39,8 +39,8 @@ export interface Converter<E> {
   /** @throws {Failure} poison */
   convert(record: unknown, input: Input): readonly E[];
   time(event: E): EpochMs;
-  /** The source that lateness is counted by, where one input has several; undefined: the input is one. */
-  source?(event: E, input: Input): string | undefined;
+  /** How events tell the source that their lateness is counted by, where the input has several; undefined: it is one. */
+  sources?(input: Input): ((event: E) => string) | undefined;
 }
 
 /** Events of one batch, in the order of the file; `lines[i]` is the line of `events[i]`. */
@@ -104,10 +104,11 @@ export function openStream<E>(
     }
   }
 
+  const sourceOf = converter.sources?.(input);
   const newestOf = new Map<string, EpochMs>();
   function take(event: E): void {
     const time = converter.time(event);
-    const source = converter.source?.(event, input);
+    const source = sourceOf?.(event);
     const before = source === undefined ? stream.newest : (newestOf.get(source) ?? -Infinity);
     if (before - time > latenessMs) stream.late++;
     if (source !== undefined && time > before) newestOf.set(source, time);

@@ -13,6 +13,8 @@ export interface ByteSource {
    * @throws {Failure} retryable SOURCE_UNREADABLE
    */
   read(position: number, length: number): Promise<Buffer>;
+  /** Takes a buffer that `read` gave, or a part of it, for the next one: making them anew costs more than reading. */
+  recycle?(bytes: Uint8Array): void;
   /** Gives up what is held. Reading again is possible where `again` says so. */
   close(): Promise<void>;
 }
@@ -23,8 +25,17 @@ export interface FilePool {
   source(path: string, told?: (bytes: number) => void): ByteSource;
 }
 
+/** Buffers of one length that wait to be used again. */
+const RECYCLED_MAX = 4;
+/** What is read at a time: large enough that the work per chunk disappears, small enough to stay in the cache of one core. */
+export const CHUNK_BYTES = 256 * 1024;
+/** The least that a buffer is made for: a small file needs no large one, but it may have grown since it was opened. */
+const BUFFER_BYTES_MIN = 4096;
+
 interface Held {
   readonly handle: FileHandle;
+  /** When it was opened. */
+  readonly size: number;
   /** Device and inode: a file that was replaced meanwhile is another one. */
   readonly id: string;
 }
@@ -33,6 +44,7 @@ interface Held {
 export function filePool(openMax: number): FilePool {
   const held = new Map<string, Held>();
   const known = new Map<string, string>();
+  const recycled: Buffer[] = [];
 
   async function close(path: string): Promise<void> {
     const found = held.get(path);
@@ -40,23 +52,24 @@ export function filePool(openMax: number): FilePool {
     await found?.handle.close();
   }
 
-  async function take(path: string): Promise<FileHandle> {
+  async function take(path: string): Promise<Held> {
     const found = held.get(path);
     if (found !== undefined) {
       // Its place in the order is that of its last use.
       held.delete(path);
       held.set(path, found);
-      return found.handle;
+      return found;
     }
     const [oldest] = held.keys();
     if (held.size >= openMax && oldest !== undefined) await close(oldest);
     const handle = await open(path, "r");
-    const { dev, ino } = await handle.stat();
+    const { dev, ino, size } = await handle.stat();
     const id = `${dev}:${ino}`;
-    held.set(path, { handle, id });
+    const made = { handle, id, size };
+    held.set(path, made);
     if ((known.get(path) ?? id) !== id) throw replaced(path);
     known.set(path, id);
-    return handle;
+    return made;
   }
 
   return {
@@ -65,15 +78,21 @@ export function filePool(openMax: number): FilePool {
       again: true,
       async read(position, length) {
         try {
-          const handle = await take(path);
-          const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
+          const { handle, size } = await take(path);
+          const wanted = Math.min(length, Math.max(BUFFER_BYTES_MIN, size - position));
+          const into = (wanted === CHUNK_BYTES ? recycled.pop() : undefined) ?? Buffer.allocUnsafe(wanted);
+          const { bytesRead } = await handle.read(into, 0, wanted, position);
           told?.(bytesRead);
-          return buffer.subarray(0, bytesRead);
+          return into.subarray(0, bytesRead);
         } catch (error) {
           throw error instanceof Failure ? error : unreadable(path, error);
         } finally {
           if (openMax === 0) await close(path);
         }
+      },
+      recycle({ buffer }) {
+        // A buffer of that length has its memory to itself.
+        if (recycled.length < RECYCLED_MAX && buffer.byteLength === CHUNK_BYTES) recycled.push(Buffer.from(buffer));
       },
       close: () => close(path),
     }),

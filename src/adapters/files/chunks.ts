@@ -1,11 +1,9 @@
 /** Bytes of one file, decompressed, chunk by chunk; what a broken archive gives before its fault is not lost. */
 import { poison } from "../../core/errors.ts";
-import { filePool, type ByteSource } from "./byte-source.ts";
+import { CHUNK_BYTES, filePool, type ByteSource } from "./byte-source.ts";
 import { compressionIn, foreignIn, MAGIC_BYTES, type Compression } from "./compression.ts";
 import { unpackedBytes } from "./unpack.ts";
 
-/** Bytes of one chunk: large enough that the work per chunk disappears, small enough to stay in the cache of one core. */
-const CHUNK_BYTES = 256 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /** How archives are unpacked; another way than `unpackedBytes` where many are read side by side. */
@@ -20,7 +18,7 @@ export function fileChunks(path: string): AsyncGenerator<Uint8Array> {
   return sourceChunks(filePool(0).source(path));
 }
 
-/** As `fileChunks`, for any bytes. They are closed at the end. */
+/** As `fileChunks`, for any bytes. They are closed at the end. A chunk that is done with may be recycled. */
 export async function* sourceChunks(source: ByteSource, unpack: Unpack = unpackedBytes): AsyncGenerator<Uint8Array> {
   try {
     const head = await firstBytes(source);

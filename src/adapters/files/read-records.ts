@@ -71,6 +71,8 @@ async function* readLines(source: ByteSource, format: Format, unpack: Unpack | u
     for await (const chunk of sourceChunks(source, unpack)) {
       const batch = newBatch(path);
       carry = readChunk(carry, chunk, state, batch);
+      // Records are texts by now, and what is left of the chunk is a copy.
+      source.recycle?.(chunk);
       if (batch.records.length > 0 || batch.rejects.length > 0) yield batch;
       if (state.utf16) return;
     }
