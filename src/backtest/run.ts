@@ -14,10 +14,11 @@ import { endsFile, openStream, type Converter, type Input, type InputReject, typ
 const ADVANCE_EVERY = 20_000;
 /** State is kept at least this far behind, so that a slightly unordered file needs no second pass. */
 const SLACK_MS = 300_000;
-/** Up to so many files are simply begun together; of more, the first event's time says first when each has its turn. */
-const BEGUN_TOGETHER_MAX = 64;
-/** Events of small files that are kept when they were read for that time (about 1 KB each). */
-const KEPT_EVENTS_MAX = 20_000;
+/**
+ * Up to so many files are simply begun together, at most a quarter of a gigabyte of text. Of more, the time of the first
+ * event says when each has its turn; beginning each of them twice costs a tenth more.
+ */
+const BEGUN_TOGETHER_MAX = 1000;
 
 /** The part of a backtest that differs between normalized and plain events. */
 export interface Runner<E> extends Converter<E> {
@@ -154,8 +155,7 @@ async function pass<E>(
 
 /** Begins every file for the time of its first event only: what is far ahead then costs neither memory nor a handle. */
 async function lookAhead<E>(streams: readonly Stream<E>[]): Promise<void> {
-  let kept = 0;
-  for (const stream of streams) kept += await stream.look(kept < KEPT_EVENTS_MAX);
+  for (const stream of streams) await stream.look();
 }
 
 function furthestBehind<E>(streams: readonly Stream<E>[]): Stream<E> | undefined {

@@ -62,11 +62,8 @@ export interface Stream<E> {
   done: boolean;
   /** Events of the next batch; undefined at the end. */
   next(): Promise<Piece<E> | undefined>;
-  /**
-   * Learns the time of the first event. A file of one batch is kept as it was read, if `keep` says so; any other is
-   * read from its start again when its turn comes, and holds nothing until then. Gives the number of events kept.
-   */
-  look(keep: boolean): Promise<number>;
+  /** Learns the time of the first event. The file is read from its start when its turn comes, and holds nothing until then. */
+  look(): Promise<void>;
 }
 
 interface Read<E> extends Piece<E> {
@@ -85,7 +82,6 @@ export function openStream<E>(
   rejected: (reject: InputReject) => void,
 ): Stream<E> {
   let batches: AsyncGenerator<Batch> | undefined;
-  let kept: Read<E>[] = [];
   let ended = false;
 
   async function read(): Promise<Read<E> | undefined> {
@@ -124,34 +120,25 @@ export function openStream<E>(
     records: 0,
     done: false,
     async next() {
-      const piece = kept.shift() ?? (await read());
-      stream.done = ended && kept.length === 0;
+      const piece = await read();
+      stream.done = ended;
       if (piece === undefined) return undefined;
       for (const reject of piece.rejects) rejected(reject);
       for (const event of piece.events) take(event);
       stream.records += piece.records;
       return piece;
     },
-    async look(keep) {
+    async look() {
       for (let at = 0; at < LOOK_BATCHES && stream.newest === -Infinity; at++) {
         const piece = await read();
         if (piece === undefined) break;
-        kept.push(piece);
         const [first] = piece.events;
         // As if the first event had been taken: all that is said of lateness and completeness follows from it.
         if (first !== undefined) stream.newest = converter.time(first);
       }
-      if (!ended && keep) {
-        const piece = await read();
-        if (piece !== undefined) kept.push(piece);
-      }
-      if (!ended || !keep) {
-        await batches?.return(undefined);
-        batches = undefined;
-        kept = [];
-        ended = false;
-      }
-      return kept.reduce((sum, piece) => sum + piece.events.length, 0);
+      await batches?.return(undefined);
+      batches = undefined;
+      ended = false;
     },
   };
   return stream;
