@@ -9,14 +9,15 @@ import type { Directory } from "../core/identity/directory.ts";
 import type { Resolver } from "../core/identity/resolver.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 import type { Fact } from "../ports/store.ts";
-import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Log } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
+import { finite } from "./coverage.ts";
 import { grow, isNews } from "./grow.ts";
+import { incidentsOf, rememberOpen } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import { route, type RunningDestination } from "./route.ts";
 
@@ -24,6 +25,8 @@ import { route, type RunningDestination } from "./route.ts";
 export const CONTINUOUS_JOB = "continuous";
 /** Events of one step: small enough that a step takes well under a second, large enough for the store. */
 export const STEP_MAX = 2000;
+/** Coverages that are kept until reading has come to them; of more, the newest is replaced. */
+const AHEAD_MAX = 1000;
 /** One job runs no longer than this, so that shutdown and other jobs wait little. */
 const SLICE_MS = 20_000;
 
@@ -63,6 +66,14 @@ export interface CorrelateState {
   open: Incident[];
   /** Alerts that a replay came to and that are to be told with the next step. */
   untold: readonly Alert[];
+  /** What was covered when the log ended at a sequence that has not been read yet, in order. */
+  ahead?: CoveredTo[];
+}
+
+/** Every event that a coverage speaks of has a sequence up to `head`. */
+interface CoveredTo {
+  readonly head: Sequence;
+  readonly covered: Coverage;
 }
 
 /** The continuous correlation job. */
@@ -136,16 +147,19 @@ async function catchUp(
     if (!(await takeRules())) return undefined;
     // Read before the log: every event up to these watermarks is in what we read after.
     const covered = await deps.coverage();
+    const head = await deps.store.lastSequence();
     const rows = await deps.store.readLog(state.offset ?? 0, STEP_MAX);
     const caughtUp = rows.length < STEP_MAX;
     const started = deps.now();
     const emitted = [...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
     state.untold = [];
-    if (caughtUp) emitted.push(...state.analysis.advance(covered.watermarks));
+    const reached = caughtUp ? covered : reachedBy(state, { head, covered }, rows.at(-1)?.sequence ?? 0);
+    if (caughtUp) state.ahead = [];
+    if (reached !== undefined) emitted.push(...state.analysis.advance(reached.watermarks));
     const result = await commit(deps, state, {
       emitted,
-      covered,
-      caughtUp,
+      covered: reached ?? covered,
+      complete: reached !== undefined,
       events: rows.map((row) => row.event),
       last: rows.at(-1)?.sequence,
     });
@@ -158,18 +172,32 @@ async function catchUp(
   }
 }
 
+/**
+ * The last coverage whose events have all been read. While there is more in the log than one step, what is covered now
+ * is kept until reading has come as far as the log went: windows then close in a long backlog, too.
+ */
+function reachedBy(state: CorrelateState, now: CoveredTo, offset: Sequence): Coverage | undefined {
+  const ahead = (state.ahead ??= []);
+  if (ahead.length >= AHEAD_MAX) ahead.pop();
+  ahead.push(now);
+  let reached: Coverage | undefined;
+  while (ahead[0] !== undefined && ahead[0].head <= offset) reached = ahead.shift()!.covered;
+  return reached;
+}
+
 interface Step {
   readonly emitted: readonly Alert[];
   readonly covered: Coverage;
-  readonly caughtUp: boolean;
+  /** Every event that the coverage speaks of has been read. */
+  readonly complete: boolean;
   readonly events: readonly Event[];
   readonly last: Sequence | undefined;
 }
 
 async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
   const alerts = await reconcile(deps.store, step.emitted);
-  const watermark = step.caughtUp ? finite(step.covered.watermarks.all) : undefined;
-  const incidents = await groupIncidents(deps, state, alerts, step);
+  const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
+  const incidents = await incidentsOf(deps, state, alerts, step);
   const now = deps.now();
   const facts = state.analysis.changedFacts();
   const baselines = state.analysis.changedBaselines();
@@ -218,62 +246,6 @@ async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert
   return changed;
 }
 
-async function groupIncidents(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], step: Step): Promise<Incident[]> {
-  const { missing, watermarks } = step.covered;
-  const coverage = {
-    state: missing.length === 0 ? ("complete" as const) : ("partial" as const),
-    missing,
-    watermark: finite(watermarks.all),
-  };
-  let incidents: Incident[] = [];
-  if (alerts.length > 0) {
-    const registry = deps.registry();
-    const openIds = new Set(state.open.map((incident) => incident.id));
-    const perhapsClosed = openedBy(alerts, deps).filter((id) => !openIds.has(id));
-    const closed = perhapsClosed.length === 0 ? [] : await deps.store.incidents({ ids: perhapsClosed });
-    incidents = groupAlerts([...state.open, ...closed], alerts, {
-      rule: deps.rule,
-      agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps.store, state.analysis, alerts, step.events),
-      uuid5: deps.uuid5,
-      openAt: deps.openAt,
-      quietMs: deps.quietMs,
-      coverage,
-    });
-  }
-  const changedIds = new Set(incidents.map((incident) => incident.id));
-  const rest = state.open.filter((incident) => !changedIds.has(incident.id));
-  const all = finite(watermarks.all);
-  return step.caughtUp && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
-}
-
-async function loadEvidence(
-  store: Store,
-  analysis: Analysis,
-  alerts: readonly Alert[],
-  recent: readonly Event[],
-): Promise<Map<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
-  const found = new Map<string, Event>();
-  for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
-  const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length === 0) return found;
-  for (const event of await store.events(rest)) {
-    analysis.decide(event);
-    found.set(event.uid, event);
-  }
-  return found;
-}
-
-function rememberOpen(state: CorrelateState, changed: readonly Incident[]): void {
-  const byId = new Map(state.open.map((incident) => [incident.id, incident]));
-  for (const incident of changed) {
-    if (incident.status >= 4) byId.delete(incident.id);
-    else byId.set(incident.id, incident);
-  }
-  state.open = [...byId.values()];
-}
-
 function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], incidents: readonly Incident[]): void {
   for (const alert of alerts)
     deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
@@ -285,8 +257,4 @@ function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Ale
   deps.meter.gauge("resolver_forced_events", {}, forced);
   if (state.offset !== null) deps.meter.gauge("correlate_offset", {}, state.offset);
   if (state.watermark !== null) deps.meter.gauge("correlate_watermark_seconds", {}, state.watermark / 1000);
-}
-
-function finite(value: number): number | undefined {
-  return Number.isFinite(value) ? value : undefined;
 }

@@ -36,3 +36,8 @@ export function coverage(sources: readonly RunningSource[], states: readonly Sou
   for (const category of CATEGORIES) if (!byCategory.has(category)) byCategory.set(category, now);
   return { watermarks: { all, byCategory }, missing: missing.sort() };
 }
+
+/** A watermark as it is stored: undefined where nothing is proven, or everything. */
+export function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined;
+}

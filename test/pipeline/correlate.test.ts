@@ -273,3 +273,26 @@ test("any arrival within lateness, any split into runs and any restart leave the
     { numRuns: 40 },
   );
 });
+
+test("windows close while there is still more in the log, as far as it was covered when what has been read was its end", async () => {
+  const proven = until(START + 60 * MINUTE);
+  const filler = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) => storyEvent({ minute: 100 + from + index, who: "b", what: "call" }, from + index));
+  await append(store, [...calls([0, 1, 2]).map(storyEvent), ...filler(0, 2500)]);
+  const finals: number[] = [];
+  const growing: Store = {
+    ...store,
+    lastSequence: async () => {
+      const last = await store.lastSequence();
+      finals.push((await store.alerts()).filter((alert) => alert.final && alert.ruleId === "many" && alert.agents.includes("a")).length);
+      // More comes than is read.
+      if (finals.length < 4) await append(store, filler(finals.length * 10_000, 3000));
+      proven.watermark += 1;
+      return last;
+    },
+  };
+  const one = correlating(growing, proven);
+  await one.run(never);
+  // The first step did not reach the end that the log had when it began; the second one did, and the log was longer by then.
+  expect(finals.slice(0, 3)).toEqual([0, 0, 1]);
+});

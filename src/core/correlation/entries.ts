@@ -125,9 +125,7 @@ export class Entries {
       while (to > span.at && this.times[to - 1]! > time && at - to <= moves) to--;
       moves -= at - to;
       if (moves < 0) return Math.min(moved, this.#mergeLast(span, end - at));
-      const row = this.#read(at);
-      for (let from = at; from > to; from--) this.copy(from - 1, from);
-      this.#write(to, row);
+      this.#moveBack(at, to);
       moved = Math.min(moved, to);
     }
     return moved;
@@ -197,6 +195,16 @@ export class Entries {
     this.#blocks = small.#blocks;
   }
 
+  /** Puts the entry at one position before the others from another one on. */
+  #moveBack(at: number, to: number): void {
+    rotateNumbers(this.times, at, to);
+    rotate(this.marks, at, to);
+
+    if (this.#kind === "number") rotateNumbers(this.numbers, at, to);
+    else if (this.#kind === "text") rotate(this.texts, at, to);
+    for (const cells of this.cells) rotate(cells, at, to);
+  }
+
   #read(position: number): Row {
     return {
       time: this.times[position]!,
@@ -250,6 +258,18 @@ export class Entries {
     if (this.#kind === "text") this.texts = longerColumn(this.texts, capacity, "");
     for (const [index, cells] of this.cells.entries()) this.cells[index] = longerColumn(cells, capacity, undefined);
   }
+}
+
+function rotateNumbers(numbers: Float64Array, at: number, to: number): void {
+  const value = numbers[at]!;
+  for (let position = at; position > to; position--) numbers[position] = numbers[position - 1]!;
+  numbers[to] = value;
+}
+
+function rotate<T>(values: T[], at: number, to: number): void {
+  const value = values[at]!;
+  for (let position = at; position > to; position--) values[position] = values[position - 1]!;
+  values[to] = value;
 }
 
 function longer(numbers: Float64Array<ArrayBuffer>, capacity: number): Float64Array<ArrayBuffer> {

@@ -6,7 +6,7 @@ import type { CorrelatorSetup } from "./correlator.ts";
 import { eventsOf, timesOf } from "./evidence.ts";
 import type { Extra, Entries } from "./entries.ts";
 import { alignDown, bucketAt } from "./group.ts";
-import type { Bucket, Group, Mark } from "./group.ts";
+import type { Behind, Bucket, Group, Mark } from "./group.ts";
 import { valuesOf } from "./keys.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 
@@ -113,8 +113,40 @@ export function innerMark<X extends Extra>(
   from: number,
   to: number,
 ): Mark {
-  identify(setup, group, bucket);
   const window = setup.evidence(entries, group, from, to);
-  const agents = setup.maker.agents(valuesOf(group.key), window);
-  return { uid: bucket.id, agents, behind: eventsOf(window, timesOf(entries, group, from, window)) };
+  const times = timesOf(entries, group, from, window);
+  return new InnerMark(window, times, () => {
+    identify(setup, group, bucket);
+    return { uid: bucket.id, agents: setup.maker.agents(valuesOf(group.key), window) };
+  });
+}
+
+/** Most inner alerts never come to more: what they are called, and by whom they were caused, is found out when somebody asks. */
+class InnerMark implements Mark {
+  readonly #window: readonly Mark[];
+  readonly #times: readonly EpochMs[];
+  readonly #find: () => { readonly uid: string; readonly agents: readonly string[] };
+  #found: { readonly uid: string; readonly agents: readonly string[] } | undefined;
+
+  constructor(
+    window: readonly Mark[],
+    times: readonly EpochMs[],
+    find: () => { readonly uid: string; readonly agents: readonly string[] },
+  ) {
+    this.#window = window;
+    this.#times = times;
+    this.#find = find;
+  }
+
+  get uid(): string {
+    return (this.#found ??= this.#find()).uid;
+  }
+
+  get agents(): readonly string[] {
+    return (this.#found ??= this.#find()).agents;
+  }
+
+  get behind(): readonly Behind[] {
+    return eventsOf(this.#window, this.#times);
+  }
 }
