@@ -5,7 +5,7 @@ import { connectors } from "../connectors/index.ts";
 import { addBaseline } from "./cli/baseline-commands.ts";
 import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
-import { checkCommand, commandConfig, placeholdersFrom } from "./cli/config.ts";
+import { checkCommand, commandConfig, DEFAULT_CONFIG, placeholdersFrom } from "./cli/config.ts";
 import { demoCommand } from "./cli/demo.ts";
 import { normalizeCommand } from "./cli/normalize.ts";
 import { CommandError, EXIT, note } from "./cli/output.ts";
@@ -17,11 +17,10 @@ import { askRunning, askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
 import { Failure } from "./core/errors.ts";
+import { parseStrictTime } from "./core/record.ts";
 import { VERSION } from "./package.ts";
 import type { RulesStatus } from "./live-rules.ts";
 import type { StateParameters, StateQuery } from "./state.ts";
-
-const DEFAULT_CONFIG = "custodes.yaml";
 
 /** Runs one command; the exit code is the result. */
 async function main(arguments_: readonly string[]): Promise<number> {
@@ -53,23 +52,11 @@ async function main(arguments_: readonly string[]): Promise<number> {
   add(program, "normalize", "records -> OCSF events")
     .requiredOption("--connector <name>", "source connector, or with -c one of the file's sources, as http/NAME")
     .option("-c, --config <file>", "configuration file whose sources may be named")
-    .requiredOption("--in <file...>", "files or directories")
+    .requiredOption("--in <file...>", "files, directories, patterns, or - for standard input; plain, gzip or zstd")
     .option("--out <file>", "output; default standard output")
     .addOption(new Option("--ocsf <version>", "OCSF version").choices(["1.8.0", "1.9.0"]).default("1.8.0"))
     .action(act((options) => normalizeCommand(options, connectors)));
-  add(program, "backtest", "events -> alerts")
-    .option("--rules <path...>", "rule files and directories; default the shipped pack", [])
-    .requiredOption("--in <file...>", "[CONNECTOR=]FILE or directory")
-    .option("-c, --config <file>", "configuration file whose sources may be named as connectors, as http/NAME=FILE")
-    .option("--connector <name>", "connector of files without one; or plain")
-    .option("--agents <file>", "agent registry")
-    .addOption(
-      new Option("--lateness <duration>", "how late an event may arrive in its file").argParser(parseDuration).default(300_000, "5m"),
-    )
-    .option("--time-field <path>", "time of plain events", "timestamp")
-    .option("--placeholders <file>", "values of %name% in rules, YAML")
-    .option("--out <file>", "output; default standard output")
-    .action(act((options) => backtestCommand(options, connectors)));
+  addBacktest(program, act, add);
   add(program, "render", "the exact bytes that a destination would get")
     .requiredOption("--destination <name>", "destination connector")
     .requiredOption("--in <file>", "alerts as backtest prints them; - for standard input")
@@ -92,6 +79,29 @@ async function main(arguments_: readonly string[]): Promise<number> {
   } catch (error) {
     return failed(error);
   }
+}
+
+function addBacktest(program: Command, act: Act, add: Add): void {
+  add(program, "backtest", "events -> alerts")
+    .option("--rules <path...>", "rule files and directories; default the shipped pack, with --from-store the configured ones", [])
+    .option("--in <file...>", "[CONNECTOR=]FILE, directory, pattern, or - for standard input; plain, gzip or zstd")
+    .option("-c, --config <file>", "configuration file whose sources may be named as connectors, as http/NAME=FILE")
+    .option("--connector <name>", "connector of files without one; or plain")
+    .option("--from-store", "instead of files, the log of the service that --config describes, running or stopped")
+    .addOption(new Option("--since <time>", "only events from then on: 7d (ago) or 2026-01-31T00:00:00Z").argParser(parseMoment))
+    .addOption(new Option("--until <time>", "only events before then").argParser(parseMoment))
+    .option("--agents <file>", "agent registry; with --from-store default the configured one")
+    .addOption(
+      new Option("--lateness <duration>", "how late an event may arrive in its file").argParser(parseDuration).default(300_000, "5m"),
+    )
+    .option("--time-field <path>", "time of plain events", "timestamp")
+    .option("--placeholders <file>", "values of %name% in rules, YAML; with --from-store beside those of the configuration")
+    .option("--out <file>", "output; default standard output")
+    .option("--explain <rule:uid...>", "say why an event (by uid) does or does not make a rule (by id, name or title) raise an alert")
+    .option("--json", "explanations for machines")
+    .option("--progress", "show how far it has come, also where standard error is no terminal")
+    .option("--no-progress", "do not show how far it has come")
+    .action(act((options) => backtestCommand(options, connectors)));
 }
 
 function addRules(program: Command, act: Act, add: Add): void {
@@ -200,6 +210,23 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
   state(quarantine, "show", "one, with its content")
     .argument("<id>")
     .action(act((id: string, options: StateOptions) => ask("quarantine-record", options, { id })));
+}
+
+/** A time, or how long ago. */
+function parseMoment(text: string): number {
+  const ago = duration.safeParse(text);
+  const time = ago.success ? Date.now() - ago.data : parseTime(text);
+  if (time === undefined)
+    throw new CommandError(
+      `"${text}" is no time; write how long ago (90m, 7d), or a time with its offset (2026-01-31T00:00:00Z)`,
+      EXIT.usage,
+    );
+  return time;
+}
+
+function parseTime(text: string): number | undefined {
+  // A bare number would be read as seconds since the epoch, which nobody means here.
+  return /^\d{4}-/.test(text) ? parseStrictTime(text) : undefined;
 }
 
 function parseDuration(text: string): number {

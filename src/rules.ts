@@ -38,9 +38,12 @@ export interface Pack {
   readonly kept: readonly KeptRule[];
 }
 
-/** Loads and compiles rule files and directories; what is not understood is reported and the rest is loaded. */
-export function loadPack(paths: readonly string[], placeholders: Placeholders = new Map()): Pack {
-  const compiled = compiler(placeholders)(loadRules(paths));
+/**
+ * Loads and compiles rule files and directories; what is not understood is reported and the rest is loaded. With
+ * `outlines`, detections can be explained.
+ */
+export function loadPack(paths: readonly string[], placeholders: Placeholders = new Map(), outlines = false): Pack {
+  const compiled = compiler(placeholders, outlines)(loadRules(paths));
   return packOf({ ...compiled, rejected: compiled.rules.rejected, kept: [] }, placeholders);
 }
 
@@ -68,8 +71,8 @@ export function reloadPack(paths: readonly string[], before: Pack, given: PackSu
   return packOf({ ...edition, kept: [...edition.kept, ...kept] }, given.placeholders);
 }
 
-function compiler(placeholders: Placeholders): (documents: readonly RuleDocument[]) => Compiled<Event> {
-  const options = { reader: eventReader, regex: regexEngine, logsource: true, placeholders, digest: sha256 };
+function compiler(placeholders: Placeholders, outlines = false): (documents: readonly RuleDocument[]) => Compiled<Event> {
+  const options = { reader: eventReader, regex: regexEngine, logsource: true, placeholders, digest: sha256, outlines };
   return (documents) => compileDocuments(documents, options);
 }
 

@@ -1,3 +1,4 @@
+import { encodeEvent } from "./core/event-codec.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
@@ -18,6 +19,7 @@ export const STATE_QUERIES = [
   "progress",
   "rules",
   "baselines",
+  "log",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -27,6 +29,19 @@ export type StateParameters = Readonly<Record<string, string>>;
 /** Rows of one answer when no limit is given, and at most. */
 const LIMIT = 100;
 const LIMIT_MAX = 10_000;
+
+/** Events of one answer: large enough that a request costs little beside it, small enough for the memory of both sides. */
+const LOG_ROWS = 2000;
+
+/** A part of the log, in order. */
+export interface LogPage {
+  /** The newest sequence of the whole log. */
+  readonly last: number;
+  /** Where this part starts: the sequence before its first row. */
+  readonly after: number;
+  /** Events as `encodeEvent` writes them. */
+  readonly rows: readonly { readonly sequence: number; readonly body: string }[];
+}
 
 /** What the store does not know. */
 export interface LiveState {
@@ -75,7 +90,22 @@ export async function queryState(
       return live?.rules?.() ?? null;
     case "baselines":
       return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
+    case "log":
+      return logPage(store, parameters);
   }
+}
+
+/** Rows after the sequence `after`; without it, from the first event at the time `since` on, or from the start. */
+async function logPage(store: Store, parameters: StateParameters): Promise<LogPage> {
+  const whole = (name: string): number | undefined => {
+    const value = Number(parameters[name] ?? Number.NaN);
+    return Number.isSafeInteger(value) ? value : undefined;
+  };
+  const since = whole("since");
+  const after = whole("after") ?? (since === undefined ? 0 : await store.sequenceBefore(since));
+  const last = await store.lastSequence();
+  const rows = await store.readLog(after, LOG_ROWS);
+  return { last, after, rows: rows.map(({ sequence, event }) => ({ sequence, body: encodeEvent(event) })) };
 }
 
 function sourceRows(states: readonly SourceState[], now: number, live: LiveState | undefined): readonly object[] {

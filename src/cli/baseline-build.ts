@@ -1,6 +1,7 @@
 import { connectors } from "../../connectors/index.ts";
 import { randomSecret } from "../adapters/system/system.ts";
-import { eventRunner, parseInputs } from "../backtest/inputs.ts";
+import { parseInputs } from "../backtest/inputs.ts";
+import { eventRunner } from "../backtest/runners.ts";
 import { backtest, type Runner } from "../backtest/run.ts";
 import type { Config } from "../config/config.ts";
 import type { BaselineChange, BaselineRow } from "../core/correlation/baseline.ts";
@@ -13,6 +14,7 @@ import type { Pack } from "../rules.ts";
 import { learner, rulesFor, withStore, type BaselineOptions } from "./baseline.ts";
 import { collect, headFor, headId, isCarried, sortedRows, storedRows, type Collected } from "./baseline-rows.ts";
 import { commandConfig } from "./config.ts";
+import { faultText } from "./faults.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** Options of `baseline build`. */
@@ -82,22 +84,25 @@ async function fromLog(store: Store, config: Config, pack: Pack, since: number |
 }
 
 async function fromFiles(store: Store, config: Config, pack: Pack, options: BuildOptions): Promise<void> {
-  const inputs = parseInputs(options.in, undefined, connectors);
+  const inputs = await parseInputs(options.in, undefined, connectors);
   if (inputs.some((input) => input.connector === "plain"))
     throw new CommandError("--in plain=…: plain files have no agents; name the connector, or ocsf", EXIT.usage);
-  const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
   const more = { baselines: true, secret: randomSecret() };
-  const runner = eventRunner(pack.rules, config.agents, (path) => byPath.get(path) ?? "", connectors, more);
+  const runner = eventRunner(pack.rules, config.agents, connectors, more);
   let found = new Map<string, Collected>();
   let shown = 0;
   const result = await backtest(
     inputs,
     watched(runner, () => (found = new Map<string, Collected>())),
     config.correlation.lateness,
-    (reject) => {
-      if (shown++ < REJECTS_SHOWN) note(`${reject.path}:${reject.line}: ${reject.code}: ${reject.message}`);
+    {
+      rejected(reject) {
+        if (shown++ < REJECTS_SHOWN) note(`${reject.path}:${reject.line}: ${reject.code}: ${reject.message}`);
+      },
     },
   );
+  for (const fault of result.faults) note(faultText(fault));
+  if (result.faults.length > 0) throw new CommandError("what lies behind the damage is not known: nothing was stored", EXIT.no);
   const known = new Map((await store.baselineHeads()).map((head) => [headId(head), head]));
   await store.transaction((tx) =>
     tx.saveBaselines(

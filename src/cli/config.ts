@@ -18,6 +18,9 @@ import { VERSION } from "../package.ts";
 import { EXIT, failWithProblems, note } from "./output.ts";
 import { formatProblem } from "../config/yaml.ts";
 
+/** Used by commands that are given no other. */
+export const DEFAULT_CONFIG = "custodes.yaml";
+
 /** Loads the configuration for a command. @throws {CommandError} config, after all problems were printed */
 export function commandConfig(path: string, requireSecrets = false): Config {
   const loaded = load(path, requireSecrets);

@@ -24,20 +24,56 @@ const LOOK_MS = 200;
 /** What a connection to a port fails with on which nobody listens. */
 const NOBODY: ReadonlySet<string> = new Set(["ECONNREFUSED", "EADDRNOTAVAIL", "ECONNRESET"]);
 
+/** Somebody who answers questions about the state, until closed. */
+export interface Answering {
+  ask(query: StateQuery, parameters: StateParameters): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** The running service, or, when none has the embedded store, the store itself. @throws {CommandError}, {Failure} */
+export function whoAnswers(config: Config): Promise<Answering> {
+  return fromEither<Answering>(config, {
+    store: (opened) => Promise.resolve(opened),
+    // Whether it answers at all is seen by asking something.
+    async service() {
+      const asked = await askService(config, "progress", {});
+      if ("refused" in asked) return asked;
+      return { answer: { ask: (query, parameters) => askRunning(config, query, parameters), close: () => Promise.resolve() } };
+    },
+  });
+}
+
 /** Asks the running service, or, when none has the embedded store, the store itself. */
-export async function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+export function askState(config: Config, query: StateQuery, parameters: StateParameters): Promise<unknown> {
+  return fromEither<unknown>(config, {
+    async store(opened) {
+      try {
+        return await opened.ask(query, parameters);
+      } finally {
+        await opened.close();
+      }
+    },
+    service: () => askService(config, query, parameters),
+  });
+}
+
+/** What the store says, or, while somebody else has it, the service; waits a while for one of them. */
+async function fromEither<T>(
+  config: Config,
+  from: { store(opened: Answering): Promise<T>; service(): Promise<{ readonly answer: T } | { readonly refused: true }> },
+): Promise<T> {
   // Looking must not make an empty store where a mistyped path points to.
   if (config.store === "embedded" && !existsSync(config.data)) {
     throw new CommandError(`there is no store in ${config.data}: has the service run with this configuration?`, EXIT.no);
   }
   const end = performance.now() + WAIT_MS;
   for (let told = false; ; told = true) {
-    const locked = await openedState(config, query, parameters);
-    if ("answer" in locked) return locked.answer;
-    const asked = await askService(config, query, parameters);
+    const locked = await openedState(config);
+    if (!(locked instanceof Failure)) return from.store(locked);
+    const asked = await from.service();
     if ("answer" in asked) return asked.answer;
     if (performance.now() >= end) {
-      const { message } = locked.failure;
+      const { message } = locked;
       throw new CommandError(`${message}; waited ${WAIT_MS / 1000} s, and no service answers on ${config.receiver.listen}`, EXIT.no);
     }
     // Another command holds the store for a moment, or a service that is starting or stopping.
@@ -53,22 +89,17 @@ export async function askRunning(config: Config, query: StateQuery, parameters: 
   throw new CommandError(`no service answers on ${config.receiver.listen}`, EXIT.no);
 }
 
-/** The answer of the store itself, or why somebody else has it. */
-async function openedState(
-  config: Config,
-  query: StateQuery,
-  parameters: StateParameters,
-): Promise<{ readonly answer: unknown } | { readonly failure: Failure }> {
+/** The store, opened, or why it cannot be: somebody else has it. */
+async function openedState(config: Config): Promise<Answering | Failure> {
   const configured = config.sources.map((source) => source.id);
   try {
     const { store } = await openStore(storeLocation(config));
-    try {
-      return { answer: await queryState(store, query, parameters, Date.now(), { configured }) };
-    } finally {
-      await store.close();
-    }
+    return {
+      ask: (query, parameters) => queryState(store, query, parameters, Date.now(), { configured }),
+      close: () => store.close(),
+    };
   } catch (error) {
-    if (error instanceof Failure && error.code === "STORE_LOCKED") return { failure: error };
+    if (error instanceof Failure && error.code === "STORE_LOCKED") return error;
     throw error;
   }
 }
@@ -134,6 +165,7 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "deadletters-replay":
     case "progress":
     case "rules":
+    case "log":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

@@ -23,19 +23,29 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** What a command is given. */
+export interface Given {
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Files and pipes that it may have open at a time. */
+  readonly openFilesMax?: number;
+}
+
 /** Runs `custodes …` to its end. Relative paths are relative to the repository. */
-export function custodes(
-  arguments_: readonly string[],
-  given: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<Ran> {
+export function custodes(arguments_: readonly string[], given: Given = {}): Promise<Ran> {
   return new Promise((done, failed) => {
-    const child = spawn(NODE, [CLI, ...arguments_], { cwd: ROOT, env: { ...CACHED, ...given.env } });
+    const command = [NODE, CLI, ...arguments_];
+    const limited =
+      given.openFilesMax === undefined ? command : ["sh", "-c", `ulimit -n ${given.openFilesMax}; exec "$@"`, "sh", ...command];
+    const child = spawn(limited[0]!, limited.slice(1), { cwd: ROOT, env: { ...CACHED, ...given.env } });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     child.once("error", failed);
     child.once("close", (code) => done({ code: code ?? -1, stdout, stderr }));
+    // Who ends before it has read everything has said why.
+    child.stdin.on("error", () => undefined);
     child.stdin.end(given.stdin ?? "");
   });
 }

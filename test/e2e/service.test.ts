@@ -8,18 +8,9 @@ import type { Health } from "../../src/pipeline/health.ts";
 import type { Incident } from "../../src/core/incident.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../../src/ports/store.ts";
 import { custodes, type Ran } from "../cli/command.ts";
-import { RECEIVER_TOKEN, runService, until, untilDone, type Service } from "./service.ts";
+import { freePort, RECEIVER_TOKEN, runService, until, untilDone, type Service } from "./service.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { makeDay, push, SECRETS, startWorld, type World } from "./world.ts";
-
-/** A port that nobody listens on, so that the state commands find the service where the configuration says. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe("a service over a fleet's day", () => {
   let world: World;

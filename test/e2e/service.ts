@@ -1,5 +1,6 @@
 /** `custodes run` as a process of its own, seen from outside: its log, its HTTP routes, its end. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { createServer, type AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { CACHED, CLI, NODE } from "../cli/command.ts";
 
@@ -38,6 +39,15 @@ export interface Service {
   stop(): Promise<Ended>;
   /** An answer of its state routes. */
   ask<T>(query: string, parameters?: Readonly<Record<string, string>>): Promise<T>;
+}
+
+/** A port that nobody listens on, so that the state commands find the service where the configuration says. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /** Processes that have not ended, by their configuration. */

@@ -1,7 +1,8 @@
 /** The events of a workload, normalized and attributed as a backtest does it, in memory. */
 import { join } from "node:path";
 import { connectors } from "../../connectors/index.ts";
-import { eventRunner, parseInputs, readAgents } from "../../src/backtest/inputs.ts";
+import { parseInputs } from "../../src/backtest/inputs.ts";
+import { eventRunner, readAgents } from "../../src/backtest/runners.ts";
 import { backtest } from "../../src/backtest/run.ts";
 import type { Watermarks } from "../../src/core/correlation/types.ts";
 import type { Event } from "../../src/core/event.ts";
@@ -12,10 +13,9 @@ export type Step = { readonly push: readonly Event[] } | { readonly advance: Wat
 
 /** Every step of a backtest of the workload, up to the end of its input. */
 export async function workloadSteps(directory: string): Promise<readonly Step[]> {
-  const inputs = parseInputs(workloadInputs(directory), undefined, connectors);
-  const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
+  const inputs = await parseInputs(workloadInputs(directory), undefined, connectors);
   const nothing = { detections: [], correlations: [], rejected: [], warnings: [] };
-  const runner = eventRunner(nothing, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
+  const runner = eventRunner(nothing, readAgents(join(directory, "agents.yaml")), connectors);
   const steps: Step[] = [];
   const begin: typeof runner.begin = (latenessMs) => {
     const made = runner.begin(latenessMs);
@@ -32,6 +32,6 @@ export async function workloadSteps(directory: string): Promise<readonly Step[]>
       },
     };
   };
-  await backtest(inputs, { ...runner, begin }, 120_000, () => undefined);
+  await backtest(inputs, { ...runner, begin }, 120_000);
   return steps;
 }

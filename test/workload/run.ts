@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { connectors } from "../../connectors/index.ts";
-import { eventRunner, parseInputs, readAgents } from "../../src/backtest/inputs.ts";
+import { parseInputs } from "../../src/backtest/inputs.ts";
+import { eventRunner, readAgents } from "../../src/backtest/runners.ts";
 import { backtest, type BacktestResult } from "../../src/backtest/run.ts";
 import { BUILTIN_RULES, loadPack } from "../../src/rules.ts";
 import type { Found } from "./truth.ts";
@@ -56,14 +57,13 @@ export interface PreparedWorkload {
 }
 
 /** Loads the shipped rules and the workload's registry. */
-export function prepareWorkload(directory: string): PreparedWorkload {
-  const inputs = parseInputs(workloadInputs(directory), undefined, connectors);
+export async function prepareWorkload(directory: string): Promise<PreparedWorkload> {
+  const inputs = await parseInputs(workloadInputs(directory), undefined, connectors);
   const pack = loadPack([BUILTIN_RULES]);
-  const byPath = new Map(inputs.map((input) => [input.path, input.connector]));
-  const runner = eventRunner(pack.rules, readAgents(join(directory, "agents.yaml")), (path) => byPath.get(path) ?? "", connectors);
+  const runner = eventRunner(pack.rules, readAgents(join(directory, "agents.yaml")), connectors);
   return {
     async run() {
-      const result = await backtest(inputs, runner, 120_000, () => undefined);
+      const result = await backtest(inputs, runner, 120_000);
       const found = result.alerts.flatMap((alert) => {
         const codes = (pack.rule(alert.ruleId)?.tags ?? [])
           .filter((tag) => tag.startsWith("custodes."))
@@ -79,5 +79,5 @@ export function prepareWorkload(directory: string): PreparedWorkload {
 
 /** Runs the shipped rules over a workload. */
 export async function runWorkload(directory: string): Promise<{ readonly result: BacktestResult; readonly found: readonly Found[] }> {
-  return prepareWorkload(directory).run();
+  return (await prepareWorkload(directory)).run();
 }

@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Failure } from "../../core/errors.ts";
 import type { FileInfo } from "../../ports/context.ts";
-import { unreadable } from "./chunks.ts";
+import { unreadable } from "./byte-source.ts";
 
 /** Files that one pattern or directory may hold: a guard against one that means a whole disk. */
 const FILES_MAX = 100_000;
@@ -16,7 +16,7 @@ const FOLDERS_MAX = 100_000;
  * @throws {Failure} retryable SOURCE_UNREADABLE
  */
 export async function listFiles(pattern: string): Promise<readonly FileInfo[]> {
-  const walk: Walk = { pattern, found: new Map(), folders: 0 };
+  const walk: Walk = { pattern, found: new Map(), folders: 0, above: new Set() };
   try {
     if (!/[*?]/.test(pattern)) await visit(walk, "", [pattern]);
     else
@@ -35,6 +35,8 @@ interface Walk {
   readonly pattern: string;
   readonly found: Map<string, FileInfo>;
   folders: number;
+  /** Folders that were entered on the way down, by device and inode: a link may lead back up. */
+  readonly above: Set<string>;
 }
 
 async function visit(walk: Walk, folder: string, parts: readonly string[]): Promise<void> {
@@ -42,10 +44,14 @@ async function visit(walk: Walk, folder: string, parts: readonly string[]): Prom
   if (part === undefined) return;
   if (part === "**") {
     await visit(walk, folder, rest.length === 0 ? ["*"] : rest);
+    const here = await folderId(folder);
+    walk.above.add(here);
     for (const name of await namesIn(walk, folder)) {
       const path = join(folder, name);
-      if (!name.startsWith(".") && (await isFolder(path))) await visit(walk, path, parts);
+      if (name.startsWith(".") || !(await isFolder(path)) || walk.above.has(await folderId(path))) continue;
+      await visit(walk, path, parts);
     }
+    walk.above.delete(here);
     return;
   }
   const names = /[*?]/.test(part) ? (await namesIn(walk, folder)).filter(matcher(part)) : [part];
@@ -82,10 +88,18 @@ async function namesIn(walk: Walk, folder: string): Promise<readonly string[]> {
   return await readdir(folder).catch((error: unknown) => absent(error, folder, []));
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** Whether the path is a directory now. @throws {Failure} retryable SOURCE_UNREADABLE */
+export async function isFolder(path: string): Promise<boolean> {
   return await stat(path).then(
     (info) => info.isDirectory(),
     (error: unknown) => absent(error, path, false),
+  );
+}
+
+async function folderId(path: string): Promise<string> {
+  return await stat(path === "" ? "." : path).then(
+    ({ dev, ino }) => `${dev}:${ino}`,
+    (error: unknown) => absent(error, path, path),
   );
 }
 

@@ -2,7 +2,9 @@
 import { open } from "node:fs/promises";
 import { Failure } from "../../core/errors.ts";
 import type { Files, FileSlice } from "../../ports/context.ts";
-import { compressionOf, fileChunks, unreadable } from "./chunks.ts";
+import { unreadable } from "./byte-source.ts";
+import { fileChunks } from "./chunks.ts";
+import { isArchiveName } from "./compression.ts";
 import { fileInfo, listFiles } from "./list-files.ts";
 
 /** Archives that stay open between reads; each holds one file handle and about a megabyte. */
@@ -17,7 +19,7 @@ export function localFiles(): Files {
   return {
     list: listFiles,
     read: async (path, offset, bytesMax) =>
-      compressionOf(path) === undefined ? await readPlain(path, offset, bytesMax) : await readArchive(archives, path, offset, bytesMax),
+      isArchiveName(path) ? await readArchive(archives, path, offset, bytesMax) : await readPlain(path, offset, bytesMax),
   };
 }
 

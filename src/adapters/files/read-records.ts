@@ -3,7 +3,6 @@
  * everything that is checked per byte is checked per chunk, and only a chunk that fails goes line by line.
  */
 import { isAscii, isUtf8 } from "node:buffer";
-import { stat } from "node:fs/promises";
 import { Failure } from "../../core/errors.ts";
 import {
   DOCUMENT_BYTES_MAX,
@@ -20,8 +19,9 @@ import {
   type Read,
 } from "../../core/framing.ts";
 import type { Format } from "../../ports/connector.ts";
-import { fileChunks, unreadable } from "./chunks.ts";
-import { listFiles } from "./list-files.ts";
+import { filePool, unreadable, type ByteSource } from "./byte-source.ts";
+import { sourceChunks, type Unpack } from "./chunks.ts";
+import { isFolder, listFiles } from "./list-files.ts";
 
 /** Text is made from this many bytes at a time: larger texts leave the engine's fast memory and cost four times as much. */
 const REGION_BYTES = 64 * 1024;
@@ -31,26 +31,23 @@ const EMPTY = new Uint8Array(0);
 
 /**
  * Records of a file, or of all files of a directory or pattern by name, in order, as batches in the order of their lines.
- * `.gz` and `.zst` are unpacked. A damaged archive ends with one RECORD_CORRUPT_FILE reject after its good part.
+ * gzip and zstd are unpacked. A damaged archive ends with one RECORD_CORRUPT_FILE reject after its good part.
  * @throws {Failure} retryable SOURCE_UNREADABLE
  */
 export async function* readFileRecords(path: string, format: Format): AsyncGenerator<Batch> {
-  for (const file of await filesBelow(path)) {
-    yield* format.framing === "document" ? readDocument(file, format) : readLines(file, format);
-  }
+  const pool = filePool(1);
+  for (const file of await filesBelow(path)) yield* readRecords(pool.source(file), format);
+}
+
+/** As `readFileRecords`, of one source, which is closed at the end. */
+export function readRecords(source: ByteSource, format: Format, unpack?: Unpack): AsyncGenerator<Batch> {
+  return format.framing === "document" ? readDocument(source, format, unpack) : readLines(source, format, unpack);
 }
 
 async function filesBelow(path: string): Promise<readonly string[]> {
   const files = await listFiles(path);
-  if (files.length === 0 && !(await isDirectory(path))) throw unreadable(path, { code: "ENOENT" });
+  if (files.length === 0 && !(await isFolder(path))) throw unreadable(path, { code: "ENOENT" });
   return files.map((file) => file.path);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
 }
 
 /** What is known between two chunks of one file. */
@@ -66,13 +63,16 @@ interface State {
   skipping: boolean;
 }
 
-async function* readLines(path: string, format: Format): AsyncGenerator<Batch> {
+async function* readLines(source: ByteSource, format: Format, unpack: Unpack | undefined): AsyncGenerator<Batch> {
+  const path = source.name;
   const state: State = { read: format.open(), shared: format.open === jsonLines.open, line: 0, first: true, skipping: false, utf16: false };
   let carry: Uint8Array = EMPTY;
   try {
-    for await (const chunk of fileChunks(path)) {
+    for await (const chunk of sourceChunks(source, unpack)) {
       const batch = newBatch(path);
       carry = readChunk(carry, chunk, state, batch);
+      // Records are texts by now, and what is left of the chunk is a copy.
+      source.recycle?.(chunk);
       if (batch.records.length > 0 || batch.rejects.length > 0) yield batch;
       if (state.utf16) return;
     }
@@ -193,12 +193,12 @@ function rawText(bytes: Buffer): string {
   return bytes.toString("latin1", 0, RAW_MAX);
 }
 
-async function* readDocument(path: string, format: Format): AsyncGenerator<Batch> {
-  const batch = newBatch(path);
+async function* readDocument(source: ByteSource, format: Format, unpack: Unpack | undefined): AsyncGenerator<Batch> {
+  const batch = newBatch(source.name);
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const chunk of fileChunks(path)) {
+    for await (const chunk of sourceChunks(source, unpack)) {
       length += chunk.length;
       if (length > DOCUMENT_BYTES_MAX) break;
       // The chunk's memory is used again for the next one.

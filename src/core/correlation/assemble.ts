@@ -43,9 +43,13 @@ export function assemble<E>(
   shared: Shared<E>,
   deliver: ((inner: InnerEvent) => void) | undefined,
 ): Assembled<E> {
-  const put = <X extends Extra>(working: Working<X>): Assembled<E> => connect(correlation, shared, deliver, working);
+  return workingOf(correlation, shared.evidenceMax, (working) => connect(correlation, shared, deliver, working));
+}
+
+/** Hands `put` what a correlation's type works with; what an event is to it is of a type of its own. */
+export function workingOf<E, R>(correlation: Correlation<E>, evidenceMax: number, put: <X extends Extra>(working: Working<X>) => R): R {
   const { type, threshold, timespanMs } = correlation;
-  const evidence = firstEvidence(shared.evidenceMax);
+  const evidence = firstEvidence(evidenceMax);
   const up = slides(threshold);
   switch (type) {
     case "event_count":
@@ -62,7 +66,7 @@ export function assemble<E>(
       });
     case "temporal":
     case "temporal_ordered":
-      return put(temporalWorking(correlation, shared.evidenceMax));
+      return put(temporalWorking(correlation, evidenceMax));
     case "value_sum":
       return put({
         correlator: up ? slide(correlation, valueSum(threshold, timespanMs)) : tumble(correlation, sumPerWindow(threshold)),
@@ -79,11 +83,11 @@ export function assemble<E>(
         extra: numbers(Number.NEGATIVE_INFINITY),
       });
     case "new_value": {
-      const novelty = { ...correlation.newValue!, evidenceMax: shared.evidenceMax };
+      const novelty = { ...correlation.newValue!, evidenceMax };
       return put({ correlator: (setup) => newValue(setup, novelty), evidence, extra: countedText });
     }
     case "baseline_ratio":
-      return compared(correlation, put, shared.evidenceMax);
+      return compared(correlation, put, evidenceMax);
   }
 }
 
@@ -128,11 +132,7 @@ function temporalWorking<E>(correlation: Correlation<E>, evidenceMax: number): W
   }
 }
 
-function compared<E>(
-  correlation: Correlation<E>,
-  put: <X extends Extra>(working: Working<X>) => Assembled<E>,
-  evidenceMax: number,
-): Assembled<E> {
+function compared<E, R>(correlation: Correlation<E>, put: <X extends Extra>(working: Working<X>) => R, evidenceMax: number): R {
   const setup = { ...correlation.baseline!, timespanMs: correlation.timespanMs };
   const { threshold } = correlation;
   const evidence = firstEvidence(evidenceMax);

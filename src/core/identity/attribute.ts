@@ -39,6 +39,25 @@ export function attribute(event: Event, registry: Directory): void {
   if (holders.length > 0) settle(event, holders, ATTRIBUTION.registry, CONFIDENCE.registry);
 }
 
+/** As `attribute`, of an event that was attributed before, perhaps with another registry: nothing of that remains. */
+export function attributeAgain(event: Event, registry: Directory): void {
+  event.agentUid = undefined;
+  event.agentName = undefined;
+  event.agentRole = undefined;
+  event.agentState = undefined;
+  event.agents = undefined;
+  event.attributionId = ATTRIBUTION.none;
+  event.attributionConfidence = undefined;
+  event.agentPerMinuteMax = undefined;
+  event.agentBulkMbMax = undefined;
+  event.srcRegistered = undefined;
+  event.dstAllowed = undefined;
+  event.regionDeclared = undefined;
+  event.actionDeclared = undefined;
+  event.dataClassAllowed = undefined;
+  attribute(event, registry);
+}
+
 /** Gives an event to the one agent that was observed at its address; used where the registry knows none. */
 export function attributeObserved(event: Event, agents: readonly AgentProfile[]): void {
   settle(event, agents, ATTRIBUTION.observed, CONFIDENCE.observed);

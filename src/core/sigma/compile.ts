@@ -2,6 +2,7 @@ import type { RejectedRule } from "../alert.ts";
 import { parseDraft, type RuleDraft } from "./draft.ts";
 import { definitionOf } from "./fingerprint.ts";
 import { filtersByRule, type References } from "./filters.ts";
+import { detectionOutline } from "./outline.ts";
 import { linkAll } from "./link-all.ts";
 import { SUPPRESS_DEFAULT_MS } from "./link.ts";
 import { identityOf } from "./metadata.ts";
@@ -107,7 +108,8 @@ function detectionsOf<E>(
     if (body.kind !== "detection") continue;
     const applied = filters.get(draft) ?? [];
     const categories = (body.categories ?? []).map((category) => pool.category(category, (event) => options.reader.category(event)));
-    const parts = [...(categories.length > 0 ? [pool.or(categories)] : []), body.predicate, ...applied.map((one) => one.predicate)];
+    const category = categories.length > 0 ? pool.or(categories) : undefined;
+    const parts = [...(category === undefined ? [] : [category]), body.predicate, ...applied.map((one) => one.body.predicate)];
     const predicate = pool.and(parts);
     detections.push({
       info: head.info,
@@ -118,6 +120,7 @@ function detectionsOf<E>(
       ),
       matches: predicate.test,
       predicate,
+      ...(options.outlines === true ? { outline: () => detectionOutline(scope, draft, body, category, applied) } : {}),
       categories: body.categories,
       alerts: !silent.has(head.info.id),
       suppressMs: head.custodes.suppressMs ?? SUPPRESS_DEFAULT_MS,

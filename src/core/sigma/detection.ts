@@ -56,7 +56,8 @@ function negates(condition: Condition): boolean {
   return (condition.kind === "and" || condition.kind === "or") && condition.of.some(negates);
 }
 
-function assemble<E>(
+/** The predicate of a condition over compiled identifiers; notes those that it uses. @throws {Rejection} */
+export function assemble<E>(
   scope: CompileScope<E>,
   condition: Condition,
   selections: ReadonlyMap<string, Predicate<E>>,
@@ -92,7 +93,7 @@ function hint<E>(name: string, selections: ReadonlyMap<string, Predicate<E>>): s
 }
 
 /** Names that an `of` means; those that start with `_` only when the pattern does too. */
-function namesOf(pattern: string | undefined, names: readonly string[]): readonly string[] {
+export function namesOf(pattern: string | undefined, names: readonly string[]): readonly string[] {
   const matches =
     pattern === undefined
       ? () => true

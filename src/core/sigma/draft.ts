@@ -18,7 +18,7 @@ export interface DetectionBody<E> {
 }
 
 /** A filter section, compiled. */
-interface FilterBody<E> {
+export interface FilterBody<E> {
   readonly kind: "filter";
   readonly logsource: Logsource;
   /** Ids and names of rules as written. */

@@ -1,16 +1,15 @@
-import type { DetectionBody, RuleDraft } from "./draft.ts";
+import type { DetectionBody, FilterBody, RuleDraft } from "./draft.ts";
 import { containsLogsource } from "./logsource.ts";
 import { didYouMeanId } from "./did-you-mean.ts";
-import type { Predicate } from "./predicate.ts";
 import { show, type KeyPath } from "./rejection.ts";
 
 /** Every loaded document by its id and by its name. */
 export type References<E> = ReadonlyMap<string, RuleDraft<E>>;
 
 /** A filter at work on a detection rule. */
-export interface AppliedFilter<E> {
+export interface FilterRule<E> {
   readonly draft: RuleDraft<E>;
-  readonly predicate: Predicate<E>;
+  readonly body: FilterBody<E>;
 }
 
 /**
@@ -22,9 +21,9 @@ export function filtersByRule<E>(
   references: References<E>,
   normalized: boolean,
   warn: (draft: RuleDraft<E>, keys: KeyPath, message: string) => void,
-): ReadonlyMap<RuleDraft<E>, readonly AppliedFilter<E>[]> {
-  const result = new Map<RuleDraft<E>, AppliedFilter<E>[]>();
-  const apply = (rule: RuleDraft<E>, filter: AppliedFilter<E>): void => {
+): ReadonlyMap<RuleDraft<E>, readonly FilterRule<E>[]> {
+  const result = new Map<RuleDraft<E>, FilterRule<E>[]>();
+  const apply = (rule: RuleDraft<E>, filter: FilterRule<E>): void => {
     const list = result.get(rule);
     if (list === undefined) result.set(rule, [filter]);
     else list.push(filter);
@@ -32,7 +31,7 @@ export function filtersByRule<E>(
   for (const filter of drafts) {
     const { body } = filter;
     if (body.kind !== "filter") continue;
-    const applied = { draft: filter, predicate: body.predicate };
+    const applied = { draft: filter, body };
     const holds = (rule: DetectionBody<E>): boolean => containsLogsource(body.logsource, rule.logsource, normalized);
     if (body.rules === "any") {
       for (const rule of drafts) if (rule.body.kind === "detection" && holds(rule.body)) apply(rule, applied);

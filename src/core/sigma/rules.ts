@@ -1,5 +1,6 @@
 import type { Category, EpochMs } from "../event.ts";
 import type { RejectedRule, RuleInfo } from "../alert.ts";
+import type { DetectionOutline } from "./outline.ts";
 import type { Predicate } from "./predicate.ts";
 
 /** A detection rule that was understood in full. */
@@ -9,6 +10,8 @@ export interface Detection<E> {
   matches(event: E): boolean;
   /** What `matches` tests, as a tree of shared parts with canonical keys: for an index over many rules. */
   readonly predicate?: Predicate<E>;
+  /** What it is made of, as it is written, when it was compiled with `outlines`. */
+  readonly outline?: () => DetectionOutline<E>;
   /** Categories whose events can match; undefined = every event (plain backtests, or `product: agent` alone). */
   readonly categories: readonly Category[] | undefined;
   /** It raises alerts of its own: no correlation refers to it, or one that does says `generate: true`. */

@@ -15,6 +15,8 @@ export interface CompileOptions<E> {
   digest?(text: string): string;
   /** Rules see only events of their logsource; false in plain backtests, which have none. */
   readonly logsource: boolean;
+  /** Detections can tell what they are made of (`Detection.outline`); their documents are kept for it. */
+  readonly outlines?: boolean;
 }
 
 /** What all documents of one compilation share. */

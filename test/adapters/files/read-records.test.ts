@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readFileRecords } from "../../../src/adapters/files/read-records.ts";
@@ -202,52 +202,6 @@ describe("lines", () => {
       }),
       { numRuns: 40 },
     );
-  });
-});
-
-describe("archives and directories", () => {
-  const content = Array.from({ length: 40_000 }, (_, index) => JSON.stringify({ index, id: (index * 7919).toString(36) })).join("\n");
-  test.each([
-    ["one.gz", () => gzipSync(content)],
-    ["several members.gz", () => Buffer.concat([gzipSync(content.slice(0, 100_001)), gzipSync(""), gzipSync(content.slice(100_001))])],
-    ["one.zst", () => zstdCompressSync(content)],
-  ])("%s", async (name, bytes) => {
-    const seen = await readAll(put(name, bytes()));
-    expect(seen.rejects).toEqual([]);
-    expect(seen.records.map(([line]) => line)).toEqual(Array.from({ length: 40_000 }, (_, index) => index + 1));
-  });
-  test("an archive that is cut off gives its good part and one reject", async () => {
-    const packed = gzipSync(content);
-    const { records, rejects } = await readAll(put("a.gz", packed.subarray(0, Math.floor(packed.length * 0.7))));
-    expect(rejects.map(([, code]) => code)).toEqual(["RECORD_CORRUPT_FILE"]);
-    expect(records.length).toBeGreaterThan(15_000);
-    expect(records.every(([line, record]) => (record as { index: number }).index === line - 1)).toBe(true);
-  });
-  test("an archive that is damaged in the middle ends with RECORD_CORRUPT_FILE, once", async () => {
-    const packed = gzipSync(content);
-    packed.fill(0xff, packed.length >> 1, (packed.length >> 1) + 2000);
-    const { records, rejects } = await readAll(put("a.gz", packed));
-    // The format finds out at its end only, so lines between the damage and the end may be rejects of their own.
-    expect(rejects.filter(([, code]) => code === "RECORD_CORRUPT_FILE")).toHaveLength(1);
-    expect(rejects.at(-1)?.[1]).toBe("RECORD_CORRUPT_FILE");
-    expect(records.length).toBeGreaterThan(15_000);
-  });
-  test("a file that only calls itself an archive is one reject, an empty one is nothing", async () => {
-    expect(await readAll(put("a.gz", "plain"))).toEqual({ records: [], rejects: [[1, "RECORD_CORRUPT_FILE"]] });
-    expect(await readAll(put("b.gz", ""))).toEqual({ records: [], rejects: [] });
-  });
-  test("files of a directory come by name, deeper ones included, hidden ones not", async () => {
-    for (const [name, a] of [
-      ["b.log", 2],
-      ["a/x.log", 1],
-      ["c.log.gz", 3],
-      [".hidden", 9],
-    ] as const)
-      put(`d/${name}`, name.endsWith(".gz") ? gzipSync(JSON.stringify(a)) : JSON.stringify(a));
-    expect((await readAll(join(folder, "d"))).records.map(([, record]) => record)).toEqual([1, 2, 3]);
-  });
-  test("what is not there is SOURCE_UNREADABLE", async () => {
-    await expect(readAll(join(folder, "none"))).rejects.toMatchObject({ kind: "retryable", code: "SOURCE_UNREADABLE" });
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ATTRIBUTION, CATEGORIES, type Event } from "../../../src/core/event.ts";
-import { attribute, CONFIDENCE, isAllowedHost, RETIREMENT_GRACE_MS } from "../../../src/core/identity/attribute.ts";
+import { attribute, attributeAgain, CONFIDENCE, isAllowedHost, RETIREMENT_GRACE_MS } from "../../../src/core/identity/attribute.ts";
 import { CLOCK_TOLERANCE_MS, directory } from "../../../src/core/identity/directory.ts";
 import type { AgentProfile } from "../../../src/core/identity/profile.ts";
 import { agent, event, key, NOON, pod } from "./agents.ts";
@@ -32,6 +32,38 @@ test("a key that two agents hold at once is shared: both are named, sorted, and 
   expect(shared.agentUid).toBeUndefined();
   expect(shared.agentRole).toBeUndefined();
   expect(shared.srcRegistered).toBeUndefined();
+});
+
+test("attributed again, an event is what it would be had only the last registry ever seen it", () => {
+  const full = agent("a", {
+    keys: [key("client", "k")],
+    allowedHosts: ["good.example"],
+    regions: ["eu"],
+    infraVerbs: ["create"],
+    dataClasses: ["pii"],
+    perMinuteMax: 7,
+    bulkMbMax: 9,
+  });
+  const given = (): Event =>
+    event("egress", NOON, {
+      uid: "one",
+      clientUid: "k",
+      srcIp: "10.0.0.1",
+      dstHost: "bad.example",
+      region: "us",
+      isChange: true,
+      infraAction: "delete",
+      dataClasses: ["secret"],
+    });
+  const registries = [[], [full], [full, agent("b", { keys: [key("client", "k")] })], [agent("c", { keys: [key("client", "k")] })]];
+  expect(new Set(registries.map((agents) => JSON.stringify(attributed(agents, given())))).size).toBe(4);
+  for (const before of registries) {
+    for (const after of registries) {
+      const twice = attributed(before, given());
+      attributeAgain(twice, directory(after));
+      expect(twice).toEqual(attributed(after, given()));
+    }
+  }
 });
 
 test("a key that one agent lists twice is not shared", () => {

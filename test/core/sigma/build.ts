@@ -12,6 +12,7 @@ export function compilePlain(text: string, placeholders: Readonly<Record<string,
     reader: READER,
     regex: regexEngine,
     logsource: false,
+    outlines: true,
     placeholders: new Map(Object.entries(placeholders)),
   });
 }
