@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --min-semi-space-size=32 --max-semi-space-size=32
 /** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";

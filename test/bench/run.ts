@@ -12,7 +12,7 @@ if (!existsSync(GENERATOR)) throw new Error("the workload generator is missing: 
 const directory = mkdtempSync(join(tmpdir(), "custodes-bench-"));
 const bench = (file: string, ...rest: string[]): void => {
   console.log(`\n== ${file}`);
-  const run = spawnSync(process.execPath, ["--expose-gc", resolve(import.meta.dirname, file), ...rest], { stdio: "inherit" });
+  const run = spawnSync(process.execPath, [...process.execArgv, resolve(import.meta.dirname, file), ...rest], { stdio: "inherit" });
   if (run.status !== 0) process.exitCode = 1;
 };
 try {
