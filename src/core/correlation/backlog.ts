@@ -2,11 +2,12 @@ import type { EpochMs } from "../event.ts";
 import type { InnerEvent } from "./correlator.ts";
 import { Entries } from "./entries.ts";
 import type { Span } from "./entries.ts";
+import type { CellTexts, Cells } from "./cells.ts";
 import type { Mark } from "./group.ts";
-import type { Counters, Read } from "./intake.ts";
+import { CelledMark } from "./inner-mark.ts";
+import type { Counters } from "./intake.ts";
 import { keptFor } from "./keys.ts";
 import type { Key, Keys } from "./keys.ts";
-import { canonicalText } from "./values.ts";
 
 /** What a backlog asks of a correlation that it holds events for. */
 export interface Sleeper {
@@ -14,8 +15,8 @@ export interface Sleeper {
   readonly rules: number;
   /** What wakes it: an event of each rule, or this many events, of any, within this time. */
   readonly needs: "each" | { readonly events: number; readonly withinMs: number };
-  /** Paths of its group fields in events, in the order of its group-by. */
-  readonly paths: readonly string[];
+  /** Its group fields, in the order of its group-by, by their positions in cells; -1 for the field that the backlog groups by. */
+  readonly fields: readonly number[];
   /** Takes an event with these group values; gives the key of its group. */
   take(values: readonly string[], time: EpochMs, mark: Mark, rules: number): Key;
   keepFrom(): EpochMs;
@@ -32,8 +33,8 @@ interface Member {
   /** Fewest events that can wake it, and how near they must be; 0 where it needs one of each rule. */
   readonly events: number;
   readonly withinMs: number;
-  /** For each of its group fields the column of its values; -1 for the field that the backlog itself groups by. */
-  readonly columns: readonly number[];
+  /** Of the sleeper. */
+  readonly fields: readonly number[];
 }
 
 /** What is held for one value of the backlog's field. */
@@ -61,38 +62,28 @@ export const BACKLOG_RULES_MAX = 30;
 export class Backlog<E> {
   readonly #members: readonly Member[];
   readonly #retired = new Set<Member>();
-  /** Readers of the group fields beside the one that it groups by itself, one for each column. */
-  readonly #readers: readonly Read<E>[];
+  readonly #cells: Cells<E>;
+  /** Positions of the group fields beside the one that it groups by itself. */
+  readonly #others: readonly number[];
   readonly #keys: Keys<E>;
   readonly #slot: number;
   readonly #counters: Counters;
   readonly #everyMs: number;
-  readonly #entries: Entries;
+  readonly #entries = new Entries("number");
   #groups: Waiting[] = [];
   #unsorted: Waiting[] = [];
   #held = 0;
   #sweptFrom = Number.NEGATIVE_INFINITY;
 
-  /**
-   * Groups events by the field at `path`; `keys` are of that field alone, `reader` of all paths. `everyMs`: how far time
-   * goes on from one look for what has expired to the next.
-   */
-  constructor(
-    path: string,
-    sleepers: readonly Sleeper[],
-    reader: (path: string) => Read<E>,
-    keys: Keys<E>,
-    counters: Counters,
-    everyMs: number,
-  ) {
-    const others = [...new Set(sleepers.flatMap(({ paths }) => paths))].filter((other) => other !== path);
-    this.#readers = others.map(reader);
-    this.#members = membersOf(sleepers, others);
+  /** `keys`: of the field that it groups by. `everyMs`: how far time goes on from one look for what has expired to the next. */
+  constructor(sleepers: readonly Sleeper[], keys: Keys<E>, cells: Cells<E>, counters: Counters, everyMs: number) {
+    this.#members = membersOf(sleepers);
+    this.#others = [...new Set(sleepers.flatMap(({ fields }) => fields))].filter((field) => field !== -1);
     this.#keys = keys;
     this.#slot = keys.slot();
+    this.#cells = cells;
     this.#counters = counters;
     this.#everyMs = everyMs;
-    this.#entries = new Entries("number", others.length);
   }
 
   /** Takes an event that matched rules of members, as bits. */
@@ -102,30 +93,30 @@ export class Backlog<E> {
       this.#countUngrouped(rules, undefined);
       return;
     }
-    const waiting = this.#waiting(key);
-    const at = this.#add(waiting, time, mark, rules);
-    let lacking = false;
-    for (let column = 0; column < this.#readers.length; column++) {
-      const value = canonicalText(this.#readers[column]!(event));
-      this.#entries.cells[column]![at] = value;
-      if (value === undefined) lacking = true;
+    const cells = this.#cells.of(mark, event);
+    for (const field of this.#others) {
+      if (cells[field] !== undefined) continue;
+      this.#countUngrouped(rules, cells);
+      break;
     }
-    if (lacking) this.#countUngrouped(rules, at);
+    const waiting = this.#waiting(key);
+    this.#add(waiting, time, mark, rules);
     this.#pass(waiting, rules);
   }
 
   /** Takes an alert of the correlation that is rule `rule` of a member. `values`: its group, as the member has it. */
   takeInner(position: number, rule: number, { time, mark }: InnerEvent, values: readonly string[] | undefined): void {
     const member = this.#members[position]!;
-    const base = values?.[member.columns.indexOf(-1)];
+    const base = values?.[member.fields.indexOf(-1)];
     if (values === undefined || base === undefined) {
       this.#counters.ungrouped++;
       return;
     }
     const waiting = this.#waiting(this.#keys.ofValues([base]));
     const set = this.bit(position, rule);
-    const at = this.#add(waiting, time, mark, set);
-    for (const [index, column] of member.columns.entries()) if (column !== -1) this.#entries.cells[column]![at] = values[index];
+    const cells: (string | undefined)[] = [];
+    for (const [index, field] of member.fields.entries()) if (field !== -1) cells[field] = values[index];
+    this.#add(waiting, time, new CelledMark(mark, cells), set);
     this.#pass(waiting, set);
     // The end of the batch may have been for this backlog.
     this.settle();
@@ -179,8 +170,7 @@ export class Backlog<E> {
     return waiting;
   }
 
-  /** Adds an entry, and gives its position. */
-  #add(waiting: Waiting, time: EpochMs, mark: Mark, rules: number): number {
+  #add(waiting: Waiting, time: EpochMs, mark: Mark, rules: number): void {
     this.#entries.append(waiting, time, mark, rules);
     this.#held++;
     const at = waiting.at + waiting.size - 1;
@@ -189,7 +179,6 @@ export class Backlog<E> {
       waiting.unsorted = 1;
       this.#unsorted.push(waiting);
     }
-    return at;
   }
 
   /** The last entry has these rules: members that it concerns are given it, or woken. */
@@ -225,16 +214,17 @@ export class Backlog<E> {
   }
 
   #give(waiting: Waiting, member: Member, at: number): void {
-    const { times, marks, numbers, cells } = this.#entries;
+    const { times, marks, numbers } = this.#entries;
+    const mark = marks[at]!;
     const own = (numbers[at]! & member.mask) >>> member.shift;
     if (own === 0) return;
     const values: string[] = [];
-    for (const column of member.columns) {
-      const value = column === -1 ? waiting.key.text : cells[column]![at];
+    for (const field of member.fields) {
+      const value = field === -1 ? waiting.key.text : mark.cells?.[field];
       if (value === undefined) return;
       values.push(value);
     }
-    const key = member.sleeper.take(values, times[at]!, marks[at]!, own);
+    const key = member.sleeper.take(values, times[at]!, mark, own);
     const opened = (waiting.opened ??= new Map<Member, Set<Key>>());
     const keys = opened.get(member);
     if (keys === undefined) opened.set(member, new Set([key]));
@@ -242,11 +232,10 @@ export class Backlog<E> {
   }
 
   /** Counts the members that an event is lost to for want of a group field. */
-  #countUngrouped(rules: number, at: number | undefined): void {
-    const { cells } = this.#entries;
-    for (const { mask, columns } of this.#members) {
+  #countUngrouped(rules: number, cells: CellTexts | undefined): void {
+    for (const { mask, fields } of this.#members) {
       if ((rules & mask) === 0) continue;
-      if (at === undefined || columns.some((column) => column !== -1 && cells[column]![at] === undefined)) this.#counters.ungrouped++;
+      if (cells === undefined || fields.some((field) => field !== -1 && cells[field] === undefined)) this.#counters.ungrouped++;
     }
   }
 
@@ -268,7 +257,7 @@ export class Backlog<E> {
   }
 }
 
-function membersOf(sleepers: readonly Sleeper[], others: readonly string[]): readonly Member[] {
+function membersOf(sleepers: readonly Sleeper[]): readonly Member[] {
   let bits = 0;
   return sleepers.map((sleeper) => {
     const shift = bits;
@@ -280,7 +269,7 @@ function membersOf(sleepers: readonly Sleeper[], others: readonly string[]): rea
       mask: ((1 << sleeper.rules) - 1) << shift,
       events: needs === "each" ? 0 : needs.events,
       withinMs: needs === "each" ? 0 : needs.withinMs,
-      columns: sleeper.paths.map((path) => others.indexOf(path)),
+      fields: sleeper.fields,
     };
   });
 }

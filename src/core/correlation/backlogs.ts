@@ -91,14 +91,14 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
   const sleepers = members.map(({ correlation, assembled }) => ({
     rules: correlation.rules.length,
     needs: needsOf(correlation)!,
-    paths: pathsOf(correlation),
+    fields: pathsOf(correlation).map((one) => (one === path ? -1 : shared.cells.position(one, reader(one)))),
     take: (values: readonly string[], time: EpochMs, mark: Mark, set: number) => assembled.takeValues(values, time, mark, set),
     keepFrom: () => assembled.correlator.keepFrom(),
     idle: (key: Key) => assembled.correlator.idle(key),
     forget: (key: Key) => assembled.correlator.forget(key),
   }));
   const longest = Math.max(...members.map(({ reach }) => reach.wholeMs));
-  const made = new Backlog(path, sleepers, reader, shared.keys([path], [reader(path)]), shared.counters, longest / SWEEPS_PER_HORIZON);
+  const made = new Backlog(sleepers, shared.keys([path], [reader(path)]), shared.cells, shared.counters, longest / SWEEPS_PER_HORIZON);
   const part: Part<E> = {
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,

@@ -6,6 +6,7 @@ import { alertMaker, namesAgent } from "./alert-maker.ts";
 import type { Memory } from "./baseline.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
 import type { ChooseEvidence } from "./evidence.ts";
+import type { Cells } from "./cells.ts";
 import type { Mark } from "./group.ts";
 import { groupValues, takePerRule, takeUniform } from "./intake.ts";
 import { keysOf } from "./keys.ts";
@@ -27,6 +28,8 @@ export interface Shared<E> {
   keys(paths: readonly string[], fields: readonly Read<E>[]): Keys<E>;
   /** Correlations that need an event of each rule sleep until there is one: faster, and the same. */
   readonly backlogs: boolean;
+  /** Lives as long as the engine: backlogs that are kept go on with their positions. */
+  readonly cells: Cells<E>;
 }
 
 /** A correlation at work, with its doors for events and inner alerts. */

@@ -32,7 +32,7 @@ export function dispatcher<E>(
   const touched: Part<E>[] = [];
 
   function spread(event: E, time: EpochMs): void {
-    const mark: Mark = { uid: reader.uid(event), agents: reader.agent(event) };
+    const mark: Mark = { uid: reader.uid(event), agents: reader.agent(event), cells: undefined };
     const fresh = seen.add(mark.uid, time);
     let late = false;
     for (const part of touched) {

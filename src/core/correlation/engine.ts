@@ -2,6 +2,7 @@ import type { Alert } from "../alert.ts";
 import type { Category, EpochMs } from "../event.ts";
 import type { Reader } from "../sigma/reader.ts";
 import type { RuleSet } from "../sigma/rules.ts";
+import { Cells } from "./cells.ts";
 import type { Shared } from "./connect.ts";
 import { dispatcher } from "./dispatch.ts";
 import { sharedKeys } from "./keys.ts";
@@ -58,7 +59,8 @@ const NO_SECRET: HashKey = { high: 0, low: 0 };
  */
 export function engine<E>(rules: RuleSet<E>, options: EngineOptions<E>): Engine<E> {
   const counters: Counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
-  const shared = () => sharedBy(options, counters);
+  const cells = new Cells<E>();
+  const shared = () => sharedBy(options, counters, cells);
   const { reader } = options;
   const shortcuts = options.shortcuts ?? true;
   let planned = plan(rules, shared());
@@ -173,7 +175,7 @@ function restoreInto(remembering: readonly Remembering[], head: BaselineHead, ro
 }
 
 /** What the correlations of one plan share. */
-function sharedBy<E>(options: EngineOptions<E>, counters: Counters): Omit<Shared<E>, "lagMs"> {
+function sharedBy<E>(options: EngineOptions<E>, counters: Counters, cells: Cells<E>): Omit<Shared<E>, "lagMs"> {
   return {
     uuid5: (name) => options.uuid5(name),
     latenessMs: options.latenessMs,
@@ -183,6 +185,7 @@ function sharedBy<E>(options: EngineOptions<E>, counters: Counters): Omit<Shared
     collects: options.baselines ?? false,
     keys: sharedKeys(),
     backlogs: options.shortcuts ?? true,
+    cells,
   };
 }
 

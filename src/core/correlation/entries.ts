@@ -17,7 +17,7 @@ export type Extra = number | string;
 export type ExtraKind = "none" | "number" | "text";
 
 /** Stands where no entry is. */
-const NOTHING: Mark = { uid: "", agents: undefined };
+const NOTHING: Mark = { uid: "", agents: undefined, cells: undefined };
 const FIRST_CAPACITY = 64;
 /** Entries that are put in order one by one are moved by this many places on average, at most. */
 const MOVES_EACH = 16;
@@ -29,7 +29,6 @@ interface Row {
   readonly time: EpochMs;
   readonly mark: Mark;
   readonly extra: Extra;
-  readonly cells: readonly (string | undefined)[];
 }
 
 /**
@@ -44,14 +43,11 @@ export class Entries {
   numbers = new Float64Array(0);
   /** Extras that are texts. */
   texts: string[] = [];
-  /** Further columns of texts. */
-  readonly cells: (string | undefined)[][];
   readonly #kind: ExtraKind;
   #blocks = new Blocks(FIRST_CAPACITY);
 
-  constructor(kind: ExtraKind, cells = 0) {
+  constructor(kind: ExtraKind) {
     this.#kind = kind;
-    this.cells = Array.from({ length: cells }, () => column<string | undefined>(FIRST_CAPACITY, undefined));
     if (kind === "number") this.numbers = new Float64Array(FIRST_CAPACITY);
     if (kind === "text") this.texts = column(FIRST_CAPACITY, "");
   }
@@ -80,7 +76,6 @@ export class Entries {
     this.marks[to] = this.marks[from]!;
     if (this.#kind === "number") this.numbers[to] = this.numbers[from]!;
     else if (this.#kind === "text") this.texts[to] = this.texts[from]!;
-    for (const cells of this.cells) cells[to] = cells[from];
   }
 
   /** Writes an entry over a position. */
@@ -175,7 +170,7 @@ export class Entries {
   /** Gives memory back when most of it is unused. `spans`: all that there are; their positions change. */
   compact(spans: Iterable<Span>): void {
     if (this.times.length <= 4 * FIRST_CAPACITY || this.#blocks.used * 3 > this.times.length) return;
-    const small = new Entries(this.#kind, this.cells.length);
+    const small = new Entries(this.#kind);
     for (const span of spans) {
       if (span.room === 0) continue;
       const block = small.#allocate(span.room);
@@ -183,7 +178,6 @@ export class Entries {
         const from = span.at + offset;
         const position = block + offset;
         small.put(position, this.times[from]!, this.marks[from]!, this.#kind === "number" ? this.numbers[from]! : this.texts[from]!);
-        for (const [index, cells] of this.cells.entries()) small.cells[index]![position] = cells[from];
       }
       span.block = span.at = block;
     }
@@ -191,7 +185,6 @@ export class Entries {
     this.marks = small.marks;
     this.numbers = small.numbers;
     this.texts = small.texts;
-    for (const index of this.cells.keys()) this.cells[index] = small.cells[index]!;
     this.#blocks = small.#blocks;
   }
 
@@ -202,7 +195,6 @@ export class Entries {
 
     if (this.#kind === "number") rotateNumbers(this.numbers, at, to);
     else if (this.#kind === "text") rotate(this.texts, at, to);
-    for (const cells of this.cells) rotate(cells, at, to);
   }
 
   #read(position: number): Row {
@@ -210,13 +202,11 @@ export class Entries {
       time: this.times[position]!,
       mark: this.marks[position]!,
       extra: this.#kind === "text" ? this.texts[position]! : this.numbers[position]!,
-      cells: this.cells.map((cells) => cells[position]),
     };
   }
 
-  #write(position: number, { time, mark, extra, cells }: Row): void {
+  #write(position: number, { time, mark, extra }: Row): void {
     this.put(position, time, mark, extra);
-    for (const [index, value] of cells.entries()) this.cells[index]![position] = value;
   }
 
   #relocate(span: Span, room: number): void {
@@ -238,7 +228,6 @@ export class Entries {
   #clear(from: number, to: number): void {
     for (let at = from; at < to; at++) this.marks[at] = NOTHING;
     if (this.#kind === "text") for (let at = from; at < to; at++) this.texts[at] = "";
-    for (const cells of this.cells) for (let at = from; at < to; at++) cells[at] = undefined;
   }
 
   #allocate(room: number): number {
@@ -256,7 +245,6 @@ export class Entries {
     this.marks = longerColumn(this.marks, capacity, NOTHING);
     if (this.#kind === "number") this.numbers = longer(this.numbers, capacity);
     if (this.#kind === "text") this.texts = longerColumn(this.texts, capacity, "");
-    for (const [index, cells] of this.cells.entries()) this.cells[index] = longerColumn(cells, capacity, undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AlertBaseline } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
+import type { CellTexts } from "./cells.ts";
 import type { Extra, Entries, Span } from "./entries.ts";
 import type { Key } from "./keys.ts";
 
@@ -16,6 +17,8 @@ export interface Mark {
   readonly agents: string | readonly string[] | undefined;
   /** Set for an inner alert alone: the first events of its earliest satisfied window, by (time, uid). */
   readonly behind?: readonly Behind[];
+  /** Its group fields, once a backlog has read them. */
+  cells?: CellTexts | undefined;
 }
 
 /** Entries that arrived behind the newest one and wait for the end of the batch, in order of arrival. */

@@ -3,10 +3,11 @@ import type { EpochMs } from "../event.ts";
 import { revisionOf } from "./alert-maker.ts";
 import type { Changed, Closing } from "./closing.ts";
 import type { CorrelatorSetup } from "./correlator.ts";
-import { eventsOf, timesOf } from "./evidence.ts";
+import { timesOf } from "./evidence.ts";
 import type { Extra, Entries } from "./entries.ts";
 import { alignDown, bucketAt } from "./group.ts";
-import type { Behind, Bucket, Group, Mark } from "./group.ts";
+import type { Bucket, Group, Mark } from "./group.ts";
+import { InnerMark } from "./inner-mark.ts";
 import { valuesOf } from "./keys.ts";
 import type { SlidingKind } from "./sliding-kind.ts";
 
@@ -119,34 +120,4 @@ export function innerMark<X extends Extra>(
     identify(setup, group, bucket);
     return { uid: bucket.id, agents: setup.maker.agents(valuesOf(group.key), window) };
   });
-}
-
-/** Most inner alerts never come to more: what they are called, and by whom they were caused, is found out when somebody asks. */
-class InnerMark implements Mark {
-  readonly #window: readonly Mark[];
-  readonly #times: readonly EpochMs[];
-  readonly #find: () => { readonly uid: string; readonly agents: readonly string[] };
-  #found: { readonly uid: string; readonly agents: readonly string[] } | undefined;
-
-  constructor(
-    window: readonly Mark[],
-    times: readonly EpochMs[],
-    find: () => { readonly uid: string; readonly agents: readonly string[] },
-  ) {
-    this.#window = window;
-    this.#times = times;
-    this.#find = find;
-  }
-
-  get uid(): string {
-    return (this.#found ??= this.#find()).uid;
-  }
-
-  get agents(): readonly string[] {
-    return (this.#found ??= this.#find()).agents;
-  }
-
-  get behind(): readonly Behind[] {
-    return eventsOf(this.#window, this.#times);
-  }
 }

@@ -16,7 +16,6 @@ interface Row {
   readonly time: number;
   readonly mark: Mark;
   readonly extra: number | string;
-  readonly cell: string | undefined;
 }
 
 function rowsOf(entries: Entries, { at, size }: Span, kind: ExtraKind): Row[] {
@@ -24,14 +23,13 @@ function rowsOf(entries: Entries, { at, size }: Span, kind: ExtraKind): Row[] {
     time: entries.times[at + offset]!,
     mark: entries.marks[at + offset]!,
     extra: kind === "none" ? 0 : kind === "number" ? entries.numbers[at + offset]! : entries.texts[at + offset]!,
-    cell: entries.cells[0]![at + offset],
   }));
 }
 
 test("entries of many groups are as if each group had lists of its own", () => {
   fc.assert(
     fc.property(fc.constantFrom<ExtraKind>("none", "number", "text"), fc.array(step, { maxLength: 400 }), (kind, steps) => {
-      const entries = new Entries(kind, 1);
+      const entries = new Entries(kind);
       const spans: Span[] = Array.from({ length: GROUPS }, () => ({ block: 0, room: 0, at: 0, size: 0 }));
       const lists: Row[][] = spans.map(() => []);
       for (const [number, one] of steps.entries()) {
@@ -41,11 +39,8 @@ test("entries of many groups are as if each group had lists of its own", () => {
             time: one.time,
             mark: { uid: `u${number}`, agents: undefined },
             extra: kind === "none" ? 0 : kind === "number" ? number : `t${number}`,
-            cell: number % 3 === 0 ? undefined : `c${number}`,
           };
-          const span = spans[one.add]!;
-          entries.append(span, row.time, row.mark, row.extra);
-          entries.cells[0]![span.at + span.size - 1] = row.cell;
+          entries.append(spans[one.add]!, row.time, row.mark, row.extra);
           lists[one.add]!.push(row);
         } else if ("drop" in one) {
           const count = Math.min(one.count, lists[one.drop]!.length);
