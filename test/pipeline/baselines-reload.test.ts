@@ -120,6 +120,22 @@ test("what a new rule finds in its replay is stored with the next step, and know
   expect((await alertsOf("silent")).length).toBe(silent + 24);
 });
 
+test("an event that comes far too late is decided after a change of rules and after a restart, too", async () => {
+  for (const restarts of [false, true]) {
+    await memory.empty();
+    const proven: Proven = { watermark: START + 4 * DAY, missing: [] };
+    await append(store, routine(96));
+    let one = correlating(store, proven, () => START, whole);
+    await one.run(never);
+    if (restarts) one = correlating(store, proven, () => START, edited);
+    else one.take(edited);
+    await one.run(never);
+    await append(store, [use(50, "export", 9000)]);
+    await one.run(never);
+    expect(await alertsOf("novel")).toEqual([["e09000"]]);
+  }
+});
+
 test("rows that another worker moved on while other rules were taken are not used", async () => {
   const proven: Proven = { watermark: START + 4 * DAY, missing: [] };
   await append(store, routine(96));

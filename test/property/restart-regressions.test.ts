@@ -5,7 +5,12 @@ import { runWithCrashes } from "./log.ts";
 import { finals, naiveFinals } from "./naive-check.ts";
 import type { Scene } from "./naive-check.ts";
 
-const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const EARLY: readonly TestEvent[] = [
+  { uid: "e0", time: DAY - 1, is: ["p"], x: "a", category: "dns" },
+  { uid: "e1", time: 26 * HOUR, is: ["p"], x: "b", category: "dns" },
+];
 
 function event(uid: string, time: number, v: unknown): TestEvent {
   return { uid, time, is: ["r"], v, category: "egress" };
@@ -56,6 +61,40 @@ it.each<readonly [string, Scene]>([
       evidenceMax: 25,
       latenessMs: 0,
       steps: [{ push: [event("e0", 0, 1), event("e1", 10, 1), event("e2", 20, 1)] }, { advance: { all: 24 } }, { push: [] }],
+    },
+  ],
+  [
+    "what a rule has decided on inner alerts that one category let through early is decided once: the seal follows the steps of inner rules",
+    {
+      specs: [
+        {
+          id: "novel",
+          type: "new_value",
+          rules: ["inner"],
+          timespanMs: HOUR,
+          suppressMs: 5 * HOUR,
+          threshold: {},
+          fields: ["x"],
+          more: { newValue: { lookbackMs: 1, minHistoryMs: 0 } },
+        },
+        { id: "inner", type: "event_count", rules: ["p"], groupBy: ["x"], timespanMs: 2 * HOUR, threshold: { neq: 2 }, alerts: false },
+      ],
+      events: EARLY,
+      evidenceMax: 25,
+      latenessMs: 0,
+      steps: [
+        { push: EARLY },
+        {
+          advance: {
+            all: 26 * HOUR - 15,
+            byCategory: new Map([
+              ["dns", 26 * HOUR],
+              ["egress", 26 * HOUR - 15],
+            ]),
+          },
+        },
+        { push: [] },
+      ],
     },
   ],
 ])("%s", (_, scene) => {

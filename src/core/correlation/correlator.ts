@@ -28,7 +28,7 @@ export interface CorrelatorSetup<X extends Extra> {
   readonly suppressMs: number;
   /** How long after their alerts are final entries are still kept, for events that come too late. */
   readonly keepMs: number;
-  /** How far before the watermark its alerts must be found again after a restart, for the rules that refer to it. */
+  /** How far before the watermark of all events its own may lie, and rules that refer to it ask for its alerts (see `lagsOf`). */
   readonly lagMs: number;
   /** What its rows of the past are hashed with in memory. */
   readonly secret: HashKey;

@@ -154,10 +154,7 @@ function replayOver<E>(
     finish() {
       const out: Alert[] = [];
       const { latest, newest } = known();
-      if (latest !== undefined) {
-        const lowest = Math.min(advanceParts(told, latest, newest, out), ...parts.map(({ watermark }) => watermark));
-        seal(freshRemembering, lowest, latest, newest);
-      }
+      if (latest !== undefined) advanceParts(told, latest, newest, out);
       for (const { memory } of freshRemembering) memory.live();
       return out;
     },
