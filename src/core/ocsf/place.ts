@@ -64,9 +64,12 @@ export function among(values: readonly unknown[]): Guard {
   return (value) => (allowed.has(value) ? value : undefined);
 }
 
+/** Longest `ip_t` of OCSF; the longest forms of IPv6 with a dotted end are longer. */
+const IP_LENGTH_MAX = 40;
+
 /** Whether text is an address as OCSF's ip_t has it: no zone, no prefix length, no octet with a leading zero. */
 export function isOcsfIp(text: unknown): text is string {
-  return typeof text === "string" && isIp(text) && !/(^|[.:])0\d+\./.test(text) && !/\.0\d+$/.test(text);
+  return typeof text === "string" && text.length <= IP_LENGTH_MAX && isIp(text) && !/(^|[.:])0\d+\./.test(text) && !/\.0\d+$/.test(text);
 }
 
 /** OCSF ip_t. */
