@@ -2,7 +2,7 @@
  * Unpacks gzip and zstd with back-pressure: however far a few bytes unfold, one step of them is in memory. Everything
  * that a damaged archive holds before the place of its damage comes out before the failure is thrown.
  */
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip, createZstdDecompress, gunzipSync } from "node:zlib";
 import { poison, type Failure } from "../../core/errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { compressionIn, type Compression } from "./compression.ts";
@@ -11,6 +11,8 @@ import { compressionIn, type Compression } from "./compression.ts";
 const COMPRESSED_BYTES = 64 * 1024;
 /** Decompressed bytes that come out at a time, at most. */
 const UNPACKED_BYTES = 64 * 1024;
+/** Unpacked at once up to this size. */
+const SMALL_BYTES = 1024 * 1024;
 /** The same of a pipe, of which a step cannot be repeated: so much is lost before the damage. */
 const PIPE_BYTES = 4 * 1024;
 /** Compressed bytes per step when what lies just before the damage is looked for. */
@@ -28,6 +30,11 @@ interface Place {
  * @throws {Failure} poison RECORD_CORRUPT_FILE after the good part; what `source` throws
  */
 export async function* unpackedBytes(source: ByteSource, compression: Compression): AsyncGenerator<Buffer> {
+  const small = source.again && compression === "gzip" ? await smallArchive(source) : undefined;
+  if (small !== undefined) {
+    yield small;
+    return;
+  }
   const place: Place = { taken: 0, given: 0 };
   let fault: Failure | undefined;
   try {
@@ -42,6 +49,21 @@ export async function* unpackedBytes(source: ByteSource, compression: Compressio
   // The unpacker drops the output of the step in which it fails: the same bytes again, in steps that lose next to nothing.
   if (source.again) yield* again(source, compression, place);
   throw fault;
+}
+
+/**
+ * An archive that is small, packed and unpacked, at once: a stream for each of thousands of small files costs more than
+ * what is in them. Undefined for any other, and for one that is damaged.
+ */
+async function smallArchive(source: ByteSource): Promise<Buffer | undefined> {
+  const packed = await source.read(0, COMPRESSED_BYTES);
+  if (packed.length === COMPRESSED_BYTES || (await source.read(packed.length, 1)).length > 0) return undefined;
+  try {
+    return gunzipSync(packed, { maxOutputLength: SMALL_BYTES });
+  } catch {
+    // What is wrong with it, and what is good of it, is for the stream to find out.
+    return undefined;
+  }
 }
 
 /** From the start once more: passes over what was given, and gives what comes between that and the damage. */
