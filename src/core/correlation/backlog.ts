@@ -251,7 +251,8 @@ export class Backlog<E> {
     for (const member of this.#members) {
       if ((waiting.awake & member.mask) === 0) continue;
       const wanted = member.events === 0 ? (seen & member.mask) === member.mask : this.#isBusy(waiting, member, waiting.at);
-      if (!wanted) lullToSleep(waiting, member);
+      if (wanted) forgetUnused(waiting.opened?.get(member));
+      else lullToSleep(waiting, member);
     }
     if (waiting.size === 0 && waiting.awake === 0) this.#keys.release(waiting.key, this.#slot);
   }
@@ -272,6 +273,11 @@ function membersOf(sleepers: readonly Sleeper[]): readonly Member[] {
       fields: sleeper.fields,
     };
   });
+}
+
+/** Groups that are over need not be forgotten any more. */
+function forgetUnused(keys: Set<Key> | undefined): void {
+  for (const key of keys ?? []) if (key.used === 0) keys!.delete(key);
 }
 
 /** What the member holds is in the backlog too, so that it can be given all of it again. */

@@ -176,13 +176,15 @@ function drop<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, gr
 function sweep<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>): void {
   const { setup, entries, keepFrom } = state;
   const over = keepFrom + setup.timespanMs;
+  const isHeld = (group: G): boolean => keptFor(group.key, setup.slot) === group;
   for (const group of state.groups) {
+    if (!isHeld(group)) continue;
     drop(state, group);
     // A bucket's windows end with it, so what ends before the kept anchors is over.
     shiftBuckets(group, ({ start }) => start + setup.suppressMs <= over);
     if (group.size === 0 && group.buckets.length === 0) leave(setup, group.key);
   }
-  state.groups = state.groups.filter((group) => keptFor(group.key, setup.slot) === group);
+  state.groups = state.groups.filter(isHeld);
   entries.compact(state.groups);
   state.sweptFrom = keepFrom;
 }
@@ -197,8 +199,8 @@ function forget<X extends Extra, G extends Group<X>>(state: SlidingState<X, G>, 
   if (group === undefined) return;
   state.held -= group.size;
   state.entries.release(group);
+  // The next sweep takes it out of the list: many may be forgotten at once.
   leave(state.setup, key);
-  state.groups = state.groups.filter((other) => other !== group);
 }
 
 function leave<X extends Extra>(setup: CorrelatorSetup<X>, key: Key): void {

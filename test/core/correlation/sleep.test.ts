@@ -1,6 +1,9 @@
 /** Rules that sleep hold nothing of their own: what sleeping is for, which no alert shows. */
 import { expect, test } from "vitest";
+import { Backlog, type Sleeper } from "../../../src/core/correlation/backlog.ts";
+import { Cells } from "../../../src/core/correlation/cells.ts";
 import { engine } from "../../../src/core/correlation/engine.ts";
+import { keysOf, type Key } from "../../../src/core/correlation/keys.ts";
 import type { Engine } from "../../../src/core/correlation/types.ts";
 import { detection, ruleSet, testReader, uuid5, type CorrelationSpec, type TestEvent } from "./build.ts";
 
@@ -52,4 +55,37 @@ test("a rule that counts sleeps until enough events are near each other, and aga
   expect(made.stats.entries).toBe(0);
   made.push(happens("p", [400, 401]));
   expect(made.stats.entries).toBe(2);
+});
+
+test("groups that are over are not remembered for a rule that never sleeps", () => {
+  const asked: Key[] = [];
+  let keepFrom = Number.NEGATIVE_INFINITY;
+  let groups = 0;
+  const sleeper: Sleeper = {
+    rules: 1,
+    needs: { events: 2, withinMs: 10 },
+    fields: [-1],
+    // Each event is in a group of its own, which is over at once.
+    take: () => ({ text: `${groups++}`, width: 1, first: undefined, rest: undefined, used: 0 }),
+    keepFrom: () => keepFrom,
+    idle(key) {
+      asked.push(key);
+      return true;
+    },
+    forget() {},
+  };
+  const counters = { events: 0, duplicates: 0, late: 0, ungrouped: 0, entries: 0 };
+  const held = new Backlog<TestEvent>([sleeper], keysOf<TestEvent>([(event) => event["x"]]), new Cells(), counters, 1);
+  const mark = { uid: "u", agents: undefined, cells: undefined };
+  for (let time = 0; time < 1000; time++) {
+    held.take({ uid: `b${time}`, time, is: ["p"], x: "a" }, time, { ...mark }, 1);
+    keepFrom = time - 20;
+    held.sweep();
+  }
+  expect(groups).toBe(1000);
+  expect(asked).toEqual([]);
+  keepFrom = 5000;
+  held.sweep();
+  expect(asked.length).toBeLessThan(5);
+  expect(held.entries()).toBe(0);
 });
