@@ -21,7 +21,7 @@ describe("normalized events", () => {
       expect(eventReader.field(path)!(event)).toBe(expected);
       expect(EVENT_FIELDS[field](event)).toBe(expected);
     }
-    expect(Object.keys(EVENT_FIELDS).toSorted()).toEqual(Object.keys(event).toSorted());
+    expect(Object.keys(EVENT_FIELDS)).toEqual(Object.keys(event));
   });
 
   test("identity, time, category and agent come from the event; other paths are unknown", () => {
