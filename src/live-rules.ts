@@ -181,7 +181,11 @@ function report(log: Log, before: Pack, { pack, lost }: Seen): void {
   const removed = [...old.keys()].filter((id) => !now.has(id));
   const changed = [...now].filter(([id, text]) => old.has(id) && old.get(id) !== text).map(([id]) => id);
   const { version, alerting } = pack;
-  log.info({ version, before: before.version, rules: alerting, added, changed, removed }, "rules changed");
+  const same = added.length + changed.length + removed.length === 0;
+  log.info(
+    { version, before: before.version, rules: alerting, added, changed, removed },
+    same ? "rule files changed, and no rule" : "rules changed",
+  );
   for (const one of pack.rejected) log.warn({ ...one }, "rule rejected");
   for (const one of pack.kept) log.warn({ ...one }, "the older version of a rule is kept");
   for (const one of lost) log.warn({ ...one }, "rules are lost; those that came from there are kept");

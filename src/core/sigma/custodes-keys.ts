@@ -67,7 +67,8 @@ export function durationAt(map: YamlMap, key: string, keys: KeyPath, lowMs: numb
   if (value === undefined) return undefined;
   const place = [...keys, key];
   const duration = parseDuration(value);
-  if (duration === undefined) reject(place, `${show(key)} must be a number with s, m, h, d, w, M or y, not ${show(value)}`);
+  if (duration === undefined)
+    reject(place, `${show(key)} must be a number with s, m, h, d, w, M or y, at most a century, not ${show(value)}`);
   if (duration < lowMs) reject(place, `${show(key)} must be longer than nothing`);
   return duration;
 }

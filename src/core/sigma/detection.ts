@@ -74,7 +74,7 @@ export function assemble<E>(
     }
     case "of": {
       const names = namesOf(condition.pattern, [...selections.keys()]);
-      if (names.length === 0) reject(keys, `no identifier matches "of ${condition.pattern ?? "them"}"`);
+      if (names.length === 0) reject(keys, `no identifier matches "${condition.every ? "all" : "1"} of ${condition.pattern ?? "them"}"`);
       for (const name of names) used.add(name);
       const parts = names.map((name) => selections.get(name)!);
       return condition.every ? scope.pool.and(parts) : scope.pool.or(parts);

@@ -70,7 +70,8 @@ export function parseHead(map: YamlMap, document: RuleDocument, warn: Warn): Hea
   const kind = kindOf(map);
   for (const key of Object.keys(map)) {
     const near = TOP_KEYS.includes(key) ? undefined : nearestName(key, TOP_KEYS);
-    if (near !== undefined && isTypo(key, near)) warn([key], `unknown key ${show(key)} is ignored; did you mean "${near}"?`);
+    if (key === "generate") warn([key], '"generate" is ignored here; it stands inside "correlation", in the rule that refers to this one');
+    else if (near !== undefined && isTypo(key, near)) warn([key], `unknown key ${show(key)} is ignored; did you mean "${near}"?`);
   }
   const title = textAt(map, "title", [], NAME_MAX) ?? reject([], "the title is missing");
   const id = textAt(map, "id", []);

@@ -114,6 +114,7 @@ detection:
     expect(warnings("")).toContain('2: the id "test" is not a UUID');
     expect(warnings("date: 2026/1/31\n")).toContain('4: "date" is written YYYY-MM-DD since Sigma 2');
     expect(warnings("falsepositve: [x]\n")).toContain('4: unknown key "falsepositve" is ignored; did you mean "falsepositives"?');
+    expect(warnings("generate: true\n").join()).toContain('it stands inside "correlation"');
     expect(warnings("simulation: [x]\n").join()).not.toContain("simulation");
   });
 
