@@ -8,7 +8,7 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { randomSecret, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory, type Directory } from "./core/identity/directory.ts";
@@ -201,7 +201,7 @@ function correlationOf(
   return correlator({
     ...deps,
     analysis(facts) {
-      const options = { reader: eventReader, uuid5, latenessMs: lateness, distinct: true, baselines: true, secret: randomSecret() };
+      const options = { reader: eventReader, uuid5, latenessMs: lateness, distinct: true, baselines: true, digest: secretDigest() };
       return analysis(names(facts), engine(rules.pack().rules, options));
     },
     names,

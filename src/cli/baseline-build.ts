@@ -1,5 +1,5 @@
 import { connectors } from "../../connectors/index.ts";
-import { randomSecret } from "../adapters/system/system.ts";
+import { secretDigest } from "../adapters/system/system.ts";
 import { parseInputs } from "../backtest/inputs.ts";
 import { eventRunner } from "../backtest/runners.ts";
 import { backtest, type Runner } from "../backtest/run.ts";
@@ -87,7 +87,7 @@ async function fromFiles(store: Store, config: Config, pack: Pack, options: Buil
   const inputs = await parseInputs(options.in, undefined, connectors);
   if (inputs.some((input) => input.connector === "plain"))
     throw new CommandError("--in plain=…: plain files have no agents; name the connector, or ocsf", EXIT.usage);
-  const more = { baselines: true, secret: randomSecret() };
+  const more = { baselines: true, digest: secretDigest() };
   const runner = eventRunner(pack.rules, config.agents, connectors, more);
   let found = new Map<string, Collected>();
   let shown = 0;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { openStore } from "../adapters/postgres/open.ts";
-import { randomSecret, uuid5 } from "../adapters/system/system.ts";
+import { secretDigest, uuid5 } from "../adapters/system/system.ts";
 import type { Config } from "../config/config.ts";
 import { storeLocation } from "../config/places.ts";
 import { baselineKey } from "../core/correlation/baseline-key.ts";
@@ -70,7 +70,7 @@ export function rulesFor(config: Config, paths: readonly string[]): { pack: Pack
 export async function learner(config: Config, pack: Pack, store: Store): Promise<Analysis> {
   const names = resolver(directory(config.agents));
   names.load(await store.facts());
-  const options = { latenessMs: config.correlation.lateness, distinct: true, baselines: true, secret: randomSecret() };
+  const options = { latenessMs: config.correlation.lateness, distinct: true, baselines: true, digest: secretDigest() };
   return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, ...options }));
 }
 

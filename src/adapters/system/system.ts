@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { v5 } from "uuid";
 import type { Clock } from "../../ports/context.ts";
 
@@ -13,10 +13,10 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Words that nobody can guess, new at every call. */
-export function randomSecret(): { readonly high: number; readonly low: number } {
-  const bytes = randomBytes(8);
-  return { high: bytes.readUInt32LE(0), low: bytes.readUInt32LE(4) };
+/** A digest, lower-case hex HMAC-SHA-256, under a key that nobody can guess and that is new at every call. */
+export function secretDigest(): (text: string) => string {
+  const key = randomBytes(32);
+  return (text) => createHmac("sha256", key).update(text).digest("hex");
 }
 
 /** UUIDv5 of a name in the Custodes namespace. */

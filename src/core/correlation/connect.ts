@@ -11,7 +11,7 @@ import type { Mark } from "./group.ts";
 import { groupValues, takePerRule, takeUniform } from "./intake.ts";
 import { keysOf } from "./keys.ts";
 import type { Key, Keys } from "./keys.ts";
-import type { HashKey } from "./keyed-hash.ts";
+import type { KeyedHash } from "./keyed-hash.ts";
 import type { Counters, Read, ReadExtra, Take } from "./intake.ts";
 
 /** What all correlations of an engine share. */
@@ -22,7 +22,7 @@ export interface Shared<E> {
   readonly counters: Counters;
   /** See CorrelatorSetup. */
   readonly lagMs: number;
-  readonly secret: HashKey;
+  readonly hash: KeyedHash;
   readonly collects: boolean;
   /** Makes, or finds, the keys of groups that are read from these paths. */
   keys(paths: readonly string[], fields: readonly Read<E>[]): Keys<E>;
@@ -91,7 +91,7 @@ export function connect<E, X extends Extra>(
     suppressMs: correlation.suppressMs,
     keepMs: correlation.latenessMs ?? shared.latenessMs,
     lagMs: shared.lagMs,
-    secret: shared.secret,
+    hash: shared.hash,
     collects: shared.collects,
     alerts: correlation.alerts,
     evidence: working.evidence,

@@ -6,7 +6,7 @@ import type { Memory } from "./baseline.ts";
 import type { ChooseEvidence } from "./evidence.ts";
 import type { Mark } from "./group.ts";
 import type { Key, Keys } from "./keys.ts";
-import type { HashKey } from "./keyed-hash.ts";
+import type { KeyedHash } from "./keyed-hash.ts";
 
 /** The event that an alert is to the rules that refer to its rule. */
 export interface InnerEvent {
@@ -31,7 +31,7 @@ export interface CorrelatorSetup<X extends Extra> {
   /** How far before the watermark of all events its own may lie, and rules that refer to it ask for its alerts (see `lagsOf`). */
   readonly lagMs: number;
   /** What its rows of the past are hashed with in memory. */
-  readonly secret: HashKey;
+  readonly hash: KeyedHash;
   /** Somebody takes the rows of the past that change. */
   readonly collects: boolean;
   /** It raises alerts of its own. */

@@ -7,7 +7,8 @@ import type { Shared } from "./connect.ts";
 import { dispatcher } from "./dispatch.ts";
 import { sharedKeys } from "./keys.ts";
 import type { Counters } from "./intake.ts";
-import type { HashKey } from "./keyed-hash.ts";
+import { keyedHash } from "./keyed-hash.ts";
+import type { Digest } from "./keyed-hash.ts";
 import { plan } from "./plan.ts";
 import type { Part, Plan } from "./plan.ts";
 import type { Remembering } from "./remember.ts";
@@ -40,17 +41,16 @@ export interface EngineOptions<E> {
   /** The caller takes `changedBaselines`. Without it no rows are kept for anybody. Default false. */
   readonly baselines?: boolean;
   /**
-   * Random words that nobody who writes logs can guess. Without them, whoever can try 2^40 values can make two that
-   * `new_value` takes for one: good enough for backtests alone.
+   * A digest with a secret key. Without one, that of `uuid5` serves: whoever can try 2^32 values can then make two that
+   * `new_value` takes for one, which is good enough for backtests alone.
    */
-  readonly secret?: HashKey;
+  readonly digest?: Digest;
 }
 
 /** For callers that vouch for distinct events. */
 const NEVER_SEEN: SeenUids = { add: () => true, prune: () => undefined, reach: () => undefined };
 /** Evidence of an alert (`semantics.md` section 5). */
 const EVIDENCE_MAX = 25;
-const NO_SECRET: HashKey = { high: 0, low: 0 };
 
 /**
  * An engine over a set of rules. Final alerts are a function of the set of events alone: not of their order within
@@ -181,7 +181,7 @@ function sharedBy<E>(options: EngineOptions<E>, counters: Counters, cells: Cells
     latenessMs: options.latenessMs,
     evidenceMax: options.evidenceMax ?? EVIDENCE_MAX,
     counters,
-    secret: options.secret ?? NO_SECRET,
+    hash: keyedHash(options.digest ?? ((text) => options.uuid5(text).replaceAll("-", ""))),
     collects: options.baselines ?? false,
     keys: sharedKeys(),
     backlogs: options.shortcuts ?? true,

@@ -6,6 +6,7 @@ import { alertMaker } from "./alert-maker.ts";
 import { workingOf } from "./assemble.ts";
 import { meanOf } from "./exact-sum.ts";
 import type { Member } from "./explain-members.ts";
+import { numberedHash } from "./keyed-hash.ts";
 import { keysOf } from "./keys.ts";
 import { percentileOf } from "./percentile.ts";
 import { slides } from "./threshold.ts";
@@ -52,7 +53,7 @@ export function anchorsOf<E>(correlation: Correlation<E>, members: readonly Memb
       suppressMs: 1,
       keepMs: 0,
       lagMs: 0,
-      secret: { high: 0, low: 0 },
+      hash: numberedHash(),
       collects: false,
       alerts: true,
       evidence: working.evidence,

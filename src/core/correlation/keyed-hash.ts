@@ -1,52 +1,29 @@
-/**
- * HalfSipHash-2-4 with 64 bits of output (J.-P. Aumasson and D. J. Bernstein), over UTF-16 code units. Its key is secret,
- * so that nobody who writes logs can make a value that is taken for another one.
- */
+/** Digest of a text, as at least 16 hexadecimal digits: everything that is in no other text changes it. */
+export type Digest = (text: string) => string;
 
-/** A secret, or what was hashed before: two words of 32 bits. */
+/** 64 bits of a digest, as two words. */
 export interface HashKey {
   readonly high: number;
   readonly low: number;
 }
 
-/** Hashes a text under a key. */
-export function keyedHash(text: string, key: HashKey): HashKey {
-  let v0 = key.low | 0;
-  let v1 = (key.high ^ 0xee) | 0;
-  let v2 = 0x6c796765 ^ key.low;
-  let v3 = 0x74656462 ^ key.high;
-  let low = 0;
-  const { length } = text;
-  const words = (length >> 1) + 1;
-  // One loop for the words and for both halves of the result, so that all of it stays in registers.
-  for (let step = 0; step < words + 2; step++) {
-    const word = step < words ? wordAt(text, step * 2) : 0;
-    if (step === words) v2 ^= 0xee;
-    else if (step > words) {
-      low = (v1 ^ v3) >>> 0;
-      v1 ^= 0xdd;
-    }
-    v3 ^= word;
-    for (let round = step < words ? 2 : 4; round > 0; round--) {
-      v0 = (v0 + v1) | 0;
-      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-      v0 = (v0 << 16) | (v0 >>> 16);
-      v2 = (v2 + v3) | 0;
-      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-      v0 = (v0 + v3) | 0;
-      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-      v2 = (v2 + v1) | 0;
-      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-      v2 = (v2 << 16) | (v2 >>> 16);
-    }
-    v0 ^= word;
-  }
-  return { high: (v1 ^ v3) >>> 0, low };
+/** Hashes a text; `under` sets equal texts of different groups apart. */
+export type KeyedHash = (text: string, under?: HashKey) => HashKey;
+
+/** Hashes by a digest. Where its key is secret, nobody who writes logs can make a value that is taken for another one. */
+export function keyedHash(digest: Digest): KeyedHash {
+  return (text, under) => {
+    const digits = digest(under === undefined ? text : `${under.high} ${under.low} ${text}`);
+    return { high: Number.parseInt(digits.slice(0, 8), 16), low: Number.parseInt(digits.slice(8, 16), 16) };
+  };
 }
 
-/** Two code units; the last word holds what is left and the length in bytes, as the algorithm has it. */
-function wordAt(text: string, at: number): number {
-  const { length } = text;
-  if (at + 1 < length) return text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16);
-  return ((length & 0x7f) << 25) | (at < length ? text.charCodeAt(at) : 0);
+/** Numbers texts in the order in which it meets them: exact, and for few. */
+export function numberedHash(): KeyedHash {
+  const numbers = new Map<string, number>();
+  return keyedHash((text) => {
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number.toString(16).padStart(16, "0");
+  });
 }

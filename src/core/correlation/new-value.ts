@@ -58,7 +58,7 @@ export function newValue(setup: CorrelatorSetup<string>, novelty: Novelty): Corr
   const state: NoveltyState = {
     setup,
     novelty,
-    memory: noveltyMemory({ ...setup, lookbackMs: novelty.lookbackMs }, setup.secret, setup.collects),
+    memory: noveltyMemory({ ...setup, lookbackMs: novelty.lookbackMs }, setup.hash, setup.collects),
     groups: [],
     undecided: new Set(),
     behind: new Set(),

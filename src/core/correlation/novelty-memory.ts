@@ -3,8 +3,7 @@ import type { BaselineRow, Memory } from "./baseline.ts";
 import { alignDown } from "./group.ts";
 import { textOf, valuesOf } from "./keys.ts";
 import type { Key } from "./keys.ts";
-import { keyedHash } from "./keyed-hash.ts";
-import type { HashKey } from "./keyed-hash.ts";
+import type { HashKey, KeyedHash } from "./keyed-hash.ts";
 import { knownTimes } from "./known-times.ts";
 import type { KnownTimes } from "./known-times.ts";
 
@@ -48,10 +47,10 @@ export interface NoveltyMemory extends Memory {
 export const SEAL_STEP_MIN_MS = 60_000;
 
 /** Remembers nothing yet. `collects`: changes are kept for `changed`. */
-export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: boolean): NoveltyMemory {
+export function noveltyMemory(span: NoveltySpan, hashOf: KeyedHash, collects: boolean): NoveltyMemory {
   const { lookbackMs, suppressMs, keepMs, lagMs } = span;
   const stepMs = suppressMs * Math.max(1, Math.ceil(SEAL_STEP_MIN_MS / suppressMs));
-  const known = sealedTimes(secret);
+  const known = sealedTimes(hashOf);
   const unsealed = unsealedTimes(stepMs);
   let sealed = Number.NEGATIVE_INFINITY;
   let forgotten = Number.NEGATIVE_INFINITY;
@@ -70,10 +69,10 @@ export function noveltyMemory(span: NoveltySpan, secret: HashKey, collects: bool
     depthMs: lookbackMs,
     timespanMs: 0,
     remembered(key) {
-      const hash = keyedHash(key.text, secret);
+      const hash = hashOf(key.text);
       return { key, hash, first: known.firsts.get(hash) ?? Number.POSITIVE_INFINITY, latest: new Map() };
     },
-    latest: (group, value) => group.latest.get(value) ?? known.values.get(keyedHash(value, group.hash)),
+    latest: (group, value) => group.latest.get(value) ?? known.values.get(hashOf(value, group.hash)),
     note(group, value, time) {
       if (time < sealed) {
         fold(group, value, time);
@@ -162,7 +161,7 @@ interface SealedTimes {
   restore(rows: readonly BaselineRow[]): void;
 }
 
-function sealedTimes(secret: HashKey): SealedTimes {
+function sealedTimes(hashOf: KeyedHash): SealedTimes {
   const firsts = knownTimes();
   const values = knownTimes();
   return {
@@ -170,7 +169,7 @@ function sealedTimes(secret: HashKey): SealedTimes {
     values,
     fold(group, value, time) {
       const rows: BaselineRow[] = [];
-      const hash = keyedHash(value, group.hash);
+      const hash = hashOf(value, group.hash);
       const before = values.get(hash);
       if (before === undefined || before < time) {
         values.set(hash, time);
@@ -186,10 +185,10 @@ function sealedTimes(secret: HashKey): SealedTimes {
     restore(stored) {
       for (const row of stored) {
         if (row.kind === "window") continue;
-        const group = keyedHash(textOf(row.group), secret);
+        const group = hashOf(textOf(row.group));
         if (row.kind === "first") firsts.set(group, Math.min(firsts.get(group) ?? row.time, row.time));
         else {
-          const hash = keyedHash(row.value, group);
+          const hash = hashOf(row.value, group);
           values.set(hash, Math.max(values.get(hash) ?? row.time, row.time));
         }
       }

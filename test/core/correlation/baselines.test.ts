@@ -7,7 +7,7 @@ import type { BaselineHead, BaselineRow } from "../../../src/core/correlation/ba
 import { baselineKey } from "../../../src/core/correlation/baseline-key.ts";
 import { engine } from "../../../src/core/correlation/engine.ts";
 import { addExactly, canonicalSum, exactSum } from "../../../src/core/correlation/exact-sum.ts";
-import { keyedHash } from "../../../src/core/correlation/keyed-hash.ts";
+import { keyedHash, numberedHash } from "../../../src/core/correlation/keyed-hash.ts";
 import { knownTimes } from "../../../src/core/correlation/known-times.ts";
 import { parseUnits, unitsText } from "../../../src/core/correlation/units-text.ts";
 import { compileRules } from "../../../src/core/sigma/compile.ts";
@@ -27,6 +27,8 @@ const NOVEL: CorrelationSpec = {
   fields: ["v"],
   more: { newValue: { lookbackMs: 10 * DAY, minHistoryMs: DAY } },
 };
+
+const uuidDigest = (text: string): string => uuid5(text).replaceAll("-", "");
 
 const made = (spec = NOVEL) =>
   engine(ruleSet([detection("d")], [spec]), { reader: testReader, uuid5, latenessMs: 60_000, baselines: true });
@@ -198,7 +200,7 @@ describe("the tables", () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const key = { high: 1, low: 2 };
+        const hash = keyedHash(uuidDigest);
         const table = knownTimes();
         const map = new Map<string, number>();
         for (const one of steps) {
@@ -206,64 +208,46 @@ describe("the tables", () => {
             table.forget(one.before);
             for (const [text, time] of map) if (time < one.before) map.delete(text);
           } else {
-            table.set(keyedHash(one.text, key), one.time);
+            table.set(hash(one.text), one.time);
             map.set(one.text, one.time);
           }
           expect(table.size).toBe(map.size);
         }
-        for (const one of steps) if ("text" in one) expect(table.get(keyedHash(one.text, key))).toBe(map.get(one.text));
+        for (const one of steps) if ("text" in one) expect(table.get(hash(one.text))).toBe(map.get(one.text));
       }),
     );
   });
 
   it("stay small: no more than 32 bytes for each of many values", () => {
     const table = knownTimes();
-    for (let index = 0; index < 100_000; index++) table.set(keyedHash(`v${index}`, { high: 0, low: 0 }), index);
+    const hash = numberedHash();
+    for (let index = 0; index < 100_000; index++) table.set(hash(`v${index}`), index);
     expect(table.bytes / table.size).toBeLessThan(32);
     table.forget(99_000);
     expect(table.size).toBe(1000);
     expect(table.bytes / table.size).toBeLessThan(32);
   });
 
-  it("hash as the authors of HalfSipHash do: the bytes 0, 1, 2, … under the key 0 to 7", () => {
-    const found = ["", "\u0100", "\u0100\u0302", "\u0100\u0302\u0504"].map((text) => {
-      const { low, high } = keyedHash(text, { low: 0x0302_0100, high: 0x0706_0504 });
-      return [low.toString(16), high.toString(16)];
+  it("hash as the digest does, and equal texts of different groups differently", () => {
+    const digests: string[] = [];
+    const hash = keyedHash((text) => {
+      digests.push(text);
+      return "00000001fffffffe0123";
     });
-    expect(found).toEqual([
-      ["591f8d21", "c83cb8b9"],
-      ["ef394f06", "57eb507c"],
-      ["178ae7d5", "a12ee55b"],
-      ["35913ece", "25bca28a"],
-    ]);
+    expect(hash("v")).toEqual({ high: 1, low: 0xffff_fffe });
+    hash("v", { high: 3, low: 4 });
+    expect(digests).toEqual(["v", "3 4 v"]);
   });
 
-  it("hash differently whatever differs: a character, its place, the length, the key", () => {
-    const texts = [
-      "",
-      "\0",
-      "\0\0",
-      "a",
-      "b",
-      "ab",
-      "ba",
-      "a\0",
-      "abc",
-      "abcd",
-      "\u0101",
-      "x".repeat(64),
-      "x".repeat(128),
-      "x".repeat(129),
-    ];
-    const keys = [0, 1, 2 ** 31, 2 ** 32 - 1].flatMap((word) => [
-      { high: word, low: 7 },
-      { high: 7, low: word },
-    ]);
-    const found = texts.flatMap((text) => keys.map((key) => JSON.stringify(keyedHash(text, key))));
-    expect(new Set(found).size).toBe(found.length);
-    // Neither half may be a function of less: both are spread.
-    for (const half of ["high", "low"] as const)
-      expect(new Set(Array.from({ length: 5000 }, (_, index) => keyedHash(String(index), keys[0]!)[half])).size).toBeGreaterThan(4990);
+  it("hash differently whatever differs, the text or the group", () => {
+    const texts = ["", "\0", "a", "ab", "ba", "3 4 a", "x".repeat(129)];
+    const groups = [undefined, { high: 3, low: 4 }, { high: 4, low: 3 }, { high: 34, low: 0 }];
+    for (const hash of [keyedHash(uuidDigest), numberedHash()]) {
+      const found = texts.flatMap((text) => groups.map((group) => JSON.stringify(hash(text, group))));
+      // Of a text that looks as if it were of a group: groups come from a rule, which hashes them without one.
+      expect(new Set(found).size).toBe(found.length - 1);
+      expect(JSON.stringify(hash("3 4 a"))).toBe(JSON.stringify(hash("a", { high: 3, low: 4 })));
+    }
   });
 });
 
