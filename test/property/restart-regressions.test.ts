@@ -51,6 +51,41 @@ it.each<readonly [string, Scene]>([
     ),
   ],
   [
+    "what a rule remembers is stored with the first watermark, also where a rule that sleeps refers to it",
+    {
+      ...restarted(
+        {
+          id: "one",
+          type: "new_value",
+          rules: ["r"],
+          groupBy: ["ai_agent.uid"],
+          timespanMs: HOUR,
+          suppressMs: HOUR,
+          threshold: {},
+          fields: ["v"],
+          more: { newValue: { lookbackMs: 1, minHistoryMs: DAY } },
+        },
+        [{ ...event("e0", -1, "a"), "ai_agent.uid": "a1" }],
+        5 * DAY - 8,
+        [{ ...event("e1", 5 * DAY - 1, "b"), "ai_agent.uid": "a1" }],
+      ),
+      specs: [
+        { id: "outer", type: "event_count", rules: ["one", "q"], groupBy: ["ai_agent.uid"], timespanMs: DAY, threshold: { gte: 1e9 } },
+        {
+          id: "one",
+          type: "new_value",
+          rules: ["r"],
+          groupBy: ["ai_agent.uid"],
+          timespanMs: HOUR,
+          suppressMs: HOUR,
+          threshold: {},
+          fields: ["v"],
+          more: { newValue: { lookbackMs: 1, minHistoryMs: DAY } },
+        },
+      ],
+    },
+  ],
+  [
     "an alert over alerts that is open still needs the first event behind the first of these: horizons add up",
     {
       specs: [

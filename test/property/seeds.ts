@@ -21,4 +21,10 @@ export const SEEDS: readonly Seed[] = [
     path: "796:309:13:0:0:0:0:0:2:3:2:3:4:4:4:4:4:4:4:4:7:6:6:6:6:6:6:8:8:8:8:8:8:8:8:8:26:25:25:25:25:25:26:28:27:27:27:28:9:8:8:8:8:8:9:9:9:9:9:9:9:9:9:11:11:11:11:12:13:13:13:13:13:13:13:13:0:0:0:0:0:0:0:0:1:3:0:1:0:0",
     why: "a silence longer than the horizon was forgotten by a restart: a rule without groups no longer reported its windows",
   },
+  {
+    property: "rows and a short replay are enough",
+    seed: 2047777386,
+    path: "1082",
+    why: "what a rule remembers was stored one watermark late where a rule that sleeps refers to it, so a restart in between forgot it",
+  },
 ];

@@ -102,6 +102,7 @@ function heldBy<E>(path: string, members: readonly Planned<E>[], shared: Shared<
   const part: Part<E> = {
     rules: 0,
     watermark: Number.NEGATIVE_INFINITY,
+    follows: true,
     take: (event, time, mark, rules) => made.take(event, time, mark, rules),
     settle: () => made.settle(),
     advance: () => made.sweep(),

@@ -205,7 +205,7 @@ function advanceParts<E>(parts: readonly Part<E>[], watermarks: Watermarks, newe
     part.settle(out);
     part.watermark = Math.max(part.watermark, part.reachOf(watermarks));
     part.advance(newest, out);
-    if (part.watermark < lowest) lowest = part.watermark;
+    if (part.follows !== true && part.watermark < lowest) lowest = part.watermark;
   }
   return lowest;
 }

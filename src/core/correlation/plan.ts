@@ -25,6 +25,8 @@ export interface Part<E> {
   rules: number;
   /** Never moves back. */
   watermark: EpochMs;
+  /** Its watermark is taken from other parts, as they were before: it says nothing of its own. */
+  readonly follows?: boolean;
   take(event: E, time: EpochMs, mark: Mark, rules: number): void;
   settle(out: Alert[]): void;
   /** Closes what its watermark has passed. */
