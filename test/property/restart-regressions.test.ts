@@ -12,6 +12,18 @@ const EARLY: readonly TestEvent[] = [
   { uid: "e1", time: 26 * HOUR, is: ["p"], x: "b", category: "dns" },
 ];
 
+const REMEMBERING: CorrelationSpec = {
+  id: "one",
+  type: "new_value",
+  rules: ["r"],
+  groupBy: ["ai_agent.uid"],
+  timespanMs: HOUR,
+  suppressMs: HOUR,
+  threshold: {},
+  fields: ["v"],
+  more: { newValue: { lookbackMs: 1, minHistoryMs: DAY } },
+};
+
 function event(uid: string, time: number, v: unknown): TestEvent {
   return { uid, time, is: ["r"], v, category: "egress" };
 }
@@ -53,35 +65,12 @@ it.each<readonly [string, Scene]>([
   [
     "what a rule remembers is stored with the first watermark, also where a rule that sleeps refers to it",
     {
-      ...restarted(
-        {
-          id: "one",
-          type: "new_value",
-          rules: ["r"],
-          groupBy: ["ai_agent.uid"],
-          timespanMs: HOUR,
-          suppressMs: HOUR,
-          threshold: {},
-          fields: ["v"],
-          more: { newValue: { lookbackMs: 1, minHistoryMs: DAY } },
-        },
-        [{ ...event("e0", -1, "a"), "ai_agent.uid": "a1" }],
-        5 * DAY - 8,
-        [{ ...event("e1", 5 * DAY - 1, "b"), "ai_agent.uid": "a1" }],
-      ),
+      ...restarted(REMEMBERING, [{ ...event("e0", -1, "a"), "ai_agent.uid": "a1" }], 5 * DAY - 8, [
+        { ...event("e1", 5 * DAY - 1, "b"), "ai_agent.uid": "a1" },
+      ]),
       specs: [
         { id: "outer", type: "event_count", rules: ["one", "q"], groupBy: ["ai_agent.uid"], timespanMs: DAY, threshold: { gte: 1e9 } },
-        {
-          id: "one",
-          type: "new_value",
-          rules: ["r"],
-          groupBy: ["ai_agent.uid"],
-          timespanMs: HOUR,
-          suppressMs: HOUR,
-          threshold: {},
-          fields: ["v"],
-          more: { newValue: { lookbackMs: 1, minHistoryMs: DAY } },
-        },
+        REMEMBERING,
       ],
     },
   ],

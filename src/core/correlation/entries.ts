@@ -268,8 +268,7 @@ function longer(numbers: Float64Array<ArrayBuffer>, capacity: number): Float64Ar
 
 /** Made at its full length: growing by itself it would take half as much again. */
 function column<T>(capacity: number, filler: T): T[] {
-  // oxlint-disable-next-line no-new-array -- a length is meant, and pushing or `from` would reserve more than it
-  return new Array<T>(capacity).fill(filler);
+  return Array.from({ length: capacity }, () => filler);
 }
 
 function longerColumn<T>(values: readonly T[], capacity: number, filler: T): T[] {

@@ -7,8 +7,7 @@ import { required, startPostgres } from "../../servers/servers.ts";
 const server = required(await startPostgres());
 afterAll(() => server?.stop());
 
-// A machine without PostgreSQL cannot run these, and says so; with CI=true `required` has thrown, so nothing is skipped there.
-if (server === undefined) test.skip("the queue on PostgreSQL needs a PostgreSQL server", () => undefined);
+if (server === undefined) test.skip("the queue on PostgreSQL needs a PostgreSQL server", () => undefined); // Reason: there is no server to test against on this machine. With CI=true `required` has thrown before, so that it fails instead.
 else
   queueContract("PostgreSQL", async () => {
     const { store, pool } = await openStore({ kind: "postgres", url: server.url });

@@ -8,8 +8,7 @@ import { storeUnderTest } from "./under-test.ts";
 const server = required(await startPostgres());
 afterAll(() => server?.stop());
 
-// A machine without PostgreSQL cannot run these, and says so; with CI=true `required` has thrown, so nothing is skipped there.
-if (server === undefined) test.skip("the store on PostgreSQL needs a PostgreSQL server", () => undefined);
+if (server === undefined) test.skip("the store on PostgreSQL needs a PostgreSQL server", () => undefined); // Reason: there is no server to test against on this machine. With CI=true `required` has thrown before, so that it fails instead.
 else {
   storeContract("PostgreSQL", () => storeUnderTest({ kind: "postgres", url: server.url }));
 
