@@ -42,6 +42,11 @@ export interface Alert {
   readonly revision: number;
   /** The watermark has passed the bucket's end: it will not change any more. */
   readonly final: boolean;
+  /**
+   * 0 to 100: how sure it is that its events belong to one agent, as sure as the weakest kind of its evidence. Absent while
+   * nobody has looked, and for alerts that are not about an agent.
+   */
+  readonly confidence?: number;
   /** Set for `baseline_ratio` alone. */
   readonly baseline?: AlertBaseline;
 }

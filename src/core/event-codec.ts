@@ -192,6 +192,7 @@ const FIELD_KINDS: { readonly [K in keyof Event]-?: KindOf<NonNullable<Event[K]>
   traceUid: "text",
   spanUid: "text",
   parentSpanUid: "text",
+  links: "texts",
 };
 
 const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries(FIELD_KINDS));

@@ -222,4 +222,7 @@ export interface Event {
   traceUid: string | undefined;
   spanUid: string | undefined;
   parentSpanUid: string | undefined;
+  // --- identity facts
+  /** What the record proves about identity keys beside its own, as `linkText` writes them (core/identity/links.ts). */
+  links: readonly string[] | undefined;
 }

@@ -122,5 +122,6 @@ export function newEvent(uid: string, time: EpochMs, category: Category, classUi
     traceUid: undefined,
     spanUid: undefined,
     parentSpanUid: undefined,
+    links: undefined,
   };
 }

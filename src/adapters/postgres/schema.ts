@@ -127,4 +127,17 @@ export const MIGRATIONS: readonly string[] = [
     primary key (rule_id, hash)
   );
   `,
+  `
+  -- Attributions that were decided behind the watermark, one row per agent: the log keeps what was known when it was written.
+  create table custodes.attribution (
+    uid_hash uuid not null,
+    agent_uid text not null,
+    time bigint not null,
+    attribution_id smallint not null,
+    confidence smallint not null,
+    path text not null,
+    primary key (uid_hash, agent_uid)
+  );
+  create index attribution_agent on custodes.attribution (agent_uid, time);
+  `,
 ];

@@ -124,4 +124,5 @@ export const EVENT_FIELDS: { readonly [K in keyof Event]-?: (event: Event) => Ev
   traceUid: (event) => event.traceUid,
   spanUid: (event) => event.spanUid,
   parentSpanUid: (event) => event.parentSpanUid,
+  links: (event) => event.links,
 };
