@@ -19,7 +19,7 @@ import { newEvent } from "../../src/core/new-event.ts";
 const EVENTS = 40_000;
 const BATCHES = [500, 1000, 2000];
 const READ_PAGE = 2000;
-const COLUMNS = "(uid_hash, time, source, category, agent_uid, body)";
+const COLUMNS = "(uid_hash, time, category, agent_uid, body)";
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const url = positionals[0];
@@ -31,8 +31,9 @@ await migrate(database);
 await database.session((session) =>
   session.query(`
     drop table if exists custodes.bench_copy;
-    create table custodes.bench_copy (like custodes.log including defaults);
+    create table custodes.bench_copy (like custodes.log);
     alter table custodes.bench_copy add primary key (sequence);
+    alter table custodes.bench_copy alter column sequence add generated always as identity;
     create unique index on custodes.bench_copy (uid_hash);
   `),
 );
@@ -75,7 +76,7 @@ async function readRate(): Promise<number> {
 async function bareCopy(target: Database, events: readonly Event[]): Promise<void> {
   let text = "";
   for (const event of events) {
-    text += `${uidHash(event.uid)}\t${event.time}\tkong/main\t${event.category}\t${copyText(event.agentUid)}\t${copyText(encodeEvent(event))}\n`;
+    text += `${uidHash(event.uid)}\t${event.time}\t${event.category}\t${copyText(event.agentUid)}\t${copyText(encodeEvent(event))}\n`;
   }
   await target.session((session) => session.copy(`custodes.bench_copy${COLUMNS}`, text));
 }

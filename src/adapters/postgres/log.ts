@@ -1,8 +1,10 @@
 /** The log of events: its sequence order is its commit order. */
 import { decodeEvent, encodeEvent } from "../../core/event-codec.ts";
-import type { Category, EpochMs, Event } from "../../core/event.ts";
+import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../../core/event.ts";
 import type { Appended, Logged, Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
+import { placeAt, type Place } from "./log-parts.ts";
+import { refRows, saveRefs } from "./log-refs.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { arrayLiteral, copyText, storable, uidHash } from "./text.ts";
 
@@ -12,16 +14,19 @@ const LOCK_APPEND = 2;
 const COPY_ROWS_MAX = 2000;
 /** As a sub-select the literal is read once and the index is used; without, a small log is scanned and it is read for every row. */
 const ANY_OF_1 = "any((select $1::text::uuid[])::uuid[])";
-const COLUMNS = "custodes.log(uid_hash, time, source, category, agent_uid, body)";
+const COLUMNS = "custodes.log(sequence, uid_hash, time, category, agent_uid, body)";
+/** What stands as the path of an attribution that was decided when the event came. */
+const AT_INGEST = "ingest";
 
-/** See Transaction.appendEvents. */
-export async function appendEvents(session: Session, source: string, events: readonly Event[]): Promise<Appended> {
+/** See Transaction.appendEvents; `now` decides which day's part the events go to. */
+export async function appendEvents(session: Session, events: readonly Event[], now: EpochMs): Promise<Appended> {
   if (events.length === 0) return { stored: 0, duplicates: 0, fresh: [] };
   // A statement of its own: the next one must see what was committed while this one waited.
   await session.query("select pg_advisory_xact_lock($1, $2)", [LOCK_SPACE, LOCK_APPEND]);
+  const place = await placeAt(session, now);
   const fresh: Event[] = [];
   for (let start = 0; start < events.length; start += COPY_ROWS_MAX) {
-    for (const event of await appendChunk(session, source, events.slice(start, start + COPY_ROWS_MAX))) fresh.push(event);
+    for (const event of await appendChunk(session, place, events.slice(start, start + COPY_ROWS_MAX))) fresh.push(event);
   }
   return { stored: fresh.length, duplicates: events.length - fresh.length, fresh };
 }
@@ -30,33 +35,51 @@ export async function appendEvents(session: Session, source: string, events: rea
  * Looks the uids up and copies what is new straight into the log. Under the lock nobody else can add one of them in
  * between, and this costs half of what a staging table or `on conflict` costs (see test/bench/store.ts).
  */
-async function appendChunk(session: Session, source: string, events: readonly Event[]): Promise<Iterable<Event>> {
+async function appendChunk(session: Session, place: Place, events: readonly Event[]): Promise<Iterable<Event>> {
   const fresh = new Map<string, Event>();
   for (const event of events) {
     const key = uidHash(event.uid);
     if (!fresh.has(key)) fresh.set(key, event);
   }
   const known = await session.query<{ hash: string }>(
-    `select replace(uid_hash::text, '-', '') as hash from custodes.log where uid_hash = ${ANY_OF_1}`,
+    `select replace(hash::text, '-', '') as hash from custodes.log_uid where hash = ${ANY_OF_1}`,
     [arrayLiteral([...fresh.keys()])],
   );
   for (const { hash } of known.rows) fresh.delete(hash);
   if (fresh.size === 0) return [];
-  const from = copyText(storable(source));
+  const first = place.last + 1;
   let text = "";
+  let uids = "";
+  let shared = "";
+  const refs = refRows();
   let timeMax = Number.NEGATIVE_INFINITY;
   for (const [key, event] of fresh) {
+    const sequence = ++place.last;
     if (event.time > timeMax) timeMax = event.time;
     const agent = copyText(event.agentUid === undefined ? undefined : storable(event.agentUid));
-    text += `${key}\t${event.time}\t${from}\t${event.category}\t${agent}\t${copyText(encodeEvent(event))}\n`;
+    text += `${sequence}\t${key}\t${event.time}\t${event.category}\t${agent}\t${copyText(encodeEvent(event))}\n`;
+    uids += `${key}\t${sequence}\n`;
+    if (event.attributionId === ATTRIBUTION.shared) shared += sharedRows(key, event);
+    refs.add(event, sequence);
   }
   await session.copy(COLUMNS, text);
-  await session.query(
-    `insert into custodes.log_batch (first_sequence, last_sequence, time_max)
-     select last - $1::bigint + 1, last, $2::bigint from (select currval('custodes.log_sequence_seq') as last) as place`,
-    [fresh.size, timeMax],
-  );
+  await session.copy("custodes.log_uid(hash, sequence)", uids);
+  await saveRefs(session, refs.end());
+  if (shared !== "") await session.copy("custodes.attribution(uid_hash, agent_uid, time, attribution_id, confidence, path)", shared);
+  await session.query("insert into custodes.log_batch (first_sequence, last_sequence, time_max) values ($1, $2, $3)", [
+    first,
+    place.last,
+    timeMax,
+  ]);
   return fresh.values();
+}
+
+/** An event of several agents has no agent of its own in the log; each of them finds it here, as what is decided late. */
+function sharedRows(key: string, { agents = [], time, attributionConfidence = 0 }: Event): string {
+  const rows = [...new Set(agents.map(storable))].map(
+    (agent) => `${key}\t${copyText(agent)}\t${time}\t${ATTRIBUTION.shared}\t${attributionConfidence}\t${AT_INGEST}\n`,
+  );
+  return rows.join("");
 }
 
 /** See Store.readLog. */
@@ -81,27 +104,40 @@ export async function sequenceBefore(session: Session, time: EpochMs): Promise<S
 
 /** See Store.lastSequence. */
 export async function lastSequence(session: Session): Promise<Sequence> {
-  const { rows } = await session.query<{ last: number }>("select coalesce(max(sequence), 0) as last from custodes.log");
+  const { rows } = await session.query<{ last: number }>(
+    "select coalesce(max(last_sequence), 0) as last from custodes.log_batch where first_sequence = (select max(first_sequence) from custodes.log_batch)",
+  );
   return rows[0]?.last ?? 0;
 }
 
 /** See Store.events; in the order of `uids`, unknown ones left out. */
 export async function eventsByUid(session: Session, uids: readonly string[]): Promise<readonly Event[]> {
   if (uids.length === 0) return [];
-  const { rows } = await session.query<{ body: string }>(`select body from custodes.log where uid_hash = ${ANY_OF_1}`, [
+  const places = await session.query<{ sequence: number }>(`select sequence from custodes.log_uid where hash = ${ANY_OF_1}`, [
     arrayLiteral(uids.map(uidHash)),
   ]);
+  const rows = await eventsAt(
+    session,
+    places.rows.map(({ sequence }) => sequence),
+  );
   const found = new Map<string, Event>();
-  for (const { body } of rows) {
-    const event = decodeEvent(body);
-    found.set(event.uid, event);
-  }
+  for (const { event } of rows) found.set(event.uid, event);
   const events: Event[] = [];
   for (const uid of new Set(uids)) {
     const event = found.get(uid);
     if (event !== undefined) events.push(event);
   }
   return events;
+}
+
+/** The events at these sequences, in their order; only the parts that hold one of them are looked into. */
+export async function eventsAt(session: Session, sequences: readonly Sequence[]): Promise<readonly Logged[]> {
+  if (sequences.length === 0) return [];
+  const { rows } = await session.query<{ sequence: number; body: string }>(
+    "select sequence, body from custodes.log where sequence = any($1::bigint[]) order by sequence",
+    [arrayLiteral(sequences.map(String))],
+  );
+  return rows.map(({ sequence, body }) => ({ sequence, event: decodeEvent(body) }));
 }
 
 /** See Store.eventCounts. */

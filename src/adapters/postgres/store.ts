@@ -1,3 +1,4 @@
+import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
@@ -18,11 +19,11 @@ import { facts, moveCursor, moveOffset, noteSource, offset, saveFacts, sources }
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
-/** The store over a migrated database. `close` closes the database with it. */
-export function postgresStore(database: Database, close: () => Promise<void>): Store {
+/** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
+export function postgresStore(database: Database, close: () => Promise<void>, now: () => EpochMs = () => Date.now()): Store {
   const withOne = <T>(work: (session: Session) => Promise<T>): Promise<T> => withSession(database, work);
   return {
-    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session))),
+    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session, now))),
     sources: () => withOne((session) => sources(session)),
     source: (source) => withOne(async (session) => (await sources(session, source))[0]),
     noteSource: (source, note) => withOne((session) => noteSource(session, source, note)),
@@ -53,10 +54,10 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
 }
 
 /** The methods run one after the other, also for a caller who does not wait: each consists of several statements. */
-function transactionOn(session: Session): Transaction {
+function transactionOn(session: Session, now: () => EpochMs): Transaction {
   const inOrder = serializer();
   return {
-    appendEvents: (source, events) => inOrder(() => appendEvents(session, source, events)),
+    appendEvents: (_source, events) => inOrder(() => appendEvents(session, events, now())),
     appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
     moveCursor: (change) => inOrder(() => moveCursor(session, change)),
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
