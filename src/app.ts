@@ -22,6 +22,7 @@ import { deliverer } from "./pipeline/deliver.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
+import { retainer } from "./pipeline/retain.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
@@ -40,6 +41,9 @@ const QUEUE_ANSWER_MS = 2000;
 
 /** How often rule files are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
 const RULES_LOOK_EVERY = "*/3 * * * * *";
+
+/** Days of the log begin and end once a day; all else comes so slowly that nobody sees ten minutes. */
+const RETAIN_EVERY = "30 */10 * * * *";
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -86,7 +90,7 @@ async function build(
 ): Promise<Omit<Service, "stop">> {
   const { clock, log } = world;
   const now = () => clock.now();
-  const { store, pool } = await openStore(storeLocation(config), log);
+  const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());
@@ -129,8 +133,13 @@ async function build(
     deliverer: delivery,
   });
   schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
+  const { signal } = aborter;
+  const retain = retainer({ store, retention: config.retention, now, meter, log, signal, neededFrom: () => correlation.neededFrom() });
+  let retaining: Promise<void> = Promise.resolve();
+  schedules.add("retention", RETAIN_EVERY, () => (retaining = retain()));
   closers.push(async () => {
     aborter.abort();
+    await retaining.catch(() => undefined);
     await supervisor.stop();
   });
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);

@@ -2,6 +2,8 @@ import type { Alert } from "../core/alert.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Incident } from "../core/incident.ts";
+import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
+import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Cursor, Reject } from "./connector.ts";
 
 /** Position in the log; sequence order is commit order (appends are serialized). */
@@ -86,6 +88,11 @@ export interface Transaction {
    */
   appendEvents(source: string, events: readonly Event[]): Promise<Appended>;
   appendQuarantine(source: string, rejects: readonly Reject[], now: EpochMs): Promise<void>;
+  /**
+   * Appends to the audit log. Others who append to it wait from here to the end of the transaction, so that it comes last in one.
+   * Names of more than 500 bytes are cut; details of more than 8 KB are replaced by their size.
+   */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
   /**
    * Moves a source from the cursor that was read to the next one, and adds to its counters. A watermark never
    * moves back. Creates the source at `from` null. A success ends `lastError`, never a pause.
@@ -196,6 +203,20 @@ export interface Store {
    * overtaken at the same destination is settled as skipped instead.
    */
   replayDeadLetters(keys: readonly string[], now: EpochMs): Promise<number>;
+  /**
+   * Takes out what is older than its retention and not referred to any more: not what a delivery refers to that is pending or
+   * a dead letter, no open incident and none of its alerts. In many short transactions, of which none holds up an append or
+   * a reader for more than half a second; bounded, and continued by the next call. Undefined: another process is at it.
+   */
+  expire(request: ExpireRequest): Promise<Expired | undefined>;
+  /** As Transaction.appendAudit, in a transaction of its own. */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
+  /** The newest entry's number and hash; null when there is none. */
+  auditHead(): Promise<AuditHead | null>;
+  /** Newest first; with `before`, those with a smaller number. */
+  audit(filter: { readonly limit: number; readonly before?: number }): Promise<readonly AuditRow[]>;
+  /** Looks at every row from `from` on, and whether one of them has the hash `expect`, which was noted earlier. */
+  verifyAudit(options?: { readonly from?: number; readonly expect?: string }): Promise<AuditVerdict>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;
   close(): Promise<void>;
 }

@@ -27,6 +27,14 @@ export function beforePart(number: number): Sequence {
   return number * PART_SEQUENCES - 1;
 }
 
+/** The sequence before the first that can be read: what is known of batches outlives the events that are on their way out. */
+export async function beforeOpen(session: Session): Promise<Sequence> {
+  const { rows } = await session.query<{ number: number | null }>(
+    "select min(number) as number from custodes.log_part where state = 'open'",
+  );
+  return beforePart(rows[0]?.number ?? 0);
+}
+
 /** The day of a time, in days since the epoch. */
 export function dayOf(time: EpochMs): number {
   return Math.floor(time / DAY_MS);

@@ -3,7 +3,7 @@ import { decodeEvent, encodeEvent } from "../../core/event-codec.ts";
 import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../../core/event.ts";
 import type { Appended, Logged, Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
-import { placeAt, type Place } from "./log-parts.ts";
+import { beforeOpen, placeAt, type Place } from "./log-parts.ts";
 import { refRows, saveRefs } from "./log-refs.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { arrayLiteral, copyText, storable, uidHash } from "./text.ts";
@@ -22,13 +22,18 @@ const AT_INGEST = "ingest";
 export async function appendEvents(session: Session, events: readonly Event[], now: EpochMs): Promise<Appended> {
   if (events.length === 0) return { stored: 0, duplicates: 0, fresh: [] };
   // A statement of its own: the next one must see what was committed while this one waited.
-  await session.query("select pg_advisory_xact_lock($1, $2)", [LOCK_SPACE, LOCK_APPEND]);
+  await lockAppend(session);
   const place = await placeAt(session, now);
   const fresh: Event[] = [];
   for (let start = 0; start < events.length; start += COPY_ROWS_MAX) {
     for (const event of await appendChunk(session, place, events.slice(start, start + COPY_ROWS_MAX))) fresh.push(event);
   }
   return { stored: fresh.length, duplicates: events.length - fresh.length, fresh };
+}
+
+/** Nobody else appends until the transaction ends. */
+export async function lockAppend(session: Session): Promise<void> {
+  await session.query("select pg_advisory_xact_lock($1, $2)", [LOCK_SPACE, LOCK_APPEND]);
 }
 
 /**
@@ -95,9 +100,11 @@ export async function readLog(session: Session, after: Sequence, limit: number):
 export async function sequenceBefore(session: Session, time: EpochMs): Promise<Sequence> {
   const { rows } = await session.query<{ before: number | null }>(
     `select min(log.sequence) - 1 as before
-     from (select first_sequence, last_sequence from custodes.log_batch where time_max >= $1 order by first_sequence limit 1) as batch
+     from (
+       select first_sequence, last_sequence from custodes.log_batch
+       where time_max >= $1 and first_sequence > $2 order by first_sequence limit 1) as batch
      join custodes.log on log.sequence between batch.first_sequence and batch.last_sequence and log.time >= $1`,
-    [time],
+    [time, await beforeOpen(session)],
   );
   return rows[0]?.before ?? (await lastSequence(session));
 }

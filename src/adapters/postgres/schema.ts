@@ -170,7 +170,8 @@ export const MIGRATIONS: readonly string[] = [
     -- open, leaving (must not be read any more), left (detached).
     state text not null default 'open',
     -- Sequence up to which the uids of a part that leaves are forgotten.
-    cleared bigint
+    cleared bigint,
+    events bigint not null default 0
   );
   insert into custodes.log_part (number, day) values (0, floor(extract(epoch from now()) / 86400)::integer);
 

@@ -1,5 +1,7 @@
 import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
+import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
+import { expire } from "./expire.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
@@ -48,6 +50,11 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
     replayDeadLetters: (keys, now) => withOne((session) => replayDeadLetters(session, keys, now)),
+    expire: (request) => expire(database, request),
+    appendAudit: (entry) => runTransaction(database, (session) => appendAudit(session, entry)),
+    auditHead: () => withOne(auditHead),
+    audit: (filter) => withOne((session) => audit(session, filter)),
+    verifyAudit: (options) => withOne((session) => verifyAudit(session, options)),
     quarantine: (filter) => withOne((session) => quarantine(session, filter)),
     close,
   };
@@ -58,6 +65,7 @@ function transactionOn(session: Session, now: () => EpochMs): Transaction {
   const inOrder = serializer();
   return {
     appendEvents: (_source, events) => inOrder(() => appendEvents(session, events, now())),
+    appendAudit: (entry) => inOrder(() => appendAudit(session, entry)),
     appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
     moveCursor: (change) => inOrder(() => moveCursor(session, change)),
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
