@@ -41,6 +41,18 @@ export interface Logged {
   readonly event: Event;
 }
 
+/** What one agent did. */
+export interface AgentActivity {
+  /** In no order. */
+  readonly direct: readonly Event[];
+  /** What it shares with others that may have done it instead, with how likely it was this one (0 to 100). */
+  readonly possible: readonly { readonly event: Event; readonly confidence: number }[];
+  /** Events of `direct` that there are, read or not. */
+  readonly total: number;
+  /** There are no more of either. */
+  readonly complete: boolean;
+}
+
 /** State of a delivery in the outbox. */
 export type DeliveryStatus = "pending" | "delivered" | "skipped" | "dead";
 
@@ -169,6 +181,20 @@ export interface Store {
   lastSequence(): Promise<Sequence>;
   offset(job: string): Promise<Sequence | null>;
   events(uids: readonly string[]): Promise<readonly Event[]>;
+  /**
+   * Events of one agent (by id) with from <= time <= to, by time, at most `limit`: those that it was known for when they
+   * were written, and those that were attributed to it alone later; not those that it shares with others.
+   */
+  eventsOfAgent(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<readonly Event[]>;
+  /** The newest events of one agent (by id) with from <= time <= to, and those that may be its own: at most `limit` of each. */
+  activityOf(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<AgentActivity>;
+  /** Whether anything was ever attributed to the agent, alone or with others, that is still stored. */
+  knowsAgent(agent: string): Promise<boolean>;
+  /**
+   * The newest events of which the run, session, trace, conversation or request id is one of these; at most 32 ids and
+   * `limit` events, in no order. `complete` is false when there may be more.
+   */
+  eventsByRefs(ids: readonly string[], limit: number): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
   facts(): Promise<readonly Fact[]>;

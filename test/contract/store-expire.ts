@@ -58,14 +58,16 @@ export function expirePromises(subject: () => StoreUnderTest): void {
       subject().clock.now = day(20_000);
       await append([event("a", 1, { attributionId: 4, agents: ["x", "y"], attributionConfidence: 50, traceUid: "t" })]);
       await appendOn(20_002, "b", 1);
-      expect(await subject().query("select agent_uid from custodes.attribution order by 1")).toEqual([
-        { agent_uid: "x" },
-        { agent_uid: "y" },
-      ]);
+      await subject().query(
+        "insert into custodes.attribution select hash, agent, 1, 1, 90, '[]' from custodes.log_uid, (values ('x'), ('y')) as late(agent)",
+      );
+      expect((await store().activityOf("x", 0, 10, 10)).possible).toHaveLength(0);
+      expect((await store().activityOf("y", 0, 10, 10)).direct).toHaveLength(1);
       expect((await expire(request(day(20_002), { log: DAY }))).rows.attributions).toBe(2);
       for (const table of ["log_uid", "log_batch", "log_part"])
         expect(await subject().query(`select count(*)::int as n from custodes.${table}`)).toEqual([{ n: 1 }]);
-      for (const table of ["attribution", "log_refs"]) expect(await subject().query(`select * from custodes.${table}`)).toEqual([]);
+      for (const table of ["attribution", "log_refs", "log_shared"])
+        expect(await subject().query(`select * from custodes.${table}`)).toEqual([]);
       expect(await append([event("a", 1), event("b0", 1000)])).toMatchObject({ stored: 1, duplicates: 1 });
     });
 

@@ -151,6 +151,8 @@ async function clearSome(
        where sequence > (select coalesce(cleared, -1) from custodes.log_part where number = $1) order by sequence limit $2
      ), uids as (
        delete from custodes.log_uid where hash in (select uid_hash from gone)
+     ), shared as (
+       delete from custodes.log_shared where sequence in (select sequence from gone)
      ), attributed as (
        delete from custodes.attribution where uid_hash in (select uid_hash from gone) returning 1
      ), noted as (

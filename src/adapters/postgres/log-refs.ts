@@ -3,6 +3,7 @@
  * more expensive, since most events bring a trace and a request id that nobody has seen before; a filter costs four bytes
  * per id, is written in one piece, and sends a reader to the few stretches that may hold what it looks for.
  */
+import { decodeEvent } from "../../core/event-codec.ts";
 import type { Event } from "../../core/event.ts";
 import type { Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
@@ -66,15 +67,18 @@ export async function saveRefs(session: Session, rows: string): Promise<void> {
 }
 
 /** A stretch that may hold an id. */
-export interface Stretch {
+interface Stretch {
   readonly first: Sequence;
   readonly last: Sequence;
   /** Which of the ids that were asked for, by their places. */
   readonly hits: readonly number[];
 }
 
-/** The stretches that may hold one of the ids, oldest first, no more than `limit`. */
-export async function stretchesOf(session: Session, ids: readonly string[], limit: number): Promise<readonly Stretch[]> {
+/**
+ * The stretches that may hold one of the ids, newest first, no more than `limit`. `ids` must be few: the statement has eight
+ * tests for each.
+ */
+async function stretchesOf(session: Session, ids: readonly string[], limit: number): Promise<readonly Stretch[]> {
   const probes = ids.map((id) => {
     const [start, step] = [hash(id, SEEDS[0]), hash(id, SEEDS[1]) | 1];
     return Array.from({ length: PROBES }, (_, probe) => (start + Math.imul(probe, step)) >>> 0);
@@ -85,11 +89,52 @@ export async function stretchesOf(session: Session, ids: readonly string[], limi
     `select first_sequence as first, last_sequence as last, concat_ws(',', ${tests.map((test, index) => `case when bits is null or (${test}) then ${index} end`).join(", ")}) as hits
      from (select first_sequence, last_sequence, bits, octet_length(bits) * 8 - 1 as mask from custodes.log_refs offset 0) as stretch
      where bits is null or ${tests.map((test) => `(${test})`).join(" or ")}
-     order by first_sequence limit $1`,
+     order by first_sequence desc limit $1`,
     [limit],
   );
   return rows.map(({ first, last, hits }) => ({ first, last, hits: hits.split(",").map(Number) }));
 }
+
+/** Ids of one question. */
+export const IDS_MAX = 32;
+/** Stretches that are looked through: a million events, about a second. Only what came before there were filters needs as many. */
+const STRETCHES_MAX = 4096;
+
+/** See Store.eventsByRefs. */
+export async function eventsByRefs(
+  session: Session,
+  given: readonly string[],
+  limit: number,
+): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }> {
+  const ids = [...new Set(given)].slice(0, IDS_MAX);
+  if (ids.length === 0) return { events: [], complete: true };
+  const stretches = await stretchesOf(session, ids, STRETCHES_MAX + 1);
+  const places = stretches.slice(0, STRETCHES_MAX).flatMap(({ first, last, hits }) => {
+    // As the id stands in the stored text; that it is one of the event's ids is seen when that has been read.
+    return hits.map((hit) => ({ first, last, needle: JSON.stringify(ids[hit]) }));
+  });
+  // Within each stretch by the key, and no further: as a plain join the planner has been seen to read the whole log.
+  const { rows } = await session.query<{ sequence: number; body: string }>(
+    `select found.sequence, found.body from json_to_recordset($1::json) as place(first bigint, last bigint, needle text)
+     cross join lateral (
+       select sequence, body from custodes.log
+       where sequence between place.first and place.last and strpos(body, place.needle) > 0 order by sequence limit ${STRETCH_ROWS_MAX}
+     ) as found limit $2`,
+    [JSON.stringify(places), limit * 2],
+  );
+  const wanted = new Set<string | undefined>(ids);
+  const events = new Map<Sequence, Event>();
+  for (const { sequence, body } of rows) {
+    if (events.has(sequence)) continue;
+    const event = decodeEvent(body);
+    if (refsOf(event).some((ref) => wanted.has(ref))) events.set(sequence, event);
+  }
+  const complete = given.length <= IDS_MAX && stretches.length <= STRETCHES_MAX && rows.length < limit * 2 && events.size <= limit;
+  return { events: [...events.values()].slice(0, limit), complete };
+}
+
+/** Rows of one stretch; those of before there were filters have holes, never more rows. */
+const STRETCH_ROWS_MAX = STRETCH_EVENTS;
 
 function filterOf(hashes: readonly number[]): Buffer {
   const wanted = (hashes.length / 2) * BITS_PER_ID;

@@ -15,8 +15,8 @@ const COPY_ROWS_MAX = 2000;
 /** As a sub-select the literal is read once and the index is used; without, a small log is scanned and it is read for every row. */
 const ANY_OF_1 = "any((select $1::text::uuid[])::uuid[])";
 const COLUMNS = "custodes.log(sequence, uid_hash, time, category, agent_uid, body)";
-/** What stands as the path of an attribution that was decided when the event came. */
-const AT_INGEST = "ingest";
+/** An agent's id is part of an index row, which takes 2.7 KB at most; longer ones are found by nobody. */
+const AGENT_CHARACTERS_MAX = 500;
 
 /** See Transaction.appendEvents; `now` decides which day's part the events go to. */
 export async function appendEvents(session: Session, events: readonly Event[], now: EpochMs): Promise<Appended> {
@@ -64,13 +64,13 @@ async function appendChunk(session: Session, place: Place, events: readonly Even
     const agent = copyText(event.agentUid === undefined ? undefined : storable(event.agentUid));
     text += `${sequence}\t${key}\t${event.time}\t${event.category}\t${agent}\t${copyText(encodeEvent(event))}\n`;
     uids += `${key}\t${sequence}\n`;
-    if (event.attributionId === ATTRIBUTION.shared) shared += sharedRows(key, event);
+    if (event.attributionId === ATTRIBUTION.shared) shared += sharedRows(sequence, event);
     refs.add(event, sequence);
   }
   await session.copy(COLUMNS, text);
   await session.copy("custodes.log_uid(hash, sequence)", uids);
   await saveRefs(session, refs.end());
-  if (shared !== "") await session.copy("custodes.attribution(uid_hash, agent_uid, time, attribution_id, confidence, path)", shared);
+  if (shared !== "") await session.copy("custodes.log_shared(agent_uid, time, sequence, confidence)", shared);
   await session.query("insert into custodes.log_batch (first_sequence, last_sequence, time_max) values ($1, $2, $3)", [
     first,
     place.last,
@@ -79,12 +79,9 @@ async function appendChunk(session: Session, place: Place, events: readonly Even
   return fresh.values();
 }
 
-/** An event of several agents has no agent of its own in the log; each of them finds it here, as what is decided late. */
-function sharedRows(key: string, { agents = [], time, attributionConfidence = 0 }: Event): string {
-  const rows = [...new Set(agents.map(storable))].map(
-    (agent) => `${key}\t${copyText(agent)}\t${time}\t${ATTRIBUTION.shared}\t${attributionConfidence}\t${AT_INGEST}\n`,
-  );
-  return rows.join("");
+function sharedRows(sequence: Sequence, { agents = [], time, attributionConfidence = 0 }: Event): string {
+  const candidates = new Set(agents.map(storable).filter((agent) => agent.length <= AGENT_CHARACTERS_MAX));
+  return [...candidates].map((agent) => `${copyText(agent)}\t${time}\t${sequence}\t${attributionConfidence}\n`).join("");
 }
 
 /** See Store.readLog. */

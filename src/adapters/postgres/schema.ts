@@ -180,6 +180,16 @@ export const MIGRATIONS: readonly string[] = [
   alter table custodes.log_uid alter column hash set not null, alter column sequence set not null;
   alter table custodes.log_uid add primary key (hash);
 
+  -- Events that several agents may have caused have no agent of their own in the log; each of these finds them here.
+  create table custodes.log_shared (
+    agent_uid text not null,
+    time bigint not null,
+    sequence bigint not null,
+    confidence smallint not null,
+    primary key (agent_uid, time, sequence)
+  );
+  create index log_shared_sequence on custodes.log_shared (sequence);
+
   -- Which run, session, trace, conversation and request ids occur in a stretch of the log, as a Bloom filter; null: it may be any.
   create table custodes.log_refs (
     first_sequence bigint primary key,

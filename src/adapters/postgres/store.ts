@@ -5,6 +5,8 @@ import { expire } from "./expire.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { activityOf, eventsOfAgent, knowsAgent } from "./agent-events.ts";
+import { eventsByRefs } from "./log-refs.ts";
 import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
 import {
   addDeliveries,
@@ -34,6 +36,10 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     lastSequence: () => withOne(lastSequence),
     offset: (job) => withOne((session) => offset(session, job)),
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
+    eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
+    activityOf: (agent, from, to, limit) => withOne((session) => activityOf(session, agent, from, to, limit)),
+    knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
+    eventsByRefs: (ids, limit) => withOne((session) => eventsByRefs(session, ids, limit)),
     eventCounts: () => withOne(eventCounts),
     facts: () => withOne(facts),
     baselineHeads: () => withOne(baselineHeads),
