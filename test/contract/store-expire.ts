@@ -59,7 +59,7 @@ export function expirePromises(subject: () => StoreUnderTest): void {
       await append([event("a", 1, { attributionId: 4, agents: ["x", "y"], attributionConfidence: 50, traceUid: "t" })]);
       await appendOn(20_002, "b", 1);
       await subject().query(
-        "insert into custodes.attribution select hash, agent, 1, 1, 90, '[]' from custodes.log_uid, (values ('x'), ('y')) as late(agent)",
+        "insert into custodes.attribution select hash, agent, 1, 1, 90, '[]' from custodes.log_uid cross join (values ('x'), ('y')) as late(agent) where sequence = (select min(sequence) from custodes.log)",
       );
       expect((await store().activityOf("x", 0, 10, 10)).possible).toHaveLength(0);
       expect((await store().activityOf("y", 0, 10, 10)).direct).toHaveLength(1);

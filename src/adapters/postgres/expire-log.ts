@@ -6,7 +6,7 @@ import type { ExpiredDay, ExpireRequest } from "../../ports/retention.ts";
 import { appendAudit } from "./audit.ts";
 import type { Database, Session } from "./database.ts";
 import { withSession } from "./failure.ts";
-import { beforePart, DAY_MS, dayOf, partTable, placeAt } from "./log-parts.ts";
+import { beforePart, beginToday, DAY_MS, dayOf, partTable } from "./log-parts.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import type { Step } from "./expire.ts";
 import { lockAppend } from "./log.ts";
@@ -80,7 +80,7 @@ async function oldParts(session: Session, lastDay: number, now: number): Promise
   if (!old.some(({ newest }) => newest)) return old;
   // Nothing was appended for so long that the part of the last events is old, too.
   await lockAppend(session);
-  await placeAt(session, now);
+  await beginToday(session, now);
   return old;
 }
 

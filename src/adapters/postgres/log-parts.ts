@@ -40,13 +40,26 @@ export function dayOf(time: EpochMs): number {
   return Math.floor(time / DAY_MS);
 }
 
+/** The newest sequence, as a sub-select; null when nothing was ever appended. */
+export const LAST_SEQUENCE = "(select last_sequence from custodes.log_batch order by first_sequence desc limit 1)";
+/** The newest part, as a query. */
+export const NEWEST_PART = "select number, day from custodes.log_part order by number desc limit 1";
+
+/** The newest part, and the newest sequence. */
+export interface Newest {
+  readonly number: number;
+  readonly day: number;
+  readonly last: Sequence | null;
+}
+
+/** Begins a part for today when the newest one is of another day. Only under the append's lock. */
+export async function beginToday(session: Session, now: EpochMs): Promise<void> {
+  const { rows } = await session.query<Newest>(`select number, day, null as last from (${NEWEST_PART}) as newest`);
+  await placeAt(session, rows[0], now);
+}
+
 /** Finds the place for an append at `now`, and begins the part of a new day. Only under the append's lock. */
-export async function placeAt(session: Session, now: EpochMs): Promise<Place> {
-  const { rows } = await session.query<{ number: number; day: number; last: number | null }>(
-    `select number, day, (select last_sequence from custodes.log_batch order by first_sequence desc limit 1) as last
-     from custodes.log_part order by number desc limit 1`,
-  );
-  const newest = rows[0];
+export async function placeAt(session: Session, newest: Newest | undefined, now: EpochMs): Promise<Place> {
   const today = dayOf(now);
   let number = newest?.number ?? 0;
   // Yesterday's clock of another process goes on in today's part. A part of a day that is further ahead was begun by a wrong

@@ -7,7 +7,6 @@ import { decodeEvent } from "../../core/event-codec.ts";
 import type { Event } from "../../core/event.ts";
 import type { Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
-import { copyText } from "./text.ts";
 
 /** Events of one stretch: what a reader has to look through for one id that a filter knows. */
 const STRETCH_EVENTS = 256;
@@ -25,24 +24,24 @@ export function refsOf(event: Event): readonly (string | undefined)[] {
   return [event.runUid, event.sessionUid, event.traceUid, event.conversationUid, event.requestUid];
 }
 
-/** Collects the rows of custodes.log_refs for one append, in COPY's text format. */
+/** Collects the rows of custodes.log_refs for one append. */
 export interface RefRows {
   /** Takes the next event and its sequence. */
   add(event: Event, sequence: Sequence): void;
-  /** The rows; "" when no event has an id. */
+  /** The rows as JSON, for SAVE_REFS. */
   end(): string;
 }
 
 /** A fresh collector. */
 export function refRows(): RefRows {
-  let text = "";
+  const rows: { readonly first: Sequence; readonly last: Sequence; readonly bits: string }[] = [];
   let first = 0;
   let last = 0;
   let events = 0;
   let hashes: number[] = [];
   const flush = (): void => {
     // What has no ids needs no row: nobody looks for it.
-    if (hashes.length > 0) text += `${first}\t${last}\t${copyText(`\\x${filterOf(hashes).toString("hex")}`)}\n`;
+    if (hashes.length > 0) rows.push({ first, last, bits: filterOf(hashes).toString("hex") });
     events = 0;
     hashes = [];
   };
@@ -56,15 +55,15 @@ export function refRows(): RefRows {
     },
     end() {
       flush();
-      return text;
+      return JSON.stringify(rows);
     },
   };
 }
 
-/** Stores what was collected. */
-export async function saveRefs(session: Session, rows: string): Promise<void> {
-  if (rows !== "") await session.copy("custodes.log_refs(first_sequence, last_sequence, bits)", rows);
-}
+/** The insertion of what was collected, as a part of a statement; `parameter` holds the rows. */
+export const SAVE_REFS = (parameter: string): string => `
+  insert into custodes.log_refs (first_sequence, last_sequence, bits)
+  select first, last, decode(bits, 'hex') from json_to_recordset(${parameter}::json) as new(first bigint, last bigint, bits text)`;
 
 /** A stretch that may hold an id. */
 interface Stretch {

@@ -3,8 +3,8 @@ import { decodeEvent, encodeEvent } from "../../core/event-codec.ts";
 import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../../core/event.ts";
 import type { Appended, Logged, Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
-import { beforeOpen, placeAt, type Place } from "./log-parts.ts";
-import { refRows, saveRefs } from "./log-refs.ts";
+import { beforeOpen, LAST_SEQUENCE, NEWEST_PART, placeAt, type Newest, type Place } from "./log-parts.ts";
+import { refRows, SAVE_REFS } from "./log-refs.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { arrayLiteral, copyText, storable, uidHash } from "./text.ts";
 
@@ -23,12 +23,44 @@ export async function appendEvents(session: Session, events: readonly Event[], n
   if (events.length === 0) return { stored: 0, duplicates: 0, fresh: [] };
   // A statement of its own: the next one must see what was committed while this one waited.
   await lockAppend(session);
-  const place = await placeAt(session, now);
   const fresh: Event[] = [];
+  let place: Place | undefined;
   for (let start = 0; start < events.length; start += COPY_ROWS_MAX) {
-    for (const event of await appendChunk(session, place, events.slice(start, start + COPY_ROWS_MAX))) fresh.push(event);
+    const wanted = distinct(events.slice(start, start + COPY_ROWS_MAX));
+    const { known, newest } = await knownOf(session, [...wanted.keys()]);
+    place ??= await placeAt(session, newest, now);
+    for (const hash of known) wanted.delete(hash);
+    if (wanted.size > 0) await appendChunk(session, place, wanted);
+    for (const event of wanted.values()) fresh.push(event);
   }
   return { stored: fresh.length, duplicates: events.length - fresh.length, fresh };
+}
+
+/** Of events with one uid the first, by the hash of it. */
+function distinct(events: readonly Event[]): Map<string, Event> {
+  const wanted = new Map<string, Event>();
+  for (const event of events) {
+    const key = uidHash(event.uid);
+    if (!wanted.has(key)) wanted.set(key, event);
+  }
+  return wanted;
+}
+
+/** Which of the uids are stored, and where the log ends: one statement, since each costs as much as dozens of events. */
+async function knownOf(
+  session: Session,
+  hashes: readonly string[],
+): Promise<{ readonly known: readonly string[]; readonly newest: Newest | undefined }> {
+  const { rows } = await session.query<Partial<Newest> & { known: string | null }>(
+    `select part.number, part.day, ${LAST_SEQUENCE} as last, uid.known
+     from (select string_agg(replace(hash::text, '-', ''), ',') as known from custodes.log_uid where hash = ${ANY_OF_1}) as uid
+     left join (${NEWEST_PART}) as part on true`,
+    [arrayLiteral(hashes)],
+  );
+  const { known = null, number, day, last = null } = rows[0] ?? {};
+  // Without any part all of its columns are null.
+  const newest = typeof number === "number" && typeof day === "number" ? { number, day, last } : undefined;
+  return { known: known?.split(",") ?? [], newest };
 }
 
 /** Nobody else appends until the transaction ends. */
@@ -37,24 +69,12 @@ export async function lockAppend(session: Session): Promise<void> {
 }
 
 /**
- * Looks the uids up and copies what is new straight into the log. Under the lock nobody else can add one of them in
- * between, and this costs half of what a staging table or `on conflict` costs (see test/bench/store.ts).
+ * Copies what is new straight into the log. Under the lock nobody else can add one of the uids since they were
+ * looked up, and this costs half of what a staging table or `on conflict` costs (see test/bench/store.ts).
  */
-async function appendChunk(session: Session, place: Place, events: readonly Event[]): Promise<Iterable<Event>> {
-  const fresh = new Map<string, Event>();
-  for (const event of events) {
-    const key = uidHash(event.uid);
-    if (!fresh.has(key)) fresh.set(key, event);
-  }
-  const known = await session.query<{ hash: string }>(
-    `select replace(hash::text, '-', '') as hash from custodes.log_uid where hash = ${ANY_OF_1}`,
-    [arrayLiteral([...fresh.keys()])],
-  );
-  for (const { hash } of known.rows) fresh.delete(hash);
-  if (fresh.size === 0) return [];
+async function appendChunk(session: Session, place: Place, fresh: ReadonlyMap<string, Event>): Promise<void> {
   const first = place.last + 1;
   let text = "";
-  let uids = "";
   let shared = "";
   const refs = refRows();
   let timeMax = Number.NEGATIVE_INFINITY;
@@ -63,22 +83,22 @@ async function appendChunk(session: Session, place: Place, events: readonly Even
     if (event.time > timeMax) timeMax = event.time;
     const agent = copyText(event.agentUid === undefined ? undefined : storable(event.agentUid));
     text += `${sequence}\t${key}\t${event.time}\t${event.category}\t${agent}\t${copyText(encodeEvent(event))}\n`;
-    uids += `${key}\t${sequence}\n`;
     if (event.attributionId === ATTRIBUTION.shared) shared += sharedRows(sequence, event);
     refs.add(event, sequence);
   }
   await session.copy(COLUMNS, text);
-  await session.copy("custodes.log_uid(hash, sequence)", uids);
-  await saveRefs(session, refs.end());
   if (shared !== "") await session.copy("custodes.log_shared(agent_uid, time, sequence, confidence)", shared);
-  await session.query("insert into custodes.log_batch (first_sequence, last_sequence, time_max) values ($1, $2, $3)", [
-    first,
-    place.last,
-    timeMax,
-  ]);
-  return fresh.values();
+  // All that is derived in one statement; the hashes are in the rows that were just written, and are cheaper taken from there.
+  await session.query(
+    `with uids as (
+       insert into custodes.log_uid (hash, sequence) select uid_hash, sequence from custodes.log where sequence between $1 and $2
+     ), refs as (${SAVE_REFS("$4")})
+     insert into custodes.log_batch (first_sequence, last_sequence, time_max) values ($1, $2, $3)`,
+    [first, place.last, timeMax, refs.end()],
+  );
 }
 
+/** Each agent that may have caused an event finds it by a row of its own. */
 function sharedRows(sequence: Sequence, { agents = [], time, attributionConfidence = 0 }: Event): string {
   const candidates = new Set(agents.map(storable).filter((agent) => agent.length <= AGENT_CHARACTERS_MAX));
   return [...candidates].map((agent) => `${copyText(agent)}\t${time}\t${sequence}\t${attributionConfidence}\n`).join("");
@@ -108,9 +128,7 @@ export async function sequenceBefore(session: Session, time: EpochMs): Promise<S
 
 /** See Store.lastSequence. */
 export async function lastSequence(session: Session): Promise<Sequence> {
-  const { rows } = await session.query<{ last: number }>(
-    "select coalesce(max(last_sequence), 0) as last from custodes.log_batch where first_sequence = (select max(first_sequence) from custodes.log_batch)",
-  );
+  const { rows } = await session.query<{ last: number }>(`select coalesce(${LAST_SEQUENCE}, 0) as last`);
   return rows[0]?.last ?? 0;
 }
 

@@ -148,7 +148,8 @@ export const MIGRATIONS: readonly string[] = [
   -- few of them, and is taken out whole when its time is over. What was there before is the first part, unmoved.
   alter table custodes.log rename to log_0;
   alter table custodes.log_0 alter column sequence drop default;
-  alter table custodes.log_0 drop column source;
+  -- Ids are compared as bytes: cheaper than by the rules of a language, and the same on every server.
+  alter table custodes.log_0 drop column source, alter column agent_uid type text collate "C";
   drop sequence custodes.log_sequence_seq;
   drop index custodes.log_uid;
   alter index custodes.log_pkey rename to log_0_pkey;
@@ -157,7 +158,7 @@ export const MIGRATIONS: readonly string[] = [
     uid_hash uuid not null,
     time bigint not null,
     category text not null,
-    agent_uid text,
+    agent_uid text collate "C",
     body text not null
   ) partition by range (sequence);
   create index log_agent on custodes.log (agent_uid, time) where agent_uid is not null;
@@ -182,7 +183,7 @@ export const MIGRATIONS: readonly string[] = [
 
   -- Events that several agents may have caused have no agent of their own in the log; each of these finds them here.
   create table custodes.log_shared (
-    agent_uid text not null,
+    agent_uid text collate "C" not null,
     time bigint not null,
     sequence bigint not null,
     confidence smallint not null,
