@@ -168,7 +168,7 @@ export interface Store {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   sources(): Promise<readonly SourceState[]>;
   source(source: string): Promise<SourceState | undefined>;
-  /** Records an error, or a pause (reason) or its end (null), outside of any ingest. */
+  /** Records an error, or a pause (reason) or its end (null), outside of any ingest; the audit log has when a pause began and ended. */
   noteSource(
     source: string,
     note: { readonly error?: string | null; readonly pausedReason?: string | null; readonly now: EpochMs },
@@ -226,9 +226,9 @@ export interface Store {
   deadLetterBody(key: string): Promise<string | undefined>;
   /**
    * Makes dead letters pending again, attempts kept; returns how many. One that a newer revision of its subject has
-   * overtaken at the same destination is settled as skipped instead.
+   * overtaken at the same destination is settled as skipped instead. An entry of the audit log says who asked for it.
    */
-  replayDeadLetters(keys: readonly string[], now: EpochMs): Promise<number>;
+  replayDeadLetters(keys: readonly string[], now: EpochMs, by?: string): Promise<number>;
   /**
    * Takes out what is older than its retention and not referred to any more: not what a delivery refers to that is pending or
    * a dead letter, no open incident and none of its alerts. In many short transactions, of which none holds up an append or

@@ -44,19 +44,30 @@ for (const size of BATCHES) {
     const { stored } = await store.transaction((tx) => tx.appendEvents("kong/main", events));
     if (stored !== events.length) throw new Error("an event of the batch was not new");
   });
-  console.log(`append, batches of ${size}: ${append} events/s; bare COPY: ${bare} events/s; ratio ${(bare / append).toFixed(2)}`);
+  const told = ({ perSecond, cpuUs }: Rate): string => `${perSecond} events/s, ${cpuUs.toFixed(1)} µs of CPU per event`;
+  console.log(`append, batches of ${size}: ${told(append)}; bare COPY: ${told(bare)}; ratio ${(append.cpuUs / bare.cpuUs).toFixed(2)}`);
 }
 console.log(`read, pages of ${READ_PAGE}: ${await readRate()} events/s`);
 await database.session((session) => session.query("drop table custodes.bench_copy"));
 await store.close();
 rmSync(directory, { recursive: true, force: true });
 
-/** Events per second of wall time over EVENTS events; the events are made beforehand. */
-async function rate(size: number, work: (events: readonly Event[]) => Promise<void>): Promise<number> {
+interface Rate {
+  /** Of wall time. */
+  readonly perSecond: number;
+  /** Of this process, an embedded database included: it hardly depends on what else the machine does. */
+  readonly cpuUs: number;
+}
+
+/** Over EVENTS events; they are made beforehand. */
+async function rate(size: number, work: (events: readonly Event[]) => Promise<void>): Promise<Rate> {
   const batches = Array.from({ length: Math.ceil(EVENTS / size) }, () => Array.from({ length: size }, sample));
   const start = performance.now();
+  const before = process.cpuUsage();
   for (const events of batches) await work(events);
-  return Math.round((batches.length * size * 1000) / (performance.now() - start));
+  const { user, system } = process.cpuUsage(before);
+  const count = batches.length * size;
+  return { perSecond: Math.round((count * 1000) / (performance.now() - start)), cpuUs: (user + system) / count };
 }
 
 async function readRate(): Promise<number> {

@@ -7,6 +7,7 @@ import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
+import { questionPromises } from "./store-questions.ts";
 import { sourcePromises } from "./store-sources.ts";
 import { subjectPromises } from "./store-subjects.ts";
 import { transactionPromises } from "./store-transaction.ts";
@@ -55,5 +56,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     baselinePromises(store);
     expirePromises(() => subject);
     auditPromises(() => subject);
+    questionPromises(() => subject);
   });
 }

@@ -18,7 +18,7 @@ function retaining(given: {
   const counted = new Map<string, number>();
   const log = testLog();
   const answers = [...(given.answers ?? [NOTHING])];
-  const run = retainer({
+  const { run } = retainer({
     store: {
       offset: async () => (given.offset === undefined ? 100 : given.offset),
       sequenceBefore: async () => given.before ?? 40,

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
 import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
+import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
 import { expire } from "./expire.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
@@ -15,11 +16,10 @@ import {
   deliveries,
   dueDestinations,
   hastenDeliveries,
-  replayDeadLetters,
   settleDeliveries,
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
-import { facts, moveCursor, moveOffset, noteSource, offset, saveFacts, sources } from "./sources.ts";
+import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
@@ -30,7 +30,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     transaction: (work) => runTransaction(database, (session) => work(transactionOn(session, now))),
     sources: () => withOne((session) => sources(session)),
     source: (source) => withOne(async (session) => (await sources(session, source))[0]),
-    noteSource: (source, note) => withOne((session) => noteSource(session, source, note)),
+    noteSource: (source, note) => runTransaction(database, (session) => noteSourceAudited(session, source, note)),
     readLog: (after, limit) => withOne((session) => readLog(session, after, limit)),
     sequenceBefore: (time) => withOne((session) => sequenceBefore(session, time)),
     lastSequence: () => withOne(lastSequence),
@@ -55,7 +55,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
-    replayDeadLetters: (keys, now) => withOne((session) => replayDeadLetters(session, keys, now)),
+    replayDeadLetters: (keys, at, by) => runTransaction(database, (session) => replayDeadLettersAudited(session, keys, at, by)),
     expire: (request) => expire(database, request),
     appendAudit: (entry) => runTransaction(database, (session) => appendAudit(session, entry)),
     auditHead: () => withOne(auditHead),
