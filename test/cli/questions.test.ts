@@ -16,7 +16,7 @@ beforeAll(async () => {
   writeFileSync(config, 'data: ./data\nagents: ./agents.yaml\nreceiver: { listen: "127.0.0.1:9" }\nsources: { kong/a: {} }\n');
   writeFileSync(
     join(directory, "agents.yaml"),
-    "agents:\n  - { id: bot, name: Invoice bot }\n  - { id: idle, name: Idle bot }\n  - { id: t1, name: Twin }\n  - { id: t2, name: Twin }\n",
+    "version: 1\nagents:\n  - { id: bot, name: Invoice bot }\n  - { id: idle, name: Idle bot }\n  - { id: t1, name: Twin }\n  - { id: t2, name: Twin }\n",
   );
   const { store } = await openStore({ kind: "pglite", dataDir: join(directory, "data") });
   const set = {
