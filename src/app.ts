@@ -16,12 +16,14 @@ import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
+import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
+import { RETAIN_EVERY, retainer } from "./pipeline/retain.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
@@ -30,7 +32,7 @@ import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { infoRoutes } from "./info-routes.ts";
-import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
+import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
@@ -86,8 +88,10 @@ async function build(
 ): Promise<Omit<Service, "stop">> {
   const { clock, log } = world;
   const now = () => clock.now();
-  const { store, pool } = await openStore(storeLocation(config), log);
+  const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
+  const trail = auditTrail({ store, now, log });
+  closers.push(() => trail.stopped());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());
   // Nobody else works on an embedded store: a job that seems to run there is that of a process that was killed, and would
@@ -101,7 +105,8 @@ async function build(
   const registry = directory(config.agents);
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
-  const rules = await followRules(config, { now, log, meter }, (take) => {
+  const changed = (change: RulesChange): void => void trail.note("rules.reloaded", "", { ...change });
+  const rules = await followRules(config, { now, log, meter, changed }, (take) => {
     correlation.reload(() => {
       const next = take();
       watch.expect(fieldsRead(next.rules));
@@ -129,8 +134,13 @@ async function build(
     deliverer: delivery,
   });
   schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
+  const { signal } = aborter;
+  const retain = retainer({ store, retention: config.retention, now, meter, log, signal, neededFrom: () => correlation.neededFrom() });
+  schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
+  schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
     aborter.abort();
+    await retain.ended();
     await supervisor.stop();
   });
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
@@ -144,6 +154,7 @@ async function build(
   });
   closers.push(() => receiver.close());
   const { alerting, version } = rules.pack();
+  await trail.started({ version: VERSION, config: config.hash, rules: alerting, pack: version });
   log.info(
     { url: receiver.url, sources: sources.length, destinations: destinations.length, rules: alerting, version },
     "custodes is running",
@@ -161,7 +172,7 @@ async function build(
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
 async function followRules(
   config: Config,
-  deps: Pick<LiveRulesDeps, "now" | "log" | "meter">,
+  deps: Pick<LiveRulesDeps, "now" | "log" | "meter" | "changed">,
   between: LiveRulesDeps["between"],
 ): Promise<LiveRules> {
   const { placeholders } = config;

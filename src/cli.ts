@@ -2,6 +2,7 @@
 /** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
+import { addAudit, operator } from "./cli/audit.ts";
 import { addBaseline } from "./cli/baseline-commands.ts";
 import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
@@ -9,6 +10,7 @@ import { checkCommand, commandConfig, DEFAULT_CONFIG, placeholdersFrom } from ".
 import { demoCommand } from "./cli/demo.ts";
 import { normalizeCommand } from "./cli/normalize.ts";
 import { CommandError, EXIT, note } from "./cli/output.ts";
+import { addQuestions } from "./cli/questions.ts";
 import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand } from "./cli/rule-list.ts";
 import { testRulesCommand } from "./cli/rules.ts";
@@ -72,6 +74,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
   );
   addBaseline(program, act, add, withConfig, parseDuration);
   addState(program, act, add, withConfig);
+  addQuestions(program, act, add, withConfig, parseMoment);
+  addAudit(program, act, add, withConfig);
 
   try {
     await program.parseAsync([...arguments_], { from: "user" });
@@ -173,6 +177,8 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
       source: options.source,
       destination: options.destination,
       open: options.open === true ? "true" : undefined,
+      // Who asks, for the audit log.
+      by: operator(),
     };
     const present = Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined));
     const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });

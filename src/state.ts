@@ -3,7 +3,8 @@ import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
-import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
+import { touched, trace } from "./pipeline/questions.ts";
+import type { DeliveryStatus, Quarantined, SourceState, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
 export const STATE_QUERIES = [
@@ -20,6 +21,10 @@ export const STATE_QUERIES = [
   "rules",
   "baselines",
   "log",
+  "trace",
+  "touched",
+  "audit",
+  "audit-verify",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -83,7 +88,7 @@ export async function queryState(
         ({ raw: _raw, ...row }) => row,
       );
     case "quarantine-record":
-      return /^\d{1,15}$/.test(id) ? ((await store.quarantine({ id: Number(id) }))[0] ?? null) : null;
+      return /^\d{1,15}$/.test(id) ? quarantined(store, parameters, now) : null;
     case "progress":
       return progress(store);
     case "rules":
@@ -92,17 +97,42 @@ export async function queryState(
       return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
     case "log":
       return logPage(store, parameters);
+    case "trace":
+      return id === "" ? null : trace(store, id);
+    case "touched":
+      return touched(store, parameters["agent"] ?? "", whole(parameters, "from") ?? 0, whole(parameters, "to") ?? now);
+    case "audit":
+      return store.audit({ limit, ...withWhole(parameters, "before") });
+    case "audit-verify":
+      return store.verifyAudit({
+        ...withWhole(parameters, "from"),
+        ...(parameters["expect"] === undefined ? {} : { expect: parameters["expect"] }),
+      });
   }
+}
+
+function whole(parameters: StateParameters, name: string): number | undefined {
+  const value = Number(parameters[name] ?? Number.NaN);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function withWhole<K extends string>(parameters: StateParameters, name: K): { readonly [P in K]?: number } {
+  const value = whole(parameters, name);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [P in K]?: number });
+}
+
+/** One quarantined record with its content; that somebody looked at it is an entry of the audit log. */
+async function quarantined(store: Store, { id = "", by = "unknown" }: StateParameters, now: number): Promise<Quarantined | null> {
+  const found = (await store.quarantine({ id: Number(id) }))[0];
+  if (found === undefined) return null;
+  await store.appendAudit({ time: now, actor: by, action: "quarantine.shown", subject: id, details: { source: found.source } });
+  return found;
 }
 
 /** Rows after the sequence `after`; without it, from the first event at the time `since` on, or from the start. */
 async function logPage(store: Store, parameters: StateParameters): Promise<LogPage> {
-  const whole = (name: string): number | undefined => {
-    const value = Number(parameters[name] ?? Number.NaN);
-    return Number.isSafeInteger(value) ? value : undefined;
-  };
-  const since = whole("since");
-  const after = whole("after") ?? (since === undefined ? 0 : await store.sequenceBefore(since));
+  const since = whole(parameters, "since");
+  const after = whole(parameters, "after") ?? (since === undefined ? 0 : await store.sequenceBefore(since));
   const last = await store.lastSequence();
   const rows = await store.readLog(after, LOG_ROWS);
   return { last, after, rows: rows.map(({ sequence, event }) => ({ sequence, body: encodeEvent(event) })) };
@@ -164,10 +194,11 @@ async function deadLetter(store: Store, key: string): Promise<unknown> {
 /** `id` names one dead letter; without it, all of a destination, or all there are. */
 async function replay(store: Store, parameters: StateParameters, now: number): Promise<number> {
   const id = parameters["id"];
-  if (id !== undefined) return store.replayDeadLetters([id], now);
+  if (id !== undefined) return store.replayDeadLetters([id], now, parameters["by"]);
   const rows = await store.deliveries({ status: "dead", limit: LIMIT_MAX, ...destinationOf(parameters) });
   return store.replayDeadLetters(
     rows.map((row) => row.key),
     now,
+    parameters["by"],
   );
 }

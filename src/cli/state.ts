@@ -166,6 +166,10 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "progress":
     case "rules":
     case "log":
+    case "trace":
+    case "touched":
+    case "audit":
+    case "audit-verify":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
 }

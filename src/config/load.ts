@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import cron from "node-cron";
@@ -79,6 +80,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
     config: {
       ...parsed.data,
       file,
+      hash: hash("sha256", source, "hex"),
       lineOf: yaml.lineOf,
       data: resolve(directory, parsed.data.data),
       agents,

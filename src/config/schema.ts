@@ -41,6 +41,9 @@ export const placeholdersSchema = z.record(
   z.union([placeholder, z.array(placeholder).min(1)]),
 );
 
+/** How long something is kept: null for ever. Less than a day would end before what is open is over. */
+const kept = z.union([z.literal("forever").transform(() => null), duration.refine((ms) => ms >= 86_400_000, "keep it for at least 1d")]);
+
 /** The configuration file without the parts that connectors define. */
 export const configSchema = z.strictObject({
   data: z.string().default("./data").describe("Directory of the embedded store, relative to this file"),
@@ -81,6 +84,17 @@ export const configSchema = z.strictObject({
       quiet: duration.prefault("1h").describe("An incident without new alerts for this long is closed"),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      log: kept.prefault("90d").describe("Events with what is known about them, by whole days of receipt"),
+      alerts: kept.prefault("90d").describe("Alerts that nothing refers to any more"),
+      incidents: kept.prefault("400d").describe("Incidents that are closed"),
+      deliveries: kept.prefault("90d").describe("Deliveries that are settled, dead letters included"),
+      quarantine: kept.prefault("90d").describe("Records that could not be normalized"),
+      audit: kept.prefault("400d").describe("The audit log"),
+    })
+    .prefault({})
+    .describe("For how long what is kept: a duration of at least 1d, or forever"),
   sources: z.record(z.string(), z.unknown()).default({}),
   destinations: z.record(z.string(), z.unknown()).default({}),
 });

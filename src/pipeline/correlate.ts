@@ -79,6 +79,8 @@ interface CoveredTo {
 /** The continuous correlation job. */
 export interface Correlator {
   run(signal: AbortSignal): Promise<CorrelateResult>;
+  /** Event time from which on the log may be read again, by what is at work here; undefined before the first run. */
+  neededFrom(): EpochMs | undefined;
   /** Forgets the engine; the next run replays all of it. For registry changes. */
   reset(): void;
   /**
@@ -102,6 +104,10 @@ export function correlator(deps: CorrelateDeps): Correlator {
     return rules === undefined || (await takeOver(deps, to, rules, signal));
   };
   return {
+    neededFrom() {
+      if (state === undefined || state.watermark === null) return undefined;
+      return Math.min(state.watermark - state.analysis.horizonMs, state.analysis.neededFrom);
+    },
     reset: () => {
       state = undefined;
     },

@@ -20,7 +20,8 @@ export type CounterName =
   | "incidents_total"
   | "deliveries_total"
   | "dead_letters_total"
-  | "rule_reloads_total";
+  | "rule_reloads_total"
+  | "expired_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"
@@ -33,6 +34,9 @@ export type GaugeName =
   | "correlate_watermark_seconds"
   | "outbox_pending"
   | "store_up"
+  | "store_bytes"
+  | "log_days"
+  | "log_days_held"
   | "destination_held"
   | "rules_loaded"
   | "rules_rejected"

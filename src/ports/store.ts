@@ -2,6 +2,8 @@ import type { Alert } from "../core/alert.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Incident } from "../core/incident.ts";
+import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
+import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Cursor, Reject } from "./connector.ts";
 
 /** Position in the log; sequence order is commit order (appends are serialized). */
@@ -37,6 +39,18 @@ export interface Quarantined extends Reject {
 export interface Logged {
   readonly sequence: Sequence;
   readonly event: Event;
+}
+
+/** What one agent did. */
+export interface AgentActivity {
+  /** In no order. */
+  readonly direct: readonly Event[];
+  /** What it shares with others that may have done it instead, with how likely it was this one (0 to 100). */
+  readonly possible: readonly { readonly event: Event; readonly confidence: number }[];
+  /** Events of `direct` that there are, read or not. */
+  readonly total: number;
+  /** There are no more of either. */
+  readonly complete: boolean;
 }
 
 /** State of a delivery in the outbox. */
@@ -86,6 +100,11 @@ export interface Transaction {
    */
   appendEvents(source: string, events: readonly Event[]): Promise<Appended>;
   appendQuarantine(source: string, rejects: readonly Reject[], now: EpochMs): Promise<void>;
+  /**
+   * Appends to the audit log. Others who append to it wait from here to the end of the transaction, so that it comes last in one.
+   * Names of more than 500 bytes are cut; details of more than 8 KB are replaced by their size.
+   */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
   /**
    * Moves a source from the cursor that was read to the next one, and adds to its counters. A watermark never
    * moves back. Creates the source at `from` null. A success ends `lastError`, never a pause.
@@ -149,7 +168,7 @@ export interface Store {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   sources(): Promise<readonly SourceState[]>;
   source(source: string): Promise<SourceState | undefined>;
-  /** Records an error, or a pause (reason) or its end (null), outside of any ingest. */
+  /** Records an error, or a pause (reason) or its end (null), outside of any ingest; the audit log has when a pause began and ended. */
   noteSource(
     source: string,
     note: { readonly error?: string | null; readonly pausedReason?: string | null; readonly now: EpochMs },
@@ -162,6 +181,20 @@ export interface Store {
   lastSequence(): Promise<Sequence>;
   offset(job: string): Promise<Sequence | null>;
   events(uids: readonly string[]): Promise<readonly Event[]>;
+  /**
+   * Events of one agent (by id) with from <= time <= to, by time, at most `limit`: those that it was known for when they
+   * were written, and those that were attributed to it alone later; not those that it shares with others.
+   */
+  eventsOfAgent(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<readonly Event[]>;
+  /** The newest events of one agent (by id) with from <= time <= to, and those that may be its own: at most `limit` of each. */
+  activityOf(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<AgentActivity>;
+  /** Whether anything was ever attributed to the agent, alone or with others, that is still stored. */
+  knowsAgent(agent: string): Promise<boolean>;
+  /**
+   * The newest events of which the run, session, trace, conversation or request id is one of these; at most 32 ids and
+   * `limit` events, in no order. `complete` is false when there may be more.
+   */
+  eventsByRefs(ids: readonly string[], limit: number): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
   facts(): Promise<readonly Fact[]>;
@@ -193,9 +226,23 @@ export interface Store {
   deadLetterBody(key: string): Promise<string | undefined>;
   /**
    * Makes dead letters pending again, attempts kept; returns how many. One that a newer revision of its subject has
-   * overtaken at the same destination is settled as skipped instead.
+   * overtaken at the same destination is settled as skipped instead. An entry of the audit log says who asked for it.
    */
-  replayDeadLetters(keys: readonly string[], now: EpochMs): Promise<number>;
+  replayDeadLetters(keys: readonly string[], now: EpochMs, by?: string): Promise<number>;
+  /**
+   * Takes out what is older than its retention and not referred to any more: not what a delivery refers to that is pending or
+   * a dead letter, no open incident and none of its alerts. In many short transactions, of which none holds up an append or
+   * a reader for more than half a second; bounded, and continued by the next call. Undefined: another process is at it.
+   */
+  expire(request: ExpireRequest): Promise<Expired | undefined>;
+  /** As Transaction.appendAudit, in a transaction of its own. */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
+  /** The newest entry's number and hash; null when there is none. */
+  auditHead(): Promise<AuditHead | null>;
+  /** Newest first; with `before`, those with a smaller number. */
+  audit(filter: { readonly limit: number; readonly before?: number }): Promise<readonly AuditRow[]>;
+  /** Looks at every row from `from` on, and whether one of them has the hash `expect`, which was noted earlier. */
+  verifyAudit(options?: { readonly from?: number; readonly expect?: string }): Promise<AuditVerdict>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;
   close(): Promise<void>;
 }

@@ -12,6 +12,7 @@ const COUNTERS: Readonly<Record<CounterName, readonly [string, readonly string[]
   incidents_total: ["Incident revisions", ["level", "revision"]],
   deliveries_total: ["Deliveries by result", ["destination", "result"]],
   dead_letters_total: ["Deliveries refused for good", ["destination", "code"]],
+  expired_total: ["Rows that retention took out; of the log, days", ["class"]],
   rule_reloads_total: ["Changes of rule files by result", ["result"]],
 };
 const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> = {
@@ -24,6 +25,9 @@ const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> 
   correlate_offset: ["Sequence up to which the log is correlated", []],
   correlate_watermark_seconds: ["Event time up to which correlation is final", []],
   store_up: ["1 while the store answers", []],
+  store_bytes: ["Size of the database, when retention last looked", []],
+  log_days: ["Days that the log is kept in, when retention last looked", []],
+  log_days_held: ["Days whose retention is over and that correlation still needs", []],
   outbox_pending: ["Deliveries that wait", ["destination"]],
   destination_held: ["1 while a destination is left alone after a failure", ["destination"]],
   rules_loaded: ["Rules that raise alerts", []],

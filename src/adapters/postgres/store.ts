@@ -1,7 +1,13 @@
+import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
+import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
+import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
+import { expire } from "./expire.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { activityOf, eventsOfAgent, knowsAgent } from "./agent-events.ts";
+import { eventsByRefs } from "./log-refs.ts";
 import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
 import {
   addDeliveries,
@@ -10,27 +16,30 @@ import {
   deliveries,
   dueDestinations,
   hastenDeliveries,
-  replayDeadLetters,
   settleDeliveries,
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
-import { facts, moveCursor, moveOffset, noteSource, offset, saveFacts, sources } from "./sources.ts";
+import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
-/** The store over a migrated database. `close` closes the database with it. */
-export function postgresStore(database: Database, close: () => Promise<void>): Store {
+/** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
+export function postgresStore(database: Database, close: () => Promise<void>, now: () => EpochMs = () => Date.now()): Store {
   const withOne = <T>(work: (session: Session) => Promise<T>): Promise<T> => withSession(database, work);
   return {
-    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session))),
+    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session, now))),
     sources: () => withOne((session) => sources(session)),
     source: (source) => withOne(async (session) => (await sources(session, source))[0]),
-    noteSource: (source, note) => withOne((session) => noteSource(session, source, note)),
+    noteSource: (source, note) => runTransaction(database, (session) => noteSourceAudited(session, source, note)),
     readLog: (after, limit) => withOne((session) => readLog(session, after, limit)),
     sequenceBefore: (time) => withOne((session) => sequenceBefore(session, time)),
     lastSequence: () => withOne(lastSequence),
     offset: (job) => withOne((session) => offset(session, job)),
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
+    eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
+    activityOf: (agent, from, to, limit) => withOne((session) => activityOf(session, agent, from, to, limit)),
+    knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
+    eventsByRefs: (ids, limit) => withOne((session) => eventsByRefs(session, ids, limit)),
     eventCounts: () => withOne(eventCounts),
     facts: () => withOne(facts),
     baselineHeads: () => withOne(baselineHeads),
@@ -46,17 +55,23 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
-    replayDeadLetters: (keys, now) => withOne((session) => replayDeadLetters(session, keys, now)),
+    replayDeadLetters: (keys, at, by) => runTransaction(database, (session) => replayDeadLettersAudited(session, keys, at, by)),
+    expire: (request) => expire(database, request),
+    appendAudit: (entry) => runTransaction(database, (session) => appendAudit(session, entry)),
+    auditHead: () => withOne(auditHead),
+    audit: (filter) => withOne((session) => audit(session, filter)),
+    verifyAudit: (options) => withOne((session) => verifyAudit(session, options)),
     quarantine: (filter) => withOne((session) => quarantine(session, filter)),
     close,
   };
 }
 
 /** The methods run one after the other, also for a caller who does not wait: each consists of several statements. */
-function transactionOn(session: Session): Transaction {
+function transactionOn(session: Session, now: () => EpochMs): Transaction {
   const inOrder = serializer();
   return {
-    appendEvents: (source, events) => inOrder(() => appendEvents(session, source, events)),
+    appendEvents: (_source, events) => inOrder(() => appendEvents(session, events, now())),
+    appendAudit: (entry) => inOrder(() => appendAudit(session, entry)),
     appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
     moveCursor: (change) => inOrder(() => moveCursor(session, change)),
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
