@@ -13,8 +13,6 @@ import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 const MARKS_MAX = 300_000;
 /** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
 const HOLDERS_MAX = 256;
-/** A holder that gave up an exclusive key, or lost it, is remembered so long: what is told late of it must not make it a new one. */
-const GONE_MS = 86_400_000;
 /** How the keys of stored facts begin. */
 export const LINK_FACT = "link:";
 
@@ -92,12 +90,7 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
     },
     all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
-    isParted(from, a, b) {
-      const low = Math.min(a, b) + CLOCK_TOLERANCE_MS;
-      const high = Math.max(a, b) - CLOCK_TOLERANCE_MS;
-      const lies = (border: EpochMs): boolean => border > low && border <= high;
-      return (keys.get(from) ?? []).some((pair) => livesOf(pair).some(({ since, until, ended }) => lies(since) || (ended && lies(until!))));
-    },
+    isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
     settle(watermark) {
       const changed: ObservedFact[] = [];
       for (const pair of unsettled) {
@@ -120,14 +113,11 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     },
     prune(time) {
       for (const [from, pairs] of keys) {
-        const gone = pairs.filter((pair) => reachesTo(pair, pairs) < time);
-        for (const pair of gone) drop(pair);
-        if (gone.length === pairs.length) keys.delete(from);
-        else if (gone.length > 0)
-          keys.set(
-            from,
-            pairs.filter((pair) => !gone.includes(pair)),
-          );
+        const kept = alive(pairs, time);
+        if (kept.length === pairs.length) continue;
+        for (const pair of pairs) if (!kept.includes(pair)) drop(pair);
+        if (kept.length === 0) keys.delete(from);
+        else keys.set(from, [...kept]);
       }
     },
     restore(fact) {
@@ -148,6 +138,15 @@ export function bindings(max: number = MARKS_MAX): Bindings {
   };
 }
 
+/** A holder that had lost the key before gives nothing up. */
+function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: EpochMs): boolean {
+  if (pairs === undefined) return false;
+  const lies = (border: EpochMs): boolean => border > early + CLOCK_TOLERANCE_MS && border <= late - CLOCK_TOLERANCE_MS;
+  return pairs.some((pair) =>
+    livesOf(pair).some(({ to, since, until, ended }) => lies(since) || (ended && lies(until!) && takenAt(pairs, to, since) >= until!)),
+  );
+}
+
 function oldestOf(pairs: readonly Pair[]): number {
   let oldest = 0;
   const last = (pair: Pair | undefined): EpochMs => pair?.marks.at(-1)?.time ?? -Infinity;
@@ -155,16 +154,27 @@ function oldestOf(pairs: readonly Pair[]): number {
   return oldest;
 }
 
-/** The last time that a pair can be asked about. */
-function reachesTo(pair: Pair, pairs: readonly Pair[]): EpochMs {
-  const { maxMs, lingerMs, exclusive } = reachOf(pair.from);
-  const last = pair.marks.at(-1)!;
-  const assertion = pair.marks.findLast(({ ends }) => !ends);
-  const reach = assertion === undefined ? last.time : assertion.time + maxMs;
-  if (!exclusive) return (last.ends ? last.time : reach) + lingerMs;
-  const life = livesOf(pair).at(-1);
-  const lost = life === undefined ? last.time : takenAt(pairs, pair.to, life.since);
-  return Math.min(reach, Math.min(last.ends ? last.time : Infinity, lost) + GONE_MS) + lingerMs;
+/** The pairs of a key that can still be asked about at a time or after it. */
+function alive(pairs: readonly Pair[], time: EpochMs): readonly Pair[] {
+  const { exclusive } = reachOf(pairs[0]!.from);
+  if (!exclusive) return pairs.filter((pair) => reachesTo(pair, Infinity) >= time);
+  // Whoever took the key is remembered as long as whom it was taken from: else that one would have it again.
+  const begun = pairs.map((pair) => ({ pair, since: livesOf(pair).at(-1)?.since ?? -Infinity })).sort((a, b) => a.since - b.since);
+  let longest = -Infinity;
+  const kept = new Set<Pair>();
+  for (const { pair, since } of begun) {
+    longest = Math.max(longest, reachesTo(pair, takenAt(pairs, pair.to, since)));
+    if (longest >= time) kept.add(pair);
+  }
+  return pairs.filter((pair) => kept.has(pair));
+}
+
+/** The last time that a pair matters by itself. What is told of a lost key until a silence is still told by the one who lost it. */
+function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
+  const { maxMs, lingerMs, silenceMs } = reachOf(from);
+  const last = marks.at(-1)!;
+  if (last.ends) return last.time + lingerMs;
+  return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
 }
 
 function factOf({ from, to }: Pair, { time, until, ends, origin }: Mark): ObservedFact {

@@ -26,12 +26,15 @@ export interface Step {
   readonly origin?: string;
 }
 
+/** The bindings of a key at a time. */
+export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+
 /** What the log showed. */
 export interface Graph {
   /** Takes what an event proves. */
   learn(event: Event): void;
   /** The bindings of a key at a time. */
-  at(node: Node, time: EpochMs): readonly Step[];
+  readonly at: BindingsAt;
   /** Every link of a key, whenever it held: to explain why none does. */
   ever(node: Node): readonly Step[];
   /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
@@ -74,8 +77,9 @@ export function graph(registry: Directory): Graph {
     const told: Told = { from: link.from, to: link.to, until: link.until ?? Infinity, ends: link.ends === true };
     if (told.until <= event.time && !told.ends) return;
     // A workload seen behind an address is a sight of it; the address of a pod was given to it.
-    if (told.from.startsWith("ip:") && !told.to.startsWith("pod:"))
-      sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
+    if (told.from.startsWith("ip:") && !told.to.startsWith("pod:")) {
+      if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
+    }
     // Before its record a link may hold, but who asks about that time has been answered.
     else links.add(told, Math.max(link.since ?? event.time, event.time), event.uid);
   };
