@@ -97,17 +97,9 @@ export function bindings(max: number = MARKS_MAX): Bindings {
         const before = pair.marks.length;
         pair.marks = compacted(pair, watermark);
         size -= before - pair.marks.length;
-        let open = false;
-        for (const mark of pair.marks) {
-          if (mark.saved) continue;
-          // What is younger is read again from the log by every replay.
-          if (mark.time > watermark - OBSERVED_MS) open = true;
-          else {
-            mark.saved = true;
-            changed.push(factOf(pair, mark));
-          }
-        }
-        if (!open) unsettled.delete(pair);
+        // What is younger is read again from the log by every replay.
+        for (const mark of pair.marks) if (!mark.saved && mark.time <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
     },
@@ -122,11 +114,8 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     },
     restore(fact) {
       if (!fact.key.startsWith(LINK_FACT)) return false;
-      const [to, until, ends] = fact.value.split("\t");
-      const link = parseLink([fact.key.slice(LINK_FACT.length), to, "", until, ends].join("\t"));
-      if (link === undefined) return true;
-      const mark = { time: fact.first, until: link.until ?? Infinity, ends: link.ends === true, origin: fact.origin ?? "", saved: true };
-      put(link.from, link.to, mark);
+      const link = storedLink(fact);
+      if (link !== undefined) put(link.from, link.to, link.mark);
       return true;
     },
     get size() {
@@ -177,8 +166,18 @@ function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
   return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
 }
 
-function factOf({ from, to }: Pair, { time, until, ends, origin }: Mark): ObservedFact {
+function save({ from, to }: Pair, mark: Mark): ObservedFact {
+  const { time, until, ends, origin } = mark;
+  mark.saved = true;
   // The time is part of the value, so that the store never merges two of them.
   const value = [to, until === Infinity ? "" : until, ends ? "ends" : "", time].join("\t");
   return { key: `${LINK_FACT}${from}`, value, first: time, last: time, origin };
+}
+
+function storedLink({ key, value, first, origin = "" }: ObservedFact): { from: KeyText; to: KeyText; mark: Mark } | undefined {
+  const [to, untilText, endsText] = value.split("\t");
+  const link = parseLink([key.slice(LINK_FACT.length), to, "", untilText, endsText].join("\t"));
+  if (link === undefined) return undefined;
+  const { from, until = Infinity, ends = false } = link;
+  return { from, to: link.to, mark: { time: first, until, ends, origin, saved: true } };
 }
