@@ -115,8 +115,8 @@ function sightHops(story: NaiveStory, key: string, time: number): Hop[] {
     return [...new Set(near.map(({ to }) => to))].map((to) => ({ to, how: "seen" }));
   }
   const edges = borders(story, key);
-  // Of one minute the first and the last sight of somebody count.
-  const groups = Map.groupBy(observed, (one) => `${one.to} ${Math.floor(one.time / MINUTE)}`);
+  // Of five minutes the first and the last sight of somebody count.
+  const groups = Map.groupBy(observed, (one) => `${one.to} ${Math.floor(one.time / (5 * MINUTE))}`);
   const counted = [...groups.values()].flatMap((group) => [
     group.reduce((a, b) => (b.time < a.time ? b : a)),
     group.reduce((a, b) => (b.time > a.time ? b : a)),
