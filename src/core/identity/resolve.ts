@@ -84,7 +84,7 @@ function candidatesOf(search: Search, node: Node, path: readonly Step[]): Candid
   const byKind = new Map<string, Map<string, Found>>();
   for (const step of search.at(node, search.time)) {
     if (step.to === node || path.some(({ from }) => from === step.to)) continue;
-    const kind = step.to.startsWith("=") ? "=" : step.to.slice(0, step.to.indexOf(":"));
+    const kind = groupOf(step);
     let same = byKind.get(kind);
     if (same === undefined) byKind.set(kind, (same = new Map()));
     for (const [id, other] of candidatesOf(search, step.to, [...path, step])) keepBetter(same, id, other);
@@ -95,7 +95,13 @@ function candidatesOf(search: Search, node: Node, path: readonly Step[]): Candid
   return all;
 }
 
-const ORDER = [...LINK_KINDS.filter((kind) => kind !== "ip"), "="];
+/** Bindings of one group are holders of one kind, one of which it is; those of different groups hold together. */
+function groupOf({ to, by }: Step): string {
+  const kind = to.startsWith("=") ? "=" : to.slice(0, to.indexOf(":"));
+  return by === "observed" ? `${kind} seen` : kind;
+}
+
+const ORDER = [...LINK_KINDS, ...LINK_KINDS.map((kind) => `${kind} seen`), "= seen"];
 
 /** What both say; what the first says when they have nothing in common or the other says nothing. */
 function narrowed(first: Candidates, other: Candidates | undefined): Candidates {

@@ -149,15 +149,15 @@ function search(story: NaiveStory, time: number, node: string, past: readonly st
   const kinds = new Map<string, Sure>();
   for (const { to, how } of [...linkHops(story, node, time), ...sightHops(story, node, time)]) {
     if (past.includes(to) || to === node) continue;
-    const kind = to.startsWith("=") ? "=" : kindOf(to);
+    const kind = (how === "seen" ? "seen " : "") + (to.startsWith("=") ? "=" : kindOf(to));
     const same = kinds.get(kind) ?? new Map<string, number>();
     for (const [agent, sure] of search(story, time, to, [...past, node], [...hows, how]))
       same.set(agent, Math.max(sure, same.get(agent) ?? 0));
     kinds.set(kind, same);
   }
   let found: Sure = new Map();
-  for (const kind of ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="])
-    found = both(found, kinds.get(kind) ?? new Map());
+  const order = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="];
+  for (const kind of [...order, ...order.map((one) => `seen ${one}`)]) found = both(found, kinds.get(kind) ?? new Map());
   return found;
 }
 
