@@ -127,7 +127,8 @@ function pathKey({ path }: Found): string {
   return path.map(({ to, origin }) => `${to}\t${origin ?? ""}`).join("\n");
 }
 
-function confidenceOf(path: readonly Step[]): number {
+/** How sure a path is, without its last step to the agent by the registry. */
+export function confidenceOf(path: readonly Step[]): number {
   let weakest: number = CONFIDENCE_BY.registry;
   for (const { by } of path) weakest = Math.min(weakest, CONFIDENCE_BY[by]);
   return Math.max(CONFIDENCE_MIN, weakest - HOP_COST * Math.max(0, path.length - 1));
