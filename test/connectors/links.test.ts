@@ -4,6 +4,7 @@ import cloudtrail from "../../connectors/aws-cloudtrail/aws-cloudtrail.ts";
 import istio from "../../connectors/istio/istio.ts";
 import kong from "../../connectors/kong/kong.ts";
 import okta from "../../connectors/okta/okta.ts";
+import otlp from "../../connectors/otlp/otlp.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 import { normalizeContext } from "../contract/source.ts";
 
@@ -192,4 +193,28 @@ test("agent-findings: a session and a run are their agent's, told once", () => {
   const turn = { ts: "2026-05-04T09:00:00Z", agent_id: "bot", session_id: "s", run_id: "r", findings: [{ threat: "x" }] };
   const events = agentFindings.normalize!()(turn, normalizeContext("agent-findings"));
   expect(events.map((event) => event.links)).toEqual([["session:s\tagent:bot\t\t\t", "run:r\tagent:bot\t\t\t"], undefined]);
+});
+
+test("otlp: what the resource says of a pod is believed when the operator says so", () => {
+  const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } });
+  const resource = {
+    attributes: [
+      attribute("k8s.pod.uid", "u-1"),
+      attribute("k8s.pod.name", "bot-1"),
+      attribute("k8s.namespace.name", "agents"),
+      attribute("k8s.serviceaccount.name", "bot"),
+    ],
+  };
+  const span = {
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: "b7ad6b7169203331",
+    name: "chat",
+    startTimeUnixNano: "1774915201500000000",
+    attributes: [attribute("gen_ai.operation.name", "chat")],
+  };
+  const format = otlp.format!({ operations: "both", fields: {}, trustResource: true });
+  const [record] = format.open()(JSON.stringify({ resourceSpans: [{ resource, scopeSpans: [{ spans: [span] }] }] }));
+  const of = (trustResource: boolean) => linksOf(otlp.normalize!({ operations: "both", fields: {}, trustResource }), record);
+  expect(of(true)).toEqual(["pod:u-1 sa:system:serviceaccount:agents:bot", "pod:agents/bot-1 pod:u-1"]);
+  expect(of(false)).toEqual([]);
 });
