@@ -1,5 +1,7 @@
 import type { Alert } from "../core/alert.ts";
 import type { Event } from "../core/event.ts";
+import { attributeStored } from "../core/identity/attribute.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
 import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Store } from "../ports/store.ts";
@@ -14,6 +16,8 @@ interface Step {
   /** Every event that the coverage speaks of has been read. */
   readonly complete: boolean;
   readonly events: readonly Event[];
+  /** Who the events belong to that this step has let go. */
+  readonly attributions: readonly Attribution[];
 }
 
 /** The incidents that alerts open or amend, and those that have been quiet for long enough. */
@@ -33,7 +37,7 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
     incidents = groupAlerts([...state.open, ...closed], alerts, {
       rule: deps.rule,
       agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps.store, state.analysis, alerts, step.events),
+      evidence: await loadEvidence(deps, state.analysis, alerts, step),
       uuid5: deps.uuid5,
       openAt: deps.openAt,
       quietMs: deps.quietMs,
@@ -47,17 +51,21 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
 }
 
 async function loadEvidence(
-  store: Store,
+  { store, registry }: CorrelateDeps,
   analysis: Analysis,
   alerts: readonly Alert[],
-  recent: readonly Event[],
+  { events: recent, attributions }: Step,
 ): Promise<Map<string, Event>> {
   const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));
   if (rest.length === 0) return found;
+  const known = [...attributions, ...(await store.attributions(rest))].map((row) => [`${row.uid}\n${row.agentUid}`, row] as const);
+  const rows = Map.groupBy(new Map(known).values(), ({ uid }) => uid);
+  const agents = registry();
   for (const event of await store.events(rest)) {
+    attributeStored(event, rows.get(event.uid) ?? [], agents);
     analysis.decide(event);
     found.set(event.uid, event);
   }

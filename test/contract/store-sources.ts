@@ -139,6 +139,18 @@ export function sourcePromises(store: TheStore): void {
       );
     });
 
+    test("keeps the event that showed a fact first, of several the smallest", async () => {
+      const fact = (first: number, origin?: string): Fact => ({ key: "k", value: "v", first, last: 90, ...(origin && { origin }) });
+      await save([fact(10, "b"), fact(10, "a"), fact(20, "0")]);
+      expect(await store().facts()).toEqual([fact(10, "a")]);
+      await save([fact(10, "0")]);
+      expect(await store().facts()).toEqual([fact(10, "0")]);
+      await save([fact(30, "-")]);
+      expect(await store().facts()).toEqual([fact(10, "0")]);
+      await save([fact(5, "z")]);
+      expect(await store().facts()).toEqual([fact(5, "z")]);
+    });
+
     test("keeps apart what only looks alike, and takes values of any length", async () => {
       const facts = [
         { key: "ab", value: "c", first: 1, last: 2 },

@@ -140,4 +140,8 @@ export const MIGRATIONS: readonly string[] = [
   );
   create index attribution_agent on custodes.attribution (agent_uid, time);
   `,
+  `
+  -- The uid of the event that showed a fact first: explanations name it.
+  alter table custodes.fact add column origin text;
+  `,
 ];

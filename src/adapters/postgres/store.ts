@@ -1,4 +1,5 @@
 import type { Store, Transaction } from "../../ports/store.ts";
+import { attributions, saveAttributions } from "./attributions.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
@@ -33,6 +34,7 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
     eventCounts: () => withOne(eventCounts),
     facts: () => withOne(facts),
+    attributions: (uids) => withOne((session) => attributions(session, uids)),
     baselineHeads: () => withOne(baselineHeads),
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
@@ -64,6 +66,7 @@ function transactionOn(session: Session): Transaction {
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
+    saveAttributions: (list) => inOrder(() => saveAttributions(session, list)),
     saveBaselines: (list) => inOrder(() => saveBaselines(session, list)),
     removeBaselines: (list) => inOrder(() => removeBaselines(session, list)),
   };

@@ -1,0 +1,160 @@
+/**
+ * The bindings that the log showed: links that records prove, and agents seen with an address, a credential, a session or
+ * a run. Asked as of a time; see reach.ts for how far each goes.
+ */
+import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
+import { isPrivateIp } from "../ip.ts";
+import { bindings, type Told } from "./bindings.ts";
+import type { Directory } from "./directory.ts";
+import { facts, type ObservedFact } from "./facts.ts";
+import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
+import { CLOCK_TOLERANCE_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
+import type { KeyKind } from "./profile.ts";
+
+/** A key, or an agent of the registry by its id: what an observation binds a key to. */
+export type Node = KeyText | `=${string}`;
+
+/** One binding as it holds at a time: a step of a path. */
+export interface Step {
+  readonly from: Node;
+  readonly to: Node;
+  /** How it is known: a key of the registry, told by a record, told of another agent (delegation), or seen together. */
+  readonly by: "registry" | "issued" | "delegated" | "observed";
+  readonly since?: EpochMs;
+  readonly until?: EpochMs;
+  /** Uid of the event that showed it; absent for the registry. */
+  readonly origin?: string;
+}
+
+/** What the log showed. */
+export interface Graph {
+  /** Takes what an event proves. */
+  learn(event: Event): void;
+  /** The bindings of a key at a time. */
+  at(node: Node, time: EpochMs): readonly Step[];
+  /** Every link of a key, whenever it held: to explain why none does. */
+  ever(node: Node): readonly Step[];
+  /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
+  advance(watermark: EpochMs): void;
+  /** Facts to be stored since the last call. */
+  changed(): ObservedFact[];
+  restore(fact: ObservedFact): void;
+  readonly size: number;
+  readonly evicted: number;
+}
+
+/** Facts kept of each kind of observation; those first seen longest ago go first (about 400 bytes each). */
+const FACTS_MAX = 200_000;
+/** Facts that no waiting event can need any more are kept this long for events that come late. */
+const LATE_MS = 900_000;
+/** Old facts are looked for this often, in event time. */
+const PRUNE_EVERY_MS = 300_000;
+/** Addresses change hands: within a minute the first and the last sight of an agent say enough of when. */
+const SIGHT_SLOT_MS = 60_000;
+/** Which keys of a call by a known agent are its own. */
+const SEEN: readonly (readonly [LinkKind, "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
+  ["cred", "credentialUid", "credential"],
+  ["session", "sessionUid", undefined],
+  ["run", "runUid", undefined],
+];
+
+/** An empty graph. The registry says which keys need not be learned. */
+export function graph(registry: Directory): Graph {
+  const links = bindings();
+  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX, slotMs: SIGHT_SLOT_MS });
+  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX });
+  const changedSeen = new Set<ObservedFact>();
+  let changedLinks: ObservedFact[] = [];
+  let prunedAt = -Infinity;
+
+  const learnLink = (text: string, event: Event): void => {
+    const link = parseLink(text);
+    // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
+    if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return;
+    const told: Told = { from: link.from, to: link.to, until: link.until ?? Infinity, ends: link.ends === true };
+    if (told.until <= event.time && !told.ends) return;
+    // A workload seen behind an address is a sight of it; the address of a pod was given to it.
+    if (told.from.startsWith("ip:") && !told.to.startsWith("pod:"))
+      sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
+    // Before its record a link may hold, but who asks about that time has been answered.
+    else links.add(told, Math.max(link.since ?? event.time, event.time), event.uid);
+  };
+  const learnSeen = (event: Event, agentUid: string): void => {
+    for (const [kind, field, registered] of SEEN) {
+      const value = event[field];
+      if (value === undefined || value === "") continue;
+      if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
+      const key = keyText(kind, value);
+      if (key === undefined) continue;
+      const fact = seen.observe(key, `=${agentUid}`, event.time, event.uid);
+      if (fact !== undefined) changedSeen.add(fact);
+    }
+  };
+  const sightsAt = (ip: string, time: EpochMs): Step[] => {
+    const key: KeyText = `ip:${ip}`;
+    const near = sights.factsAt(ip, time).filter(({ first, last }) => {
+      const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
+      return reaches(first) || reaches(last);
+    });
+    return stepsOf(key, near);
+  };
+
+  return {
+    learn(event) {
+      if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
+      const { agentUid, srcIp, category } = event;
+      if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
+      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(srcIp, `=${agentUid}`, event.time, event.uid);
+      if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
+    },
+    at(node, time) {
+      if (!isKey(node)) return [];
+      const steps = links.at(node, time).map(({ to, since, until, origin }): Step => {
+        const by = node.startsWith("agent:") ? "delegated" : "issued";
+        return { from: node, to, by, since, ...(until === undefined ? {} : { until }), origin };
+      });
+      return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
+    },
+    ever: (node) =>
+      isKey(node)
+        ? links.all(node).map(({ to, since, until, origin }) => ({ from: node, to, by: "issued", since, until: until!, origin }))
+        : [],
+    advance(watermark) {
+      changedLinks.push(...links.settle(watermark));
+      if (watermark - prunedAt < PRUNE_EVERY_MS) return;
+      prunedAt = watermark;
+      const oldest = watermark - OBSERVED_MS - LATE_MS;
+      links.prune(oldest);
+      sights.prune(oldest);
+      seen.prune(oldest);
+    },
+    changed() {
+      const list = [...changedLinks, ...[...changedSeen].map((fact) => ({ ...fact }))];
+      changedLinks = [];
+      changedSeen.clear();
+      return list;
+    },
+    restore(fact) {
+      if (!links.restore(fact)) seen.restore(fact);
+    },
+    get size() {
+      return links.size + sights.size + seen.size;
+    },
+    get evicted() {
+      return links.evicted + sights.evicted + seen.evicted;
+    },
+  };
+}
+
+function isKey(node: Node): node is KeyText {
+  return !node.startsWith("=");
+}
+
+/** One step for each that was seen, from the first sight that reaches. */
+function stepsOf(from: KeyText, near: readonly Readonly<ObservedFact>[]): Step[] {
+  const steps = new Map<string, Step>();
+  for (const { value, first, origin } of near)
+    if (!steps.has(value))
+      steps.set(value, { from, to: value as Node, by: "observed", since: first, ...(origin === undefined ? {} : { origin }) });
+  return [...steps.values()];
+}

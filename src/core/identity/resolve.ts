@@ -1,0 +1,136 @@
+/**
+ * From the keys of an event over bindings to agents of the registry, as of a time. Keys of different kinds say each of
+ * the same actor who it is, so each narrows what the one before it says; several holders of one key are several candidates.
+ */
+import type { EpochMs } from "../event.ts";
+import type { Directory } from "./directory.ts";
+import type { Node, Step } from "./graph.ts";
+import { LINK_KINDS, type KeyText, type LinkKind } from "./links.ts";
+import type { AgentProfile, KeyKind } from "./profile.ts";
+
+/** Bindings of one path: pod address -> pod -> service account is two, a chain of delegations a few more. */
+export const HOPS_MAX = 4;
+/** Look-ups for one event; keys that lead to more have so many holders that they name nobody. */
+const LOOKUPS_MAX = 256;
+/** Candidates of one event; a key of more agents names nobody. */
+export const CANDIDATES_MAX = 64;
+
+/** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
+export const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
+/** Each further binding of a path takes so much away. */
+const HOP_COST = 5;
+/** No path to a single agent is less sure than this: it is always surer than a shared key. */
+const CONFIDENCE_MIN = 30;
+
+/** How an agent was found. */
+export interface Found {
+  readonly agent: AgentProfile;
+  readonly confidence: number;
+  /** From a key of the event to the agent. */
+  readonly path: readonly Step[];
+}
+
+/** The bindings of a key at a time. */
+export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+
+const REGISTERED: Readonly<Partial<Record<LinkKind, KeyKind>>> = {
+  agent: "agent",
+  client: "client",
+  cred: "credential",
+  role: "role",
+  sa: "serviceAccount",
+  spiffe: "spiffe",
+  user: "user",
+};
+
+/** The agents of the registry that held a key; none for addresses, which name somebody only where attribution looks for them. */
+export function registered(node: Node, time: EpochMs, registry: Directory): readonly AgentProfile[] {
+  if (node.startsWith("=")) return one(registry.byId(node.slice(1)));
+  const at = node.indexOf(":");
+  const kind = node.slice(0, at) as LinkKind;
+  const value = node.slice(at + 1);
+  if (kind === "pod") return registry.byPod(value);
+  const registeredKind = REGISTERED[kind];
+  if (registeredKind === undefined) return [];
+  const found = registry.byKey(registeredKind, value, time);
+  return found.length === 0 && kind === "agent" ? one(registry.byId(value)) : found;
+}
+
+function one(agent: AgentProfile | undefined): readonly AgentProfile[] {
+  return agent === undefined ? [] : [agent];
+}
+
+/** The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. */
+export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt): readonly Found[] {
+  const search: Search = { time, registry, at, lookups: 0 };
+  let found: Candidates = new Map();
+  for (const key of keys) found = narrowed(found, candidatesOf(search, key, []));
+  if (search.lookups > LOOKUPS_MAX || found.size > CANDIDATES_MAX) return [];
+  return [...found.values()].sort((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
+}
+
+type Candidates = ReadonlyMap<string, Found>;
+
+interface Search {
+  readonly time: EpochMs;
+  readonly registry: Directory;
+  readonly at: BindingsAt;
+  lookups: number;
+}
+
+function candidatesOf(search: Search, node: Node, path: readonly Step[]): Candidates {
+  const found = new Map<string, Found>();
+  if (++search.lookups > LOOKUPS_MAX) return found;
+  const agents = registered(node, search.time, search.registry);
+  for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
+  if (agents.length > 0 || path.length >= HOPS_MAX) return found;
+  const byKind = new Map<string, Map<string, Found>>();
+  for (const step of search.at(node, search.time)) {
+    if (step.to === node || path.some(({ from }) => from === step.to)) continue;
+    const kind = step.to.startsWith("=") ? "=" : step.to.slice(0, step.to.indexOf(":"));
+    let same = byKind.get(kind);
+    if (same === undefined) byKind.set(kind, (same = new Map()));
+    for (const [id, other] of candidatesOf(search, step.to, [...path, step])) keepBetter(same, id, other);
+  }
+  let all: Candidates = found;
+  // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
+  for (const kind of ORDER) all = narrowed(all, byKind.get(kind));
+  return all;
+}
+
+const ORDER = [...LINK_KINDS.filter((kind) => kind !== "ip"), "="];
+
+/** What both say; what the first says when they have nothing in common or the other says nothing. */
+function narrowed(first: Candidates, other: Candidates | undefined): Candidates {
+  if (other === undefined || other.size === 0) return first;
+  if (first.size === 0) return other;
+  const both = new Map([...first].filter(([id]) => other.has(id)));
+  return both.size === 0 ? first : both;
+}
+
+function keepBetter(found: Map<string, Found>, id: string, other: Found): void {
+  const known = found.get(id);
+  if (known === undefined || isBetter(other, known)) found.set(id, other);
+}
+
+/** Surer, or as sure and shorter, or the first in the order of texts: any order of the bindings gives the same path. */
+function isBetter(a: Found, b: Found): boolean {
+  if (a.confidence !== b.confidence) return a.confidence > b.confidence;
+  if (a.path.length !== b.path.length) return a.path.length < b.path.length;
+  return pathKey(a) < pathKey(b);
+}
+
+function pathKey({ path }: Found): string {
+  return path.map(({ to, origin }) => `${to}\t${origin ?? ""}`).join("\n");
+}
+
+function confidenceOf(path: readonly Step[]): number {
+  let weakest: number = CONFIDENCE_BY.registry;
+  for (const { by } of path) weakest = Math.min(weakest, CONFIDENCE_BY[by]);
+  return Math.max(CONFIDENCE_MIN, weakest - HOP_COST * Math.max(0, path.length - 1));
+}
+
+/** The last step is the registry's, unless the path ends at the agent itself. */
+function endingWith(path: readonly Step[], node: Node, agent: AgentProfile): readonly Step[] {
+  return node.startsWith("=") ? path : [...path, { from: node, to: `=${agent.id}`, by: "registry" }];
+}

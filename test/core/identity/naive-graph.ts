@@ -1,0 +1,162 @@
+/** Attribution by definition, over the whole story at once: no order, no index, nothing forgotten. Shares no code with src. */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const TOLERANCE = 5 * SECOND;
+const SIGHT = 5 * MINUTE;
+
+/** What a record told: `from` belonged to `to`, or no longer did. */
+export interface ToldLink {
+  readonly time: number;
+  readonly from: string;
+  readonly to: string;
+  readonly until: number | undefined;
+  readonly ends: boolean;
+}
+/** A call of a known agent, with the keys that it used. */
+export interface Sight {
+  readonly time: number;
+  readonly agent: string;
+  readonly keys: readonly string[];
+}
+/** All that is told of the keys. */
+export interface NaiveStory {
+  readonly links: readonly ToldLink[];
+  readonly sights: readonly Sight[];
+  /** Keys of the registry, by agent; they hold at any time. */
+  readonly registry: ReadonlyMap<string, readonly string[]>;
+}
+
+const MAX: Readonly<Record<string, number>> = { ip: 30 * DAY, pod: 30 * DAY, cred: 36 * HOUR, role: 12 * HOUR };
+const kindOf = (key: string): string => key.split(":")[0]!;
+const maxOf = (key: string): number => MAX[kindOf(key)] ?? DAY;
+const lingerOf = (key: string): number => (["ip", "pod"].includes(kindOf(key)) ? 35 * SECOND : TOLERANCE);
+const isAssignment = ({ from, to }: ToldLink): boolean => kindOf(from) !== "ip" || kindOf(to) === "pod";
+const VALUE: Readonly<Record<string, number>> = { registry: 95, told: 80, delegated: 70, seen: 60 };
+
+interface Hop {
+  readonly to: string;
+  readonly how: string;
+}
+
+/** Assertions of a pair that hold at a time, others not considered. */
+function holding(all: readonly ToldLink[], time: number): ToldLink[] {
+  return all.filter((one) => {
+    if (one.ends || one.time - TOLERANCE > time) return false;
+    if (time >= Math.min(one.until ?? Infinity, one.time + maxOf(one.from)) + TOLERANCE) return false;
+    return !all.some((other) => other.ends && other.time >= one.time && other.time + lingerOf(one.from) <= time);
+  });
+}
+
+/** When the unbroken holding began that an assertion belongs to. */
+function beginning(all: readonly ToldLink[], one: ToldLink): number {
+  const broken = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time));
+  return Math.min(...all.filter((other) => !other.ends && other.time > broken && other.time <= one.time).map(({ time }) => time));
+}
+
+const pairsOf = (story: NaiveStory, from: string): Map<string, ToldLink[]> =>
+  Map.groupBy(
+    story.links.filter((link) => link.from === from && isAssignment(link)),
+    ({ to }) => to,
+  );
+
+function linkHops(story: NaiveStory, from: string, time: number): Hop[] {
+  const hops: Hop[] = [];
+  const pairs = pairsOf(story, from);
+  for (const [to, all] of pairs) {
+    const held = holding(all, time);
+    if (held.length === 0) continue;
+    const since = beginning(
+      all,
+      held.reduce((a, b) => (b.time >= a.time ? b : a)),
+    );
+    const taken =
+      kindOf(from) === "ip" &&
+      [...pairs].some(
+        ([other, theirs]) =>
+          other !== to && theirs.some((one) => !one.ends && beginning(theirs, one) > since && beginning(theirs, one) + TOLERANCE <= time),
+      );
+    if (!taken) hops.push({ to, how: kindOf(from) === "agent" ? "delegated" : "told" });
+  }
+  return hops;
+}
+
+/** Changes of hands: the beginnings of all holdings, and the ends of those that were ended. */
+function borders(story: NaiveStory, ip: string): number[] {
+  return [...pairsOf(story, ip).values()].flatMap((all) =>
+    all.flatMap((one) => {
+      if (!one.ends) return [beginning(all, one)];
+      const before = all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time);
+      return all.some((other) => !other.ends && other.time <= one.time && other.time > Math.max(-Infinity, ...before)) ? [one.time] : [];
+    }),
+  );
+}
+
+function sightHops(story: NaiveStory, key: string, time: number): Hop[] {
+  const observed = [
+    ...story.sights.filter(({ keys }) => keys.includes(key)).map((sight) => ({ time: sight.time, to: `=${sight.agent}` })),
+    ...story.links.filter((link) => link.from === key && !isAssignment(link)).map((link) => ({ time: link.time, to: link.to })),
+  ];
+  if (kindOf(key) !== "ip") {
+    if (kindOf(key) !== "cred" && kindOf(key) !== "session" && kindOf(key) !== "run") return [];
+    const near = observed.filter((one) => one.to.startsWith("=") && time >= one.time - TOLERANCE && time <= one.time + DAY);
+    return [...new Set(near.map(({ to }) => to))].map((to) => ({ to, how: "seen" }));
+  }
+  const edges = borders(story, key);
+  // Of one minute the first and the last sight of somebody count.
+  const groups = Map.groupBy(observed, (one) => `${one.to} ${Math.floor(one.time / MINUTE)}`);
+  const counted = [...groups.values()].flatMap((group) => [
+    group.reduce((a, b) => (b.time < a.time ? b : a)),
+    group.reduce((a, b) => (b.time > a.time ? b : a)),
+  ]);
+  const near = counted.filter((one) => {
+    const low = Math.min(one.time, time) + TOLERANCE;
+    const high = Math.max(one.time, time) - TOLERANCE;
+    return Math.abs(one.time - time) <= SIGHT && !edges.some((edge) => edge > low && edge <= high);
+  });
+  return [...new Set(near.map(({ to }) => to))].map((to) => ({ to, how: "seen" }));
+}
+
+type Sure = Map<string, number>;
+
+function both(first: Sure, other: Sure): Sure {
+  if (first.size === 0) return other;
+  const common = new Map([...first].filter(([agent]) => other.has(agent)));
+  return common.size === 0 ? first : common;
+}
+
+function search(story: NaiveStory, time: number, node: string, past: readonly string[], hows: readonly string[]): Sure {
+  const holders = node.startsWith("=")
+    ? [node.slice(1)]
+    : [...story.registry].filter(([id, keys]) => keys.includes(node) || node === `agent:${id}`).map(([id]) => id);
+  if (holders.length > 0) {
+    const weakest = Math.min(95, ...hows.map((how) => VALUE[how]!));
+    return new Map(holders.map((id) => [id, Math.max(30, weakest - 5 * Math.max(0, hows.length - 1))]));
+  }
+  if (hows.length >= 4 || node.startsWith("=")) return new Map();
+  const kinds = new Map<string, Sure>();
+  for (const { to, how } of [...linkHops(story, node, time), ...sightHops(story, node, time)]) {
+    if (past.includes(to) || to === node) continue;
+    const kind = to.startsWith("=") ? "=" : kindOf(to);
+    const same = kinds.get(kind) ?? new Map<string, number>();
+    for (const [agent, sure] of search(story, time, to, [...past, node], [...hows, how]))
+      same.set(agent, Math.max(sure, same.get(agent) ?? 0));
+    kinds.set(kind, same);
+  }
+  let found: Sure = new Map();
+  for (const kind of ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="])
+    found = both(found, kinds.get(kind) ?? new Map());
+  return found;
+}
+
+/** Who an event with these keys may belong to, and how sure that is for each; `keys`: the strongest first. */
+export function naiveCandidates(story: NaiveStory, keys: readonly string[], time: number): Sure {
+  let found: Sure = new Map();
+  for (const key of keys) {
+    const more = search(story, time, key, [], []);
+    if (more.size > 0) found = both(found, more);
+  }
+  return found;
+}
