@@ -36,8 +36,8 @@ function issuedLinks(log: Json, response: Json): (Link | undefined)[] {
   const account = serviceAccountName(tags.get("kubernetes-namespace"), tags.get("kubernetes-service-account"));
   return [
     proven(key, session, held),
-    // Two takers may give their sessions one name; the key is of one of them.
-    proven(key, taker, held),
+    // Takers may give their sessions one name; the key is of the one whose key asked for it.
+    proven(key, keyOf(log) ?? taker, held),
     proven(session, taker, held),
     proven(session, ["user", text(response["sourceIdentity"])], held),
     proven(session, ["sa", account], held),
@@ -53,6 +53,11 @@ function takerOf(log: Json, response: Json): Identity {
   }
   if (response["subject"] !== undefined) return ["user", text(response["subject"])];
   return ["role", text(asObject(log["userIdentity"])?.["arn"])];
+}
+
+function keyOf(log: Json): Identity | undefined {
+  const key = text(asObject(log["userIdentity"])?.["accessKeyId"]);
+  return key === undefined ? undefined : ["cred", key];
 }
 
 /** EKS Pod Identity names the pod in tags of the session: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html */

@@ -128,7 +128,7 @@ describe("cloudtrail: keys and sessions", () => {
     expect(links({})).toEqual([
       caller,
       `cred:ASIANEW role:${SESSION}  ${UNTIL}`,
-      `cred:ASIANEW role:${CALLER}  ${UNTIL}`,
+      `cred:ASIANEW cred:ASIACALLER  ${UNTIL}`,
       `role:${SESSION} role:${CALLER}  ${UNTIL}`,
     ]);
   });
@@ -161,7 +161,7 @@ describe("cloudtrail: keys and sessions", () => {
   });
   test("a session token is its caller's", () => {
     const responseElements = { credentials: { accessKeyId: "ASIANEW" } };
-    expect(links({ eventName: "GetSessionToken", responseElements })).toEqual([caller, `cred:ASIANEW role:${CALLER}`]);
+    expect(links({ eventName: "GetSessionToken", responseElements })).toEqual([caller, "cred:ASIANEW cred:ASIACALLER"]);
   });
   test("EKS names the pod, and nobody else may", () => {
     const tags = [
