@@ -4,7 +4,6 @@ import { attributeStored } from "../core/identity/attribute.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
 import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
-import type { Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";

@@ -130,14 +130,14 @@ const VERDICTS = [
 
 /** Sets what would be the same whichever of the candidates it was, and nothing else. */
 export function applyAgreed(event: Event, agents: readonly AgentProfile[]): void {
-  const agreed = new Map<string, unknown>();
+  const agreed: unknown[] = [];
   for (const [index, agent] of agents.entries()) {
     for (const field of VERDICTS) event[field] = undefined;
     applyProfile(event, agent);
-    for (const field of VERDICTS)
-      if (index === 0 || agreed.get(field) !== event[field]) agreed.set(field, index === 0 ? event[field] : undefined);
+    for (const [at, field] of VERDICTS.entries())
+      if (index === 0 || agreed[at] !== event[field]) agreed[at] = index === 0 ? event[field] : undefined;
   }
-  Object.assign(event, Object.fromEntries(agreed));
+  for (const [at, field] of VERDICTS.entries()) (event as Record<typeof field, unknown>)[field] = agreed[at];
 }
 
 /** Compares what was done with what the registry declares; a field that the registry does not declare stays undefined. */

@@ -1,8 +1,8 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
-import type { Step } from "./graph.ts";
+import type { BindingsAt, Step } from "./graph.ts";
 import { CLOCK_TOLERANCE_MS } from "./reach.ts";
 import { parseLink, type KeyText } from "./links.ts";
-import { resolve, type BindingsAt, type Found } from "./resolve.ts";
+import { resolve, type Found } from "./resolve.ts";
 import { keysOf } from "./keys.ts";
 import type { Directory } from "./directory.ts";
 

@@ -13,8 +13,6 @@ import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 const MARKS_MAX = 300_000;
 /** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
 const HOLDERS_MAX = 256;
-/** A holder that gave up an exclusive key, or lost it, is remembered so long: what is told late of it must not make it a new one. */
-const GONE_MS = 86_400_000;
 /** How the keys of stored facts begin. */
 export const LINK_FACT = "link:";
 
@@ -92,51 +90,32 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
     },
     all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
-    isParted(from, a, b) {
-      const low = Math.min(a, b) + CLOCK_TOLERANCE_MS;
-      const high = Math.max(a, b) - CLOCK_TOLERANCE_MS;
-      const lies = (border: EpochMs): boolean => border > low && border <= high;
-      return (keys.get(from) ?? []).some((pair) => livesOf(pair).some(({ since, until, ended }) => lies(since) || (ended && lies(until!))));
-    },
+    isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
     settle(watermark) {
       const changed: ObservedFact[] = [];
       for (const pair of unsettled) {
         const before = pair.marks.length;
         pair.marks = compacted(pair, watermark);
         size -= before - pair.marks.length;
-        let open = false;
-        for (const mark of pair.marks) {
-          if (mark.saved) continue;
-          // What is younger is read again from the log by every replay.
-          if (mark.time > watermark - OBSERVED_MS) open = true;
-          else {
-            mark.saved = true;
-            changed.push(factOf(pair, mark));
-          }
-        }
-        if (!open) unsettled.delete(pair);
+        // What is younger is read again from the log by every replay.
+        for (const mark of pair.marks) if (!mark.saved && mark.time <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
     },
     prune(time) {
       for (const [from, pairs] of keys) {
-        const gone = pairs.filter((pair) => reachesTo(pair, pairs) < time);
-        for (const pair of gone) drop(pair);
-        if (gone.length === pairs.length) keys.delete(from);
-        else if (gone.length > 0)
-          keys.set(
-            from,
-            pairs.filter((pair) => !gone.includes(pair)),
-          );
+        const kept = alive(pairs, time);
+        if (kept.length === pairs.length) continue;
+        for (const pair of pairs) if (!kept.includes(pair)) drop(pair);
+        if (kept.length === 0) keys.delete(from);
+        else keys.set(from, [...kept]);
       }
     },
     restore(fact) {
       if (!fact.key.startsWith(LINK_FACT)) return false;
-      const [to, until, ends] = fact.value.split("\t");
-      const link = parseLink([fact.key.slice(LINK_FACT.length), to, "", until, ends].join("\t"));
-      if (link === undefined) return true;
-      const mark = { time: fact.first, until: link.until ?? Infinity, ends: link.ends === true, origin: fact.origin ?? "", saved: true };
-      put(link.from, link.to, mark);
+      const link = storedLink(fact);
+      if (link !== undefined) put(link.from, link.to, link.mark);
       return true;
     },
     get size() {
@@ -148,6 +127,15 @@ export function bindings(max: number = MARKS_MAX): Bindings {
   };
 }
 
+/** A holder that had lost the key before gives nothing up. */
+function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: EpochMs): boolean {
+  if (pairs === undefined) return false;
+  const lies = (border: EpochMs): boolean => border > early + CLOCK_TOLERANCE_MS && border <= late - CLOCK_TOLERANCE_MS;
+  return pairs.some((pair) =>
+    livesOf(pair).some(({ to, since, until, ended }) => lies(since) || (ended && lies(until!) && takenAt(pairs, to, since) >= until!)),
+  );
+}
+
 function oldestOf(pairs: readonly Pair[]): number {
   let oldest = 0;
   const last = (pair: Pair | undefined): EpochMs => pair?.marks.at(-1)?.time ?? -Infinity;
@@ -155,20 +143,41 @@ function oldestOf(pairs: readonly Pair[]): number {
   return oldest;
 }
 
-/** The last time that a pair can be asked about. */
-function reachesTo(pair: Pair, pairs: readonly Pair[]): EpochMs {
-  const { maxMs, lingerMs, exclusive } = reachOf(pair.from);
-  const last = pair.marks.at(-1)!;
-  const assertion = pair.marks.findLast(({ ends }) => !ends);
-  const reach = assertion === undefined ? last.time : assertion.time + maxMs;
-  if (!exclusive) return (last.ends ? last.time : reach) + lingerMs;
-  const life = livesOf(pair).at(-1);
-  const lost = life === undefined ? last.time : takenAt(pairs, pair.to, life.since);
-  return Math.min(reach, Math.min(last.ends ? last.time : Infinity, lost) + GONE_MS) + lingerMs;
+/** The pairs of a key that can still be asked about at a time or after it. */
+function alive(pairs: readonly Pair[], time: EpochMs): readonly Pair[] {
+  const { exclusive } = reachOf(pairs[0]!.from);
+  if (!exclusive) return pairs.filter((pair) => reachesTo(pair, Infinity) >= time);
+  // Whoever took the key is remembered as long as whom it was taken from: else that one would have it again.
+  const begun = pairs.map((pair) => ({ pair, since: livesOf(pair).at(-1)?.since ?? -Infinity })).sort((a, b) => a.since - b.since);
+  let longest = -Infinity;
+  const kept = new Set<Pair>();
+  for (const { pair, since } of begun) {
+    longest = Math.max(longest, reachesTo(pair, takenAt(pairs, pair.to, since)));
+    if (longest >= time) kept.add(pair);
+  }
+  return pairs.filter((pair) => kept.has(pair));
 }
 
-function factOf({ from, to }: Pair, { time, until, ends, origin }: Mark): ObservedFact {
+/** The last time that a pair matters by itself. What is told of a lost key until a silence is still told by the one who lost it. */
+function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
+  const { maxMs, lingerMs, silenceMs } = reachOf(from);
+  const last = marks.at(-1)!;
+  if (last.ends) return last.time + lingerMs;
+  return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
+}
+
+function save({ from, to }: Pair, mark: Mark): ObservedFact {
+  const { time, until, ends, origin } = mark;
+  mark.saved = true;
   // The time is part of the value, so that the store never merges two of them.
   const value = [to, until === Infinity ? "" : until, ends ? "ends" : "", time].join("\t");
   return { key: `${LINK_FACT}${from}`, value, first: time, last: time, origin };
+}
+
+function storedLink({ key, value, first, origin = "" }: ObservedFact): { from: KeyText; to: KeyText; mark: Mark } | undefined {
+  const [to, untilText, endsText] = value.split("\t");
+  const link = parseLink([key.slice(LINK_FACT.length), to, "", untilText, endsText].join("\t"));
+  if (link === undefined) return undefined;
+  const { from, until = Infinity, ends = false } = link;
+  return { from, to: link.to, mark: { time: first, until, ends, origin, saved: true } };
 }

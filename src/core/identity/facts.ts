@@ -43,82 +43,85 @@ export interface Facts {
   readonly evicted: number;
 }
 
+/** The facts of one subject in one slot of time, by value. */
+interface Slot {
+  readonly subject: string;
+  readonly number: number;
+  readonly byValue: Map<string, ObservedFact>;
+}
+
 /**
  * Observations are kept per slot of time, as first and last. A slot is no longer than an observation's whole reach, so
  * everything between the first and the last of a slot is reached by one of the two: no gap is ever bridged.
  */
 export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterMs }: FactReach): Facts {
   const prefix = `${kind}:`;
-  const slots = new Map<string, Map<string, ObservedFact>>();
+  const subjects = new Map<string, Map<number, Slot>>();
+  /** About as they came; those before `head` are gone. */
+  let order: Slot[] = [];
+  let head = 0;
   let size = 0;
   let evicted = 0;
 
   const slotOf = (time: EpochMs): number => Math.floor(time / slotMs);
-  const open = (key: string): Map<string, ObservedFact> => {
-    const found = slots.get(key);
-    if (found !== undefined) return found;
-    const made = new Map<string, ObservedFact>();
-    slots.set(key, made);
-    return made;
-  };
-  const forget = (key: string, slot: ReadonlyMap<string, ObservedFact>): void => {
-    slots.delete(key);
-    size -= slot.size;
-  };
-  const merge = (given: ObservedFact): ObservedFact | undefined => {
-    const { key, value, first, last, origin } = given;
-    const slot = open(key);
-    const fact = slot.get(value);
-    if (fact !== undefined) {
-      const earlier = origin !== undefined && (first < fact.first || (first === fact.first && origin < (fact.origin ?? "")));
-      if (first >= fact.first && last <= fact.last && !earlier) return undefined;
-      if (earlier) fact.origin = origin;
-      fact.first = Math.min(fact.first, first);
-      fact.last = Math.max(fact.last, last);
-      return fact;
+  const open = (subject: string, number: number): Slot => {
+    let slots = subjects.get(subject);
+    if (slots === undefined) subjects.set(subject, (slots = new Map()));
+    let slot = slots.get(number);
+    if (slot === undefined) {
+      slots.set(number, (slot = { subject, number, byValue: new Map() }));
+      order.push(slot);
     }
-    const made = { ...given };
-    slot.set(value, made);
+    return slot;
+  };
+  const forgetOldest = (): Slot => {
+    const slot = order[head++]!;
+    const slots = subjects.get(slot.subject);
+    slots?.delete(slot.number);
+    if (slots?.size === 0) subjects.delete(slot.subject);
+    size -= slot.byValue.size;
+    if (head * 2 > order.length) {
+      order = order.slice(head);
+      head = 0;
+    }
+    return slot;
+  };
+  const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): ObservedFact | undefined => {
+    const fact = slot.byValue.get(value);
+    if (fact !== undefined) return widened(fact, first, last, origin) ? fact : undefined;
+    const key = `${prefix}${slot.subject}@${slot.number}`;
+    const made: ObservedFact = origin === undefined ? { key, value, first, last } : { key, value, first, last, origin };
+    slot.byValue.set(value, made);
     size++;
-    if (size > max) evictOldest();
+    if (size > max) evicted += forgetOldest().byValue.size;
     return made;
   };
-  const evictOldest = (): void => {
-    for (const [key, slot] of slots) {
-      evicted += slot.size;
-      forget(key, slot);
-      return;
-    }
-  };
-
   const reaching = (subject: string, time: EpochMs): ObservedFact[] => {
     const found: ObservedFact[] = [];
+    const slots = subjects.get(subject);
+    if (slots === undefined) return found;
     const last = slotOf(time + beforeMs);
-    for (let slot = slotOf(time - afterMs); slot <= last; slot++) {
-      for (const fact of slots.get(`${prefix}${subject}@${slot}`)?.values() ?? [])
+    for (let number = slotOf(time - afterMs); number <= last; number++) {
+      for (const fact of slots.get(number)?.byValue.values() ?? [])
         if (fact.first <= time + beforeMs && fact.last >= time - afterMs) found.push(fact);
     }
     return found;
   };
 
   return {
-    observe(subject, value, time, origin) {
-      const fact = { key: `${prefix}${subject}@${slotOf(time)}`, value, first: time, last: time };
-      return merge(origin === undefined ? fact : { ...fact, origin });
-    },
-    restore(fact) {
-      if (!fact.key.startsWith(prefix)) return false;
-      merge(fact);
+    observe: (subject, value, time, origin) => merge(open(subject, slotOf(time)), value, time, time, origin),
+    restore({ key, value, first, last, origin }) {
+      if (!key.startsWith(prefix)) return false;
+      const at = key.lastIndexOf("@");
+      merge(open(key.slice(prefix.length, at), Number(key.slice(at + 1))), value, first, last, origin);
       return true;
     },
     at: (subject, time) => [...new Set(reaching(subject, time).map(({ value }) => value))],
     factsAt: reaching,
     prune(time) {
-      // Slots lie in the map about as they came; the first that is still needed ends the search.
-      for (const [key, slot] of slots) {
-        const end = (Number(key.slice(key.lastIndexOf("@") + 1)) + 1) * slotMs;
-        if (end + afterMs >= time) return;
-        forget(key, slot);
+      for (let oldest = order[head]; oldest !== undefined; oldest = order[head]) {
+        if ((oldest.number + 1) * slotMs + afterMs >= time) return;
+        forgetOldest();
       }
     },
     get size() {
@@ -128,4 +131,14 @@ export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterM
       return evicted;
     },
   };
+}
+
+/** Makes a fact reach to an observation; false when it did. */
+function widened(fact: ObservedFact, first: EpochMs, last: EpochMs, origin: string | undefined): boolean {
+  const isEarlier = origin !== undefined && (first < fact.first || (first === fact.first && origin < (fact.origin ?? "")));
+  if (first >= fact.first && last <= fact.last && !isEarlier) return false;
+  if (isEarlier) fact.origin = origin;
+  fact.first = Math.min(fact.first, first);
+  fact.last = Math.max(fact.last, last);
+  return true;
 }

@@ -26,12 +26,15 @@ export interface Step {
   readonly origin?: string;
 }
 
+/** The bindings of a key at a time. */
+export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+
 /** What the log showed. */
 export interface Graph {
   /** Takes what an event proves. */
   learn(event: Event): void;
   /** The bindings of a key at a time. */
-  at(node: Node, time: EpochMs): readonly Step[];
+  readonly at: BindingsAt;
   /** Every link of a key, whenever it held: to explain why none does. */
   ever(node: Node): readonly Step[];
   /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
@@ -68,16 +71,10 @@ export function graph(registry: Directory): Graph {
   let prunedAt = -Infinity;
 
   const learnLink = (text: string, event: Event): void => {
-    const link = parseLink(text);
-    // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
-    if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return;
-    const told: Told = { from: link.from, to: link.to, until: link.until ?? Infinity, ends: link.ends === true };
-    if (told.until <= event.time && !told.ends) return;
-    // A workload seen behind an address is a sight of it; the address of a pod was given to it.
-    if (told.from.startsWith("ip:") && !told.to.startsWith("pod:"))
-      sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
-    // Before its record a link may hold, but who asks about that time has been answered.
-    else links.add(told, Math.max(link.since ?? event.time, event.time), event.uid);
+    const told = toldBy(text, event);
+    if (told === undefined) return;
+    if (!isSight(told)) links.add(told, told.since, event.uid);
+    else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
   const learnSeen = (event: Event, agentUid: string): void => {
     for (const [kind, field, registered] of SEEN) {
@@ -144,6 +141,22 @@ export function graph(registry: Directory): Graph {
       return links.evicted + sights.evicted + seen.evicted;
     },
   };
+}
+
+/** What a link of an event tells; undefined when it tells nothing that can be used. */
+function toldBy(text: string, { time }: Event): (Told & { readonly since: EpochMs }) | undefined {
+  const link = parseLink(text);
+  // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
+  if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
+  const { from, to, until = Infinity, ends = false } = link;
+  if (until <= time && !ends) return undefined;
+  // It may have held before its record, but who asks about that time has been answered.
+  return { from, to, until, ends, since: Math.max(link.since ?? time, time) };
+}
+
+/** A pod is given its address; any other workload behind an address was seen there. */
+function isSight({ from, to }: Told): boolean {
+  return from.startsWith("ip:") && !to.startsWith("pod:");
 }
 
 function isKey(node: Node): node is KeyText {

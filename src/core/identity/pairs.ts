@@ -33,7 +33,7 @@ export interface Held {
   readonly origin: string;
 }
 
-/** What lies between two ends: an address that a pod gave up may be given to it again. */
+/** What lies between two ends, or long silences: an address that a pod gave up may be given to it again. */
 export interface Life extends Held {
   /** `until` is when a record ended it; else how far its tellings reach. */
   readonly ended: boolean;
@@ -64,42 +64,50 @@ function order(a: Mark, b: Mark): number {
 
 /** All lives of a pair, in order. */
 export function livesOf({ from, to, marks }: Pair): readonly Life[] {
-  const { maxMs } = reachOf(from);
+  const { maxMs, silenceMs } = reachOf(from);
   const lives: Life[] = [];
   let first: Mark | undefined;
-  let last = -Infinity;
+  let last: Mark | undefined;
+  let reach = -Infinity;
+  const close = (until: EpochMs, ended: boolean): void => {
+    if (first !== undefined) lives.push({ to, since: first.time, until, origin: first.origin, ended });
+    first = last = undefined;
+    reach = -Infinity;
+  };
   for (const mark of marks) {
     if (mark.ends) {
-      if (first !== undefined) lives.push({ to, since: first.time, until: mark.time, origin: first.origin, ended: true });
-      first = undefined;
-      last = -Infinity;
+      close(mark.time, true);
       continue;
     }
+    if (last !== undefined && mark.time - last.time > silenceMs) close(reach, false);
     first ??= mark;
-    last = Math.max(last, Math.min(mark.until, mark.time + maxMs));
+    last = mark;
+    reach = Math.max(reach, Math.min(mark.until, mark.time + maxMs));
   }
-  if (first !== undefined) lives.push({ to, since: first.time, until: last, origin: first.origin, ended: false });
+  close(reach, false);
   return lives;
 }
 
 /** Whether the holder of a pair has the key at a time, others not considered. */
 export function heldAt({ from, to, marks }: Pair, time: EpochMs): Held | undefined {
-  const { maxMs, lingerMs } = reachOf(from);
+  const { maxMs, lingerMs, silenceMs } = reachOf(from);
   let first: Mark | undefined;
+  let last: Mark | undefined;
   let found: Held | undefined;
   for (const mark of marks) {
     if (mark.time - CLOCK_TOLERANCE_MS > time) break;
     if (mark.ends) {
       if (mark.time + lingerMs <= time) found = undefined;
-      first = undefined;
+      first = last = undefined;
       continue;
     }
-    first ??= mark;
+    if (last === undefined || mark.time - last.time > silenceMs) first = mark;
+    last = mark;
     if (time >= Math.min(mark.until, mark.time + maxMs) + CLOCK_TOLERANCE_MS) continue;
     // The longest end that a record named; one that named none leaves it open.
     const isOpen = mark.until === Infinity || (found !== undefined && found.until === undefined);
     const until = isOpen ? undefined : Math.max(mark.until, found?.until ?? -Infinity);
-    found = { to, since: first.time, origin: first.origin, until };
+    found = { to, since: first!.time, origin: first!.origin, until };
   }
   return found;
 }
@@ -115,17 +123,17 @@ export function takenAt(pairs: readonly Pair[], to: KeyText, since: EpochMs): Ep
 }
 
 /**
- * The marks without those told again between two that say the same and lie within the reach of one: no question
+ * The marks without those told again between two that say the same with no silence between them: no question
  * has another answer without them, because nothing new can come before the watermark.
  */
 export function compacted({ from, marks }: Pair, watermark: EpochMs): Mark[] {
-  const { maxMs } = reachOf(from);
+  const { silenceMs } = reachOf(from);
   const kept: Mark[] = [];
   for (const [index, mark] of marks.entries()) {
     const before = kept.at(-1);
     const after = marks[index + 1];
     const isBetween = !mark.ends && isAlike(before, mark) && isAlike(after, mark) && after!.time <= watermark;
-    if (!isBetween || after!.time - before!.time > maxMs) kept.push(mark);
+    if (!isBetween || after!.time - before!.time > silenceMs) kept.push(mark);
   }
   return kept;
 }

@@ -27,16 +27,19 @@ export interface Reach {
   readonly lingerMs: number;
   /** Only one holder at a time: a new one ends the last. */
   readonly exclusive: boolean;
+  /** Told again after a longer silence, it was begun anew. */
+  readonly silenceMs: number;
 }
 
-const own = (maxMs: number): Reach => ({ maxMs, lingerMs: CLOCK_TOLERANCE_MS, exclusive: false });
+const own = (maxMs: number): Reach => ({ maxMs, lingerMs: CLOCK_TOLERANCE_MS, exclusive: false, silenceMs: maxMs });
 
 /** By the kind of key that belongs to something. */
 export const REACH: Readonly<Record<LinkKind, Reach>> = {
-  // A pod's address is told once, at its start; pods of agents run for weeks. Completed pods still show theirs when others have it.
-  ip: { maxMs: 30 * DAY_MS, lingerMs: POD_LINGER_MS, exclusive: true },
+  // A pod's address is told at its start and little after; pods of agents run for weeks. A pod that has ended still shows an
+  // address that others have by then, but not for days.
+  ip: { maxMs: 30 * DAY_MS, lingerMs: POD_LINGER_MS, exclusive: true, silenceMs: DAY_MS },
   // As long as the pod may run.
-  pod: { maxMs: 30 * DAY_MS, lingerMs: POD_LINGER_MS, exclusive: false },
+  pod: { ...own(30 * DAY_MS), lingerMs: POD_LINGER_MS },
   // The longest session credentials that AWS issues: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
   cred: own(36 * HOUR_MS),
   // The longest role session: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html

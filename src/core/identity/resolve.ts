@@ -4,7 +4,7 @@
  */
 import type { EpochMs } from "../event.ts";
 import type { Directory } from "./directory.ts";
-import type { Node, Step } from "./graph.ts";
+import type { BindingsAt, Node, Step } from "./graph.ts";
 import { LINK_KINDS, type KeyText, type LinkKind } from "./links.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
 
@@ -29,9 +29,6 @@ export interface Found {
   /** From a key of the event to the agent. */
   readonly path: readonly Step[];
 }
-
-/** The bindings of a key at a time. */
-export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
 
 const REGISTERED: Readonly<Partial<Record<LinkKind, KeyKind>>> = {
   agent: "agent",

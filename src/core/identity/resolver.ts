@@ -5,11 +5,12 @@
  */
 import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
-import { applyAgreed, applyPolicy, attributeFound } from "./attribute.ts";
+import { attributeFound } from "./attribute.ts";
 import { attributionsOf, type Attribution } from "./attribution.ts";
 import type { Directory } from "./directory.ts";
-import { facts, type ObservedFact } from "./facts.ts";
+import type { ObservedFact } from "./facts.ts";
 import { graph } from "./graph.ts";
+import { hostNames } from "./host-names.ts";
 import { decidableAt, keysOf } from "./keys.ts";
 import type { KeyText } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
@@ -17,12 +18,6 @@ import { resolve } from "./resolve.ts";
 
 export type { ObservedFact } from "./facts.ts";
 
-/** A DNS answer is believed this long: connection pools outlive the record's TTL by far. */
-export const DNS_MS = 86_400_000;
-/** Names kept; those first seen longest ago go first when more are observed (about 400 bytes each). */
-const NAMES_MAX = 200_000;
-/** Names that no waiting event can need any more are kept this long for events that come late. */
-const LATE_MS = 3_600_000;
 /** Events that may wait (about 1 KB each); beyond, the oldest go on unresolved and are counted in `forced`. */
 export const WAITING_MAX = 200_000;
 
@@ -72,46 +67,26 @@ const NO_KEYS: readonly KeyText[] = [];
 /** A resolver over a registry. */
 export function resolver(registry: Directory): Resolver {
   const known = graph(registry);
-  const names = facts({ kind: "dns", beforeMs: CLOCK_TOLERANCE_MS, afterMs: DNS_MS, max: NAMES_MAX });
-  const changedNames = new Set<ObservedFact>();
+  const names = hostNames(registry);
   let waiting: Waiting[] = [];
   let attributions: Attribution[] = [];
   let forced = 0;
 
-  const learn = (event: Event): void => {
-    known.learn(event);
-    if (event.category !== "dns" || event.dnsQuery === undefined || event.dnsQuery === "") return;
-    for (const answer of event.dnsAnswers ?? []) {
-      const fact = names.observe(answer, event.dnsQuery, event.time);
-      if (fact !== undefined) changedNames.add(fact);
-    }
-  };
-  const name = (event: Event): void => {
-    if (event.category !== "egress" || event.dstHost !== undefined || event.dstIp === undefined) return;
-    const found = names.at(event.dstIp, event.time);
-    // Several names on one address (a content network) leave the host unknown: it is never guessed.
-    if (found.length !== 1) return;
-    event.dstHost = found[0];
-    const agents = (event.agentUid === undefined ? (event.agents ?? []) : [event.agentUid]).map((id) => registry.byId(id));
-    const profiles = agents.filter((agent) => agent !== undefined);
-    if (profiles.length !== agents.length || profiles[0] === undefined) return;
-    if (profiles.length === 1) applyPolicy(event, profiles[0]);
-    else applyAgreed(event, profiles);
-  };
   const decide = ({ event, keys }: Waiting): void => {
     if (keys.length > 0) {
       const found = resolve(keys, event.time, registry, known.at);
       attributeFound(event, found);
       for (const row of attributionsOf(event, found)) attributions.push(row);
     }
-    name(event);
+    names.name(event);
   };
 
   return {
     push(events) {
       const ready: Event[] = [];
       for (const event of events) {
-        learn(event);
+        known.learn(event);
+        names.learn(event);
         const one = waitFor(event);
         if (one === undefined) ready.push(event);
         else waiting.push(one);
@@ -135,10 +110,10 @@ export function resolver(registry: Directory): Resolver {
       }
       waiting = still;
       known.advance(watermark);
-      names.prune(watermark - OBSERVED_MS - LATE_MS);
+      names.advance(watermark);
       return ready.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
     },
-    decide: name,
+    decide: (event) => names.name(event),
     oldestWaiting() {
       const oldest = new Map<Category, EpochMs>();
       for (const { event } of waiting) {
@@ -150,11 +125,7 @@ export function resolver(registry: Directory): Resolver {
     waiting: () => new Set(waiting.map(({ event }) => event.uid)),
     // What waits is at most OBSERVED_MS behind the watermark, and what shows its agent as much again.
     horizonMs: 2 * OBSERVED_MS,
-    changedFacts() {
-      const list = [...known.changed(), ...[...changedNames].map((fact) => ({ ...fact }))];
-      changedNames.clear();
-      return list;
-    },
+    changedFacts: () => [...known.changed(), ...names.changed()],
     decided() {
       const list = attributions;
       attributions = [];

@@ -50,10 +50,13 @@ function holding(all: readonly ToldLink[], time: number): ToldLink[] {
   });
 }
 
-/** When the unbroken holding began that an assertion belongs to. */
+/** When the unbroken holding began that an assertion belongs to: no end lies in it, and no silence of a day. */
 function beginning(all: readonly ToldLink[], one: ToldLink): number {
   const broken = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time));
-  return Math.min(...all.filter((other) => !other.ends && other.time > broken && other.time <= one.time).map(({ time }) => time));
+  const times = all.filter((other) => !other.ends && other.time > broken && other.time <= one.time).map(({ time }) => time);
+  let begun = one.time;
+  for (const time of times.sort((a, b) => b - a)) if (begun - time <= DAY) begun = time;
+  return begun;
 }
 
 const pairsOf = (story: NaiveStory, from: string): Map<string, ToldLink[]> =>
@@ -83,21 +86,28 @@ function linkHops(story: NaiveStory, from: string, time: number): Hop[] {
   return hops;
 }
 
-/** Changes of hands: the beginnings of all holdings, and the ends of those that were ended. */
+/** Changes of hands: the beginnings of all holdings, and the ends of those that were ended while nobody else had the address. */
 function borders(story: NaiveStory, ip: string): number[] {
-  return [...pairsOf(story, ip).values()].flatMap((all) =>
-    all.flatMap((one) => {
-      if (!one.ends) return [beginning(all, one)];
-      const before = all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time);
-      return all.some((other) => !other.ends && other.time <= one.time && other.time > Math.max(-Infinity, ...before)) ? [one.time] : [];
-    }),
-  );
+  const pairs = [...pairsOf(story, ip).values()];
+  const begun = pairs.map((all) => all.filter(({ ends }) => !ends).map((one) => beginning(all, one)));
+  return pairs.flatMap((all, index) => {
+    const ended = all.filter((end) => {
+      const before = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < end.time).map(({ time }) => time));
+      const held = all.filter((other) => !other.ends && other.time <= end.time && other.time > before).map(({ time }) => time);
+      if (!end.ends || held.length === 0) return false;
+      const others = begun.flatMap((list, other) => (other === index ? [] : list));
+      return !others.some((time) => time > Math.min(...held) && time < end.time);
+    });
+    return [...begun[index]!, ...ended.map(({ time }) => time)];
+  });
 }
 
 function sightHops(story: NaiveStory, key: string, time: number): Hop[] {
   const observed = [
     ...story.sights.filter(({ keys }) => keys.includes(key)).map((sight) => ({ time: sight.time, to: `=${sight.agent}` })),
-    ...story.links.filter((link) => link.from === key && !isAssignment(link)).map((link) => ({ time: link.time, to: link.to })),
+    ...story.links
+      .filter((link) => link.from === key && !isAssignment(link) && !link.ends)
+      .map((link) => ({ time: link.time, to: link.to })),
   ];
   if (kindOf(key) !== "ip") {
     if (kindOf(key) !== "cred" && kindOf(key) !== "session" && kindOf(key) !== "run") return [];

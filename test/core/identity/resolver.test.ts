@@ -5,7 +5,8 @@ import { attribute } from "../../../src/core/identity/attribute.ts";
 import { directory } from "../../../src/core/identity/directory.ts";
 import { CLOCK_TOLERANCE_MS } from "../../../src/core/identity/reach.ts";
 import { OBSERVED_MS } from "../../../src/core/identity/reach.ts";
-import { DNS_MS, resolver, WAITING_MAX, type ObservedFact } from "../../../src/core/identity/resolver.ts";
+import { DNS_MS } from "../../../src/core/identity/host-names.ts";
+import { resolver, WAITING_MAX, type ObservedFact } from "../../../src/core/identity/resolver.ts";
 import { agent, event, key, NOON } from "./agents.ts";
 
 const registry = directory([
