@@ -137,6 +137,8 @@ function vaultOf(world: World, { pod }: Life, begin: EpochMs, agent: Agent): Act
     if (token !== undefined && time < renewAt) return token;
     const made = (token = { accessor: dice.hex(40), entity: `entity-${agent.account}`, pod });
     renewAt = time + 50 * MINUTE;
+    // Keys that a token made end with it.
+    user = undefined;
     world.tell("hashicorp-vault", time, truth, (at) => record.vaultLogin(at, dice.uuid(), made));
     return made;
   };

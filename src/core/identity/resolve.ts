@@ -7,6 +7,7 @@ import type { Directory } from "./directory.ts";
 import type { BindingsAt, Node, Step } from "./graph.ts";
 import { LINK_KINDS, type KeyText, type LinkKind } from "./links.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
+import { HANDED_OUT_MS } from "./reach.ts";
 
 /** Bindings of one path: pod address -> pod -> service account is two, a chain of delegations a few more. */
 export const HOPS_MAX = 4;
@@ -59,9 +60,9 @@ function one(agent: AgentProfile | undefined): readonly AgentProfile[] {
 
 /** The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. */
 export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt): readonly Found[] {
-  const search: Search = { time, registry, at, lookups: 0 };
+  const search: Search = { registry, at, earliest: time - HANDED_OUT_MS, lookups: 0 };
   let found: Candidates = new Map();
-  for (const key of keys) found = narrowed(found, candidatesOf(search, key, []));
+  for (const key of keys) found = narrowed(found, candidatesOf(search, key, time, []));
   if (search.lookups > LOOKUPS_MAX || found.size > CANDIDATES_MAX) return [];
   return [...found.values()].sort((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
 }
@@ -69,30 +70,46 @@ export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Direc
 type Candidates = ReadonlyMap<string, Found>;
 
 interface Search {
-  readonly time: EpochMs;
+  /** No question goes back further. */
+  readonly earliest: EpochMs;
   readonly registry: Directory;
   readonly at: BindingsAt;
   lookups: number;
 }
 
-function candidatesOf(search: Search, node: Node, path: readonly Step[]): Candidates {
+function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly Step[]): Candidates {
   const found = new Map<string, Found>();
   if (++search.lookups > LOOKUPS_MAX) return found;
-  const agents = registered(node, search.time, search.registry);
+  const agents = registered(node, time, search.registry);
   for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
   if (agents.length > 0 || path.length >= HOPS_MAX) return found;
   const byKind = new Map<string, Map<string, Found>>();
-  for (const step of search.at(node, search.time)) {
+  for (const step of search.at(node, time)) {
     if (step.to === node || path.some(({ from }) => from === step.to)) continue;
     const kind = step.to.startsWith("=") ? "=" : step.to.slice(0, step.to.indexOf(":"));
     let same = byKind.get(kind);
     if (same === undefined) byKind.set(kind, (same = new Map()));
-    for (const [id, other] of candidatesOf(search, step.to, [...path, step])) keepBetter(same, id, other);
+    for (const [id, other] of behind(search, step, time, [...path, step])) keepBetter(same, id, other);
   }
   let all: Candidates = found;
   // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
   for (const kind of ORDER) all = narrowed(all, byKind.get(kind));
   return all;
+}
+
+/**
+ * What was handed out for a credential, or to a session, is of whoever had that when he asked: it may outlive what it was
+ * asked for with, such as a role that was taken from a session that is over since.
+ */
+function behind(search: Search, step: Step, time: EpochMs, path: readonly Step[]): Candidates {
+  const { from, to, by, since } = step;
+  if (by !== "issued" || since === undefined || !isHandedOut(from) || !isHandedOut(to)) return candidatesOf(search, to, time, path);
+  const asked = candidatesOf(search, to, Math.min(time, Math.max(since, search.earliest)), path);
+  return asked.size > 0 ? asked : candidatesOf(search, to, time, path);
+}
+
+function isHandedOut(node: Node): boolean {
+  return node.startsWith("cred:") || node.startsWith("role:");
 }
 
 const ORDER = [...LINK_KINDS.filter((kind) => kind !== "ip"), "="];

@@ -39,6 +39,8 @@ const VALUE: Readonly<Record<string, number>> = { registry: 95, told: 80, delega
 interface Hop {
   readonly to: string;
   readonly how: string;
+  /** When it began, of what was told. */
+  readonly since?: number;
 }
 
 /** Assertions of a pair that hold at a time, others not considered. */
@@ -81,7 +83,7 @@ function linkHops(story: NaiveStory, from: string, time: number): Hop[] {
         ([other, theirs]) =>
           other !== to && theirs.some((one) => !one.ends && beginning(theirs, one) > since && beginning(theirs, one) + TOLERANCE <= time),
       );
-    if (!taken) hops.push({ to, how: kindOf(from) === "agent" ? "delegated" : "told" });
+    if (!taken) hops.push({ to, how: kindOf(from) === "agent" ? "delegated" : "told", since });
   }
   return hops;
 }
@@ -137,7 +139,26 @@ function both(first: Sure, other: Sure): Sure {
   return common.size === 0 ? first : common;
 }
 
-function search(story: NaiveStory, time: number, node: string, past: readonly string[], hows: readonly string[]): Sure {
+interface When {
+  readonly event: number;
+  readonly time: number;
+}
+
+/** Behind a session or credential that was handed out: whoever had the other one when he asked, else whoever has it now. */
+function behind(
+  story: NaiveStory,
+  when: When,
+  [from, hop]: readonly [string, Hop],
+  past: readonly string[],
+  hows: readonly string[],
+): Sure {
+  const isHandedOut = [from, hop.to].every((key) => ["cred", "role"].includes(kindOf(key))) && hop.how === "told";
+  const asked = isHandedOut ? Math.min(when.time, Math.max(hop.since!, when.event - 12 * HOUR)) : when.time;
+  const found = search(story, { ...when, time: asked }, hop.to, past, hows);
+  return found.size > 0 ? found : search(story, when, hop.to, past, hows);
+}
+
+function search(story: NaiveStory, when: When, node: string, past: readonly string[], hows: readonly string[]): Sure {
   const holders = node.startsWith("=")
     ? [node.slice(1)]
     : [...story.registry].filter(([id, keys]) => keys.includes(node) || node === `agent:${id}`).map(([id]) => id);
@@ -147,11 +168,12 @@ function search(story: NaiveStory, time: number, node: string, past: readonly st
   }
   if (hows.length >= 4 || node.startsWith("=")) return new Map();
   const kinds = new Map<string, Sure>();
-  for (const { to, how } of [...linkHops(story, node, time), ...sightHops(story, node, time)]) {
+  for (const hop of [...linkHops(story, node, when.time), ...sightHops(story, node, when.time)]) {
+    const { to, how } = hop;
     if (past.includes(to) || to === node) continue;
     const kind = to.startsWith("=") ? "=" : kindOf(to);
     const same = kinds.get(kind) ?? new Map<string, number>();
-    for (const [agent, sure] of search(story, time, to, [...past, node], [...hows, how]))
+    for (const [agent, sure] of behind(story, when, [node, hop], [...past, node], [...hows, how]))
       same.set(agent, Math.max(sure, same.get(agent) ?? 0));
     kinds.set(kind, same);
   }
@@ -165,7 +187,7 @@ function search(story: NaiveStory, time: number, node: string, past: readonly st
 export function naiveCandidates(story: NaiveStory, keys: readonly string[], time: number): Sure {
   let found: Sure = new Map();
   for (const key of keys) {
-    const more = search(story, time, key, [], []);
+    const more = search(story, { event: time, time }, key, [], []);
     if (more.size > 0) found = both(found, more);
   }
   return found;
