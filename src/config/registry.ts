@@ -132,7 +132,7 @@ export interface ParsedRegistry {
 /** Reads an agent registry; all problems at once, and no agents when there is one. */
 export function parseRegistry(file: string, source: string): ParsedRegistry {
   if (source.length > REGISTRY_BYTES_MAX) {
-    const message = `is larger than ${REGISTRY_BYTES_MAX} bytes: is it an agent registry?`;
+    const message = `the agent registry ${file} is larger than ${REGISTRY_BYTES_MAX} bytes: is it one?`;
     return { agents: [], lines: [], problems: [{ file, line: 0, key: "", message }] };
   }
   const yaml = parseYamlFile(file, source);

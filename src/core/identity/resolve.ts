@@ -11,9 +11,9 @@ import { HANDED_OUT_MS } from "./reach.ts";
 
 /** Bindings of one path: pod address -> pod -> service account is two, a chain of delegations a few more. */
 export const HOPS_MAX = 4;
-/** Look-ups for one event; keys that lead to more have so many holders that they name nobody. */
+/** Look-ups for one key; one that leads to more has so many holders that it names nobody. */
 const LOOKUPS_MAX = 256;
-/** Candidates of one event; a key of more agents names nobody. */
+/** Candidates of one key; one of more agents, or with more holders, names nobody. */
 export const CANDIDATES_MAX = 64;
 
 /** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
@@ -58,12 +58,19 @@ function one(agent: AgentProfile | undefined): readonly AgentProfile[] {
   return agent === undefined ? [] : [agent];
 }
 
-/** The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. */
+/**
+ * The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. A key that leads to too
+ * many says nothing, and leaves it to the others.
+ */
 export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt): readonly Found[] {
-  const search: Search = { registry, at, earliest: time - HANDED_OUT_MS, lookups: 0 };
   let found: Candidates = new Map();
-  for (const key of keys) found = narrowed(found, candidatesOf(search, key, time, []));
-  if (search.lookups > LOOKUPS_MAX || found.size > CANDIDATES_MAX) return [];
+  for (const key of keys) {
+    const search: Search = { registry, at, earliest: time - HANDED_OUT_MS, lookups: 0 };
+    const more = candidatesOf(search, key, time, []);
+    if (search.lookups <= LOOKUPS_MAX && more.size <= CANDIDATES_MAX) found = narrowed(found, more);
+    // One cannot be narrowed.
+    if (found.size === 1) break;
+  }
   return [...found.values()].sort((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
 }
 
@@ -83,19 +90,30 @@ function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly 
   const agents = registered(node, time, search.registry);
   for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
   if (agents.length > 0 || path.length >= HOPS_MAX) return found;
-  const byKind = new Map<string, Map<string, Found>>();
-  for (const step of search.at(node, time)) {
-    if (step.to === node || path.some(({ from }) => from === step.to)) continue;
-    const kind = step.to.startsWith("=") ? "=" : step.to.slice(0, step.to.indexOf(":"));
-    let same = byKind.get(kind);
-    if (same === undefined) byKind.set(kind, (same = new Map()));
-    for (const [id, other] of behind(search, step, time, [...path, step])) keepBetter(same, id, other);
-  }
+  const byKind = Map.groupBy(search.at(node, time), ({ to }) => (to.startsWith("=") ? "=" : to.slice(0, to.indexOf(":"))));
   let all: Candidates = found;
   // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
-  for (const kind of ORDER) all = narrowed(all, byKind.get(kind));
+  for (const kind of ORDER) {
+    const steps = byKind.get(kind) ?? [];
+    if (steps.length === 0 || steps.length > CANDIDATES_MAX) continue;
+    // One cannot be narrowed; but every holder of an address is asked whether he is nobody.
+    if (all.size === 1 && !node.startsWith("ip:")) break;
+    const holders = steps.filter((step) => step.to !== node && !path.some(({ from }) => from === step.to));
+    const each = holders.map((step) => behind(search, step, time, [...path, step]));
+    // Of several holders one that is no agent may be the one: the others are not named for it.
+    if (each.some(({ size }) => size === 0)) {
+      // An address in other hands, too, is that of none of its holders for sure, whoever was seen there.
+      if (each.length > 1 && node.startsWith("ip:")) return NOBODY;
+      continue;
+    }
+    const same = new Map<string, Found>();
+    for (const candidates of each) for (const [id, other] of candidates) keepBetter(same, id, other);
+    all = narrowed(all, same);
+  }
   return all;
 }
+
+const NOBODY: Candidates = new Map();
 
 /**
  * What was handed out for a credential, or to a session, is of whoever had that when he asked: it may outlive what it was

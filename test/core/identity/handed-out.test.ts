@@ -51,3 +51,27 @@ test("it is not asked for ever", () => {
   decide(link(0, "cred:old", "sa:sa-a", 4), link(1, "cred:new", "cred:old", far + 60), late);
   expect(late.agentUid).toBeUndefined();
 });
+
+test("an address that changes hands between an agent's pod and another's is nobody's while it does", () => {
+  const flow = (minute: number): Event => event("egress", NOON + minute * MINUTE, { srcIp: "10.1.2.3", dstHost: "x.example" });
+  const [before, between, after] = [flow(4), flow(5), flow(6)];
+  const assigned = (minute: number, pod: string): Event =>
+    event("infra_change", NOON + minute * MINUTE, { userTypeId: 3, links: [linkText({ from: "ip:10.1.2.3", to: `pod:${pod}` })] });
+  decide(
+    link(0, "pod:p-a", "sa:sa-a", 99),
+    link(0, "pod:p-x", "sa:sa-x", 99),
+    assigned(0, "p-a"),
+    assigned(5, "p-x"),
+    before,
+    between,
+    after,
+  );
+  expect([before, between, after].map(({ agentUid }) => agentUid)).toEqual(["a", undefined, undefined]);
+});
+
+test("of a session name that an agent and somebody else take, the agent is not named", () => {
+  const someone = call(30, { roleUid: "shared" });
+  const taken = [link(0, "role:own-a", "sa:sa-a", 99), link(5, "role:shared", "role:own-a", 60), link(5, "role:shared", "role:person", 60)];
+  decide(...taken, someone);
+  expect([someone.agentUid, someone.agents]).toEqual([undefined, undefined]);
+});

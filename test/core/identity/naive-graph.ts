@@ -167,19 +167,22 @@ function search(story: NaiveStory, when: When, node: string, past: readonly stri
     return new Map(holders.map((id) => [id, Math.max(30, weakest - 5 * Math.max(0, hows.length - 1))]));
   }
   if (hows.length >= 4 || node.startsWith("=")) return new Map();
-  const kinds = new Map<string, Sure>();
-  for (const hop of [...linkHops(story, node, when.time), ...sightHops(story, node, when.time)]) {
-    const { to, how } = hop;
-    if (past.includes(to) || to === node) continue;
-    const kind = to.startsWith("=") ? "=" : kindOf(to);
-    const same = kinds.get(kind) ?? new Map<string, number>();
-    for (const [agent, sure] of behind(story, when, [node, hop], [...past, node], [...hows, how]))
-      same.set(agent, Math.max(sure, same.get(agent) ?? 0));
-    kinds.set(kind, same);
-  }
+  const hops = [...linkHops(story, node, when.time), ...sightHops(story, node, when.time)].filter(
+    ({ to }) => !past.includes(to) && to !== node,
+  );
   let found: Sure = new Map();
-  for (const kind of ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="])
-    found = both(found, kinds.get(kind) ?? new Map());
+  for (const kind of ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="]) {
+    const holders = hops.filter(({ to }) => (to.startsWith("=") ? "=" : kindOf(to)) === kind);
+    const sures = holders.map((hop) => behind(story, when, [node, hop], [...past, node], [...hows, hop.how]));
+    // One of them is no agent: it may be that one.
+    if (sures.some(({ size }) => size === 0)) {
+      if (kindOf(node) === "ip" && holders.length > 1) return new Map();
+      continue;
+    }
+    const same = new Map<string, number>();
+    for (const sure of sures) for (const [agent, value] of sure) same.set(agent, Math.max(value, same.get(agent) ?? 0));
+    if (same.size > 0) found = both(found, same);
+  }
   return found;
 }
 
