@@ -69,7 +69,7 @@ export function eventRunner(
     },
     begin: (latenessMs, other) =>
       analysis(
-        resolver(registry),
+        resolver(registry, false),
         tapped(engine(other?.rules ?? rules, { reader: eventReader, uuid5, latenessMs, distinct: true, ...more }), other?.tap),
       ),
   };

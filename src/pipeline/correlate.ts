@@ -16,6 +16,7 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
+import { loadEvidence, withConfidence } from "./evidence.ts";
 import { grow, isNews } from "./grow.ts";
 import { incidentsOf, rememberOpen } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
@@ -195,10 +196,12 @@ interface Step {
 }
 
 async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
-  const alerts = await reconcile(deps.store, step.emitted);
+  const changed = await reconcile(deps.store, step.emitted);
   const attributions = state.analysis.decided();
+  const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
+  const alerts = withConfidence(changed, evidence);
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
-  const incidents = await incidentsOf(deps, state, alerts, { ...step, attributions });
+  const incidents = await incidentsOf(deps, state, alerts, { ...step, evidence });
   const now = deps.now();
   const facts = state.analysis.changedFacts();
   const baselines = state.analysis.changedBaselines();

@@ -1,10 +1,7 @@
 import type { Alert } from "../core/alert.ts";
 import type { Event } from "../core/event.ts";
-import { attributeStored } from "../core/identity/attribute.ts";
-import type { Attribution } from "../core/identity/attribution.ts";
 import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
-import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
@@ -14,9 +11,8 @@ interface Step {
   readonly covered: Coverage;
   /** Every event that the coverage speaks of has been read. */
   readonly complete: boolean;
-  readonly events: readonly Event[];
-  /** Who the events belong to that this step has let go. */
-  readonly attributions: readonly Attribution[];
+  /** Of the alerts, by uid. */
+  readonly evidence: ReadonlyMap<string, Event>;
 }
 
 /** The incidents that alerts open or amend, and those that have been quiet for long enough. */
@@ -36,7 +32,7 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
     incidents = groupAlerts([...state.open, ...closed], alerts, {
       rule: deps.rule,
       agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps, state.analysis, alerts, step),
+      evidence: step.evidence,
       uuid5: deps.uuid5,
       openAt: deps.openAt,
       quietMs: deps.quietMs,
@@ -47,28 +43,6 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
   const rest = state.open.filter((incident) => !changedIds.has(incident.id));
   const all = finite(watermarks.all);
   return step.complete && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
-}
-
-async function loadEvidence(
-  { store, registry }: CorrelateDeps,
-  analysis: Analysis,
-  alerts: readonly Alert[],
-  { events: recent, attributions }: Step,
-): Promise<Map<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
-  const found = new Map<string, Event>();
-  for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
-  const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length === 0) return found;
-  const known = [...attributions, ...(await store.attributions(rest))].map((row) => [`${row.uid}\n${row.agentUid}`, row] as const);
-  const rows = Map.groupBy(new Map(known).values(), ({ uid }) => uid);
-  const agents = registry();
-  for (const event of await store.events(rest)) {
-    attributeStored(event, rows.get(event.uid) ?? [], agents);
-    analysis.decide(event);
-    found.set(event.uid, event);
-  }
-  return found;
 }
 
 /** Keeps the open ones of the incidents that changed. */

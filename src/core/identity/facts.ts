@@ -4,14 +4,22 @@
  */
 import type { EpochMs } from "../event.ts";
 
-/** "`key` meant `value` from first to last", as observed; `key` is `<kind>:<subject>@<slot>`. */
+/** "`key` meant `value` from first to last", as it is stored; `key` is `<kind>:<subject>@<slot>`. */
 export interface ObservedFact {
   readonly key: string;
   readonly value: string;
-  first: EpochMs;
-  last: EpochMs;
+  readonly first: EpochMs;
+  readonly last: EpochMs;
   /** Uid of the event that showed it at `first`; of several the smallest. Names of addresses have none. */
-  origin?: string;
+  readonly origin?: string;
+}
+
+/** A value that a subject was seen with, as it is held in memory. */
+export interface Observed {
+  readonly value: string;
+  readonly first: EpochMs;
+  readonly last: EpochMs;
+  readonly origin: string | undefined;
 }
 
 /** How far an observation reaches, and how many facts are kept. */
@@ -24,18 +32,22 @@ export interface FactReach {
   readonly max: number;
   /** Length of a slot of time; the whole reach when absent. A shorter one tells more of what was seen when. */
   readonly slotMs?: number;
+  /** They reach further back than a replay. */
+  readonly stored: boolean;
 }
 
 /** Observations of one kind. */
 export interface Facts {
-  /** Remembers one; returns the fact when it changed. */
-  observe(subject: string, value: string, time: EpochMs, origin?: string): ObservedFact | undefined;
+  /** Remembers one. */
+  observe(subject: string, value: string, time: EpochMs, origin?: string): void;
+  /** The facts that changed since the last call, to be stored; only where `stored` says that they are. */
+  changed(): readonly ObservedFact[];
   /** Takes a stored fact back; false when it is of another kind. */
   restore(fact: ObservedFact): boolean;
   /** The distinct values that reach `time`. */
   at(subject: string, time: EpochMs): readonly string[];
   /** The facts that reach `time`, the earliest first. */
-  factsAt(subject: string, time: EpochMs): readonly Readonly<ObservedFact>[];
+  factsAt(subject: string, time: EpochMs): readonly Observed[];
   /** Forgets what reaches no time from `time` on. */
   prune(time: EpochMs): void;
   readonly size: number;
@@ -47,19 +59,27 @@ export interface Facts {
 interface Slot {
   readonly subject: string;
   readonly number: number;
-  readonly byValue: Map<string, ObservedFact>;
+  readonly byValue: Map<string, Fact>;
+}
+
+interface Fact extends Observed {
+  readonly slot: Slot;
+  first: EpochMs;
+  last: EpochMs;
+  origin: string | undefined;
 }
 
 /**
  * Observations are kept per slot of time, as first and last. A slot is no longer than an observation's whole reach, so
  * everything between the first and the last of a slot is reached by one of the two: no gap is ever bridged.
  */
-export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterMs }: FactReach): Facts {
+export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs + afterMs }: FactReach): Facts {
   const prefix = `${kind}:`;
   const subjects = new Map<string, Map<number, Slot>>();
   /** About as they came; those before `head` are gone. */
   let order: Slot[] = [];
   let head = 0;
+  const changed = new Set<Fact>();
   let size = 0;
   let evicted = 0;
 
@@ -86,18 +106,17 @@ export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterM
     }
     return slot;
   };
-  const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): ObservedFact | undefined => {
+  const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): Fact | undefined => {
     const fact = slot.byValue.get(value);
     if (fact !== undefined) return widened(fact, first, last, origin) ? fact : undefined;
-    const key = `${prefix}${slot.subject}@${slot.number}`;
-    const made: ObservedFact = origin === undefined ? { key, value, first, last } : { key, value, first, last, origin };
+    const made = { slot, value, first, last, origin };
     slot.byValue.set(value, made);
     size++;
     if (size > max) evicted += forgetOldest().byValue.size;
     return made;
   };
-  const reaching = (subject: string, time: EpochMs): ObservedFact[] => {
-    const found: ObservedFact[] = [];
+  const reaching = (subject: string, time: EpochMs): Fact[] => {
+    const found: Fact[] = [];
     const slots = subjects.get(subject);
     if (slots === undefined) return found;
     const last = slotOf(time + beforeMs);
@@ -109,7 +128,18 @@ export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterM
   };
 
   return {
-    observe: (subject, value, time, origin) => merge(open(subject, slotOf(time)), value, time, time, origin),
+    observe(subject, value, time, origin) {
+      const fact = merge(open(subject, slotOf(time)), value, time, time, origin);
+      if (stored && fact !== undefined) changed.add(fact);
+    },
+    changed() {
+      const list = [...changed].map(({ slot, value, first, last, origin }) => {
+        const key = `${prefix}${slot.subject}@${slot.number}`;
+        return origin === undefined ? { key, value, first, last } : { key, value, first, last, origin };
+      });
+      changed.clear();
+      return list;
+    },
     restore({ key, value, first, last, origin }) {
       if (!key.startsWith(prefix)) return false;
       const at = key.lastIndexOf("@");
@@ -134,7 +164,7 @@ export function facts({ kind, beforeMs, afterMs, max, slotMs = beforeMs + afterM
 }
 
 /** Makes a fact reach to an observation; false when it did. */
-function widened(fact: ObservedFact, first: EpochMs, last: EpochMs, origin: string | undefined): boolean {
+function widened(fact: Fact, first: EpochMs, last: EpochMs, origin: string | undefined): boolean {
   const isEarlier = origin !== undefined && (first < fact.first || (first === fact.first && origin < (fact.origin ?? "")));
   if (first >= fact.first && last <= fact.last && !isEarlier) return false;
   if (isEarlier) fact.origin = origin;

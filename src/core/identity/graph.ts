@@ -6,7 +6,7 @@ import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { bindings, type Told } from "./bindings.ts";
 import type { Directory } from "./directory.ts";
-import { facts, type ObservedFact } from "./facts.ts";
+import { facts, type Observed, type ObservedFact } from "./facts.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
 import type { KeyKind } from "./profile.ts";
@@ -52,8 +52,8 @@ const FACTS_MAX = 200_000;
 const LATE_MS = 900_000;
 /** Old facts are looked for this often, in event time. */
 const PRUNE_EVERY_MS = 300_000;
-/** Addresses change hands: within a minute the first and the last sight of an agent say enough of when. */
-const SIGHT_SLOT_MS = 60_000;
+/** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
+const SIGHT_SLOT_MS = OBSERVED_MS;
 /** Which keys of a call by a known agent are its own. */
 const SEEN: readonly (readonly [LinkKind, "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
   ["cred", "credentialUid", "credential"],
@@ -61,12 +61,11 @@ const SEEN: readonly (readonly [LinkKind, "credentialUid" | "sessionUid" | "runU
   ["run", "runUid", undefined],
 ];
 
-/** An empty graph. The registry says which keys need not be learned. */
-export function graph(registry: Directory): Graph {
+/** An empty graph. The registry says which keys need not be learned. `stores`: somebody asks for what changed. */
+export function graph(registry: Directory, stores: boolean): Graph {
   const links = bindings();
-  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX, slotMs: SIGHT_SLOT_MS });
-  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX });
-  const changedSeen = new Set<ObservedFact>();
+  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX, stored: false, slotMs: SIGHT_SLOT_MS });
+  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX, stored: stores });
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
 
@@ -83,8 +82,7 @@ export function graph(registry: Directory): Graph {
       if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
       const key = keyText(kind, value);
       if (key === undefined) continue;
-      const fact = seen.observe(key, `=${agentUid}`, event.time, event.uid);
-      if (fact !== undefined) changedSeen.add(fact);
+      seen.observe(key, `=${agentUid}`, event.time, event.uid);
     }
   };
   const sightsAt = (ip: string, time: EpochMs): Step[] => {
@@ -117,7 +115,8 @@ export function graph(registry: Directory): Graph {
         ? links.all(node).map(({ to, since, until, origin }) => ({ from: node, to, by: "issued", since, until: until!, origin }))
         : [],
     advance(watermark) {
-      changedLinks.push(...links.settle(watermark));
+      const settled = links.settle(watermark);
+      if (stores) changedLinks.push(...settled);
       if (watermark - prunedAt < PRUNE_EVERY_MS) return;
       prunedAt = watermark;
       const oldest = watermark - OBSERVED_MS - LATE_MS;
@@ -127,9 +126,8 @@ export function graph(registry: Directory): Graph {
       seen.prune(oldest - HANDED_OUT_MS);
     },
     changed() {
-      const list = [...changedLinks, ...[...changedSeen].map((fact) => ({ ...fact }))];
+      const list = [...changedLinks, ...seen.changed()];
       changedLinks = [];
-      changedSeen.clear();
       return list;
     },
     restore(fact) {
@@ -165,7 +163,7 @@ function isKey(node: Node): node is KeyText {
 }
 
 /** One step for each that was seen, from the first sight that reaches. */
-function stepsOf(from: KeyText, near: readonly Readonly<ObservedFact>[]): Step[] {
+function stepsOf(from: KeyText, near: readonly Observed[]): Step[] {
   const steps = new Map<string, Step>();
   for (const { value, first, origin } of near)
     if (!steps.has(value))

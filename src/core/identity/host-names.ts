@@ -18,24 +18,20 @@ export interface HostNames {
   name(event: Event): void;
   advance(watermark: EpochMs): void;
   /** Facts to be stored since the last call. */
-  changed(): ObservedFact[];
+  changed(): readonly ObservedFact[];
   /** Takes a stored fact back; false when it is none of a name. */
   restore(fact: ObservedFact): boolean;
   readonly size: number;
   readonly evicted: number;
 }
 
-/** No names yet. */
-export function hostNames(registry: Directory): HostNames {
-  const names = facts({ kind: "dns", beforeMs: CLOCK_TOLERANCE_MS, afterMs: DNS_MS, max: NAMES_MAX });
-  const changed = new Set<ObservedFact>();
+/** No names yet. `stores`: somebody asks for what changed. */
+export function hostNames(registry: Directory, stores: boolean): HostNames {
+  const names = facts({ kind: "dns", beforeMs: CLOCK_TOLERANCE_MS, afterMs: DNS_MS, max: NAMES_MAX, stored: stores });
   return {
     learn(event) {
       if (event.category !== "dns" || event.dnsQuery === undefined || event.dnsQuery === "") return;
-      for (const answer of event.dnsAnswers ?? []) {
-        const fact = names.observe(answer, event.dnsQuery, event.time);
-        if (fact !== undefined) changed.add(fact);
-      }
+      for (const answer of event.dnsAnswers ?? []) names.observe(answer, event.dnsQuery, event.time);
     },
     name(event) {
       if (event.category !== "egress" || event.dstHost !== undefined || event.dstIp === undefined) return;
@@ -50,11 +46,7 @@ export function hostNames(registry: Directory): HostNames {
       else applyAgreed(event, agents);
     },
     advance: (watermark) => names.prune(watermark - OBSERVED_MS - LATE_MS),
-    changed() {
-      const list = [...changed].map((fact) => ({ ...fact }));
-      changed.clear();
-      return list;
-    },
+    changed: () => names.changed(),
     restore: (fact) => names.restore(fact),
     get size() {
       return names.size;

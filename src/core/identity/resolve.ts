@@ -90,11 +90,11 @@ function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly 
   const agents = registered(node, time, search.registry);
   for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
   if (agents.length > 0 || path.length >= HOPS_MAX) return found;
-  const byKind = Map.groupBy(search.at(node, time), ({ to }) => (to.startsWith("=") ? "=" : to.slice(0, to.indexOf(":"))));
+  const groups = Map.groupBy(search.at(node, time), groupOf);
   let all: Candidates = found;
   // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
-  for (const kind of ORDER) {
-    const steps = byKind.get(kind) ?? [];
+  for (const group of ORDER) {
+    const steps = groups.get(group) ?? [];
     if (steps.length === 0 || steps.length > CANDIDATES_MAX) continue;
     // One cannot be narrowed; but every holder of an address is asked whether he is nobody.
     if (all.size === 1 && !node.startsWith("ip:")) break;
@@ -130,7 +130,13 @@ function isHandedOut(node: Node): boolean {
   return node.startsWith("cred:") || node.startsWith("role:");
 }
 
-const ORDER = [...LINK_KINDS.filter((kind) => kind !== "ip"), "="];
+/** Bindings of one group are holders of one kind, one of which it is; those of different groups hold together. */
+function groupOf({ to, by }: Step): string {
+  const kind = to.startsWith("=") ? "=" : to.slice(0, to.indexOf(":"));
+  return by === "observed" ? `${kind} seen` : kind;
+}
+
+const ORDER = [...LINK_KINDS, ...LINK_KINDS.map((kind) => `${kind} seen`), "= seen"];
 
 /** What both say; what the first says when they have nothing in common or the other says nothing. */
 function narrowed(first: Candidates, other: Candidates | undefined): Candidates {

@@ -64,10 +64,10 @@ interface Waiting {
 
 const NO_KEYS: readonly KeyText[] = [];
 
-/** A resolver over a registry. */
-export function resolver(registry: Directory): Resolver {
-  const known = graph(registry);
-  const names = hostNames(registry);
+/** A resolver over a registry. `stores` false: nobody asks for what is to be stored, and none of it is kept. */
+export function resolver(registry: Directory, stores: boolean = true): Resolver {
+  const known = graph(registry, stores);
+  const names = hostNames(registry, stores);
   let waiting: Waiting[] = [];
   let attributions: Attribution[] = [];
   let forced = 0;
@@ -76,7 +76,7 @@ export function resolver(registry: Directory): Resolver {
     if (keys.length > 0) {
       const found = resolve(keys, event.time, registry, known.at);
       attributeFound(event, found);
-      for (const row of attributionsOf(event, found)) attributions.push(row);
+      if (stores) for (const row of attributionsOf(event, found)) attributions.push(row);
     }
     names.name(event);
   };

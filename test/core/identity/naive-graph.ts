@@ -52,12 +52,12 @@ function holding(all: readonly ToldLink[], time: number): ToldLink[] {
   });
 }
 
-/** When the unbroken holding began that an assertion belongs to: no end lies in it, and no silence of a day. */
+/** When the unbroken holding began that an assertion belongs to: no end lies in it, and no silence as long as it may last: of an address, of a day. */
 function beginning(all: readonly ToldLink[], one: ToldLink): number {
   const broken = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time));
   const times = all.filter((other) => !other.ends && other.time > broken && other.time <= one.time).map(({ time }) => time);
   let begun = one.time;
-  for (const time of times.sort((a, b) => b - a)) if (begun - time <= DAY) begun = time;
+  for (const time of times.sort((a, b) => b - a)) if (begun - time <= (kindOf(one.from) === "ip" ? DAY : maxOf(one.from))) begun = time;
   return begun;
 }
 
@@ -117,8 +117,8 @@ function sightHops(story: NaiveStory, key: string, time: number): Hop[] {
     return [...new Set(near.map(({ to }) => to))].map((to) => ({ to, how: "seen" }));
   }
   const edges = borders(story, key);
-  // Of one minute the first and the last sight of somebody count.
-  const groups = Map.groupBy(observed, (one) => `${one.to} ${Math.floor(one.time / MINUTE)}`);
+  // Of five minutes the first and the last sight of somebody count.
+  const groups = Map.groupBy(observed, (one) => `${one.to} ${Math.floor(one.time / (5 * MINUTE))}`);
   const counted = [...groups.values()].flatMap((group) => [
     group.reduce((a, b) => (b.time < a.time ? b : a)),
     group.reduce((a, b) => (b.time > a.time ? b : a)),
@@ -171,8 +171,9 @@ function search(story: NaiveStory, when: When, node: string, past: readonly stri
     ({ to }) => !past.includes(to) && to !== node,
   );
   let found: Sure = new Map();
-  for (const kind of ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="]) {
-    const holders = hops.filter(({ to }) => (to.startsWith("=") ? "=" : kindOf(to)) === kind);
+  const order = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="];
+  for (const kind of [...order, ...order.map((one) => `seen ${one}`)]) {
+    const holders = hops.filter(({ to, how }) => (how === "seen" ? "seen " : "") + (to.startsWith("=") ? "=" : kindOf(to)) === kind);
     const sures = holders.map((hop) => behind(story, when, [node, hop], [...past, node], [...hows, hop.how]));
     // One of them is no agent: it may be that one.
     if (sures.some(({ size }) => size === 0)) {
