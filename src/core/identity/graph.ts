@@ -9,7 +9,7 @@ import type { Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
-import { CLOCK_TOLERANCE_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
+import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
 import type { KeyKind } from "./profile.ts";
 
 /** A key, or an agent of the registry by its id: what an observation binds a key to. */
@@ -115,9 +115,10 @@ export function graph(registry: Directory, stores: boolean): Graph {
       if (watermark - prunedAt < PRUNE_EVERY_MS) return;
       prunedAt = watermark;
       const oldest = watermark - OBSERVED_MS - LATE_MS;
-      links.prune(oldest);
+      // Of an event's time, and of when its session or credential was handed out.
+      links.prune(oldest - HANDED_OUT_MS);
       sights.prune(oldest);
-      seen.prune(oldest);
+      seen.prune(oldest - HANDED_OUT_MS);
     },
     changed() {
       const list = [...changedLinks, ...seen.changed()];

@@ -16,6 +16,12 @@ export const OBSERVED_KEY_MS = 86_400_000;
  */
 const POD_LINGER_MS = 30_000 + CLOCK_TOLERANCE_MS;
 
+/**
+ * How far back it is asked who took a session or a credential: what it was asked for with may be over by then. The longest
+ * role session: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+ */
+export const HANDED_OUT_MS = 43_200_000;
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 

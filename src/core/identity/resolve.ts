@@ -7,12 +7,13 @@ import type { Directory } from "./directory.ts";
 import type { BindingsAt, Node, Step } from "./graph.ts";
 import { LINK_KINDS, type KeyText, type LinkKind } from "./links.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
+import { HANDED_OUT_MS } from "./reach.ts";
 
 /** Bindings of one path: pod address -> pod -> service account is two, a chain of delegations a few more. */
 export const HOPS_MAX = 4;
-/** Look-ups for one event; keys that lead to more have so many holders that they name nobody. */
+/** Look-ups for one key; one that leads to more has so many holders that it names nobody. */
 const LOOKUPS_MAX = 256;
-/** Candidates of one event; a key of more agents names nobody. */
+/** Candidates of one key; one of more agents, or with more holders, names nobody. */
 export const CANDIDATES_MAX = 64;
 
 /** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
@@ -57,42 +58,76 @@ function one(agent: AgentProfile | undefined): readonly AgentProfile[] {
   return agent === undefined ? [] : [agent];
 }
 
-/** The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. */
+/**
+ * The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. A key that leads to too
+ * many says nothing, and leaves it to the others.
+ */
 export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt): readonly Found[] {
-  const search: Search = { time, registry, at, lookups: 0 };
   let found: Candidates = new Map();
-  for (const key of keys) found = narrowed(found, candidatesOf(search, key, []));
-  if (search.lookups > LOOKUPS_MAX || found.size > CANDIDATES_MAX) return [];
+  for (const key of keys) {
+    const search: Search = { registry, at, earliest: time - HANDED_OUT_MS, lookups: 0 };
+    const more = candidatesOf(search, key, time, []);
+    if (search.lookups <= LOOKUPS_MAX && more.size <= CANDIDATES_MAX) found = narrowed(found, more);
+    // One cannot be narrowed.
+    if (found.size === 1) break;
+  }
   return [...found.values()].sort((a, b) => (a.agent.id < b.agent.id ? -1 : 1));
 }
 
 type Candidates = ReadonlyMap<string, Found>;
 
 interface Search {
-  readonly time: EpochMs;
+  /** No question goes back further. */
+  readonly earliest: EpochMs;
   readonly registry: Directory;
   readonly at: BindingsAt;
   lookups: number;
 }
 
-function candidatesOf(search: Search, node: Node, path: readonly Step[]): Candidates {
+function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly Step[]): Candidates {
   const found = new Map<string, Found>();
   if (++search.lookups > LOOKUPS_MAX) return found;
-  const agents = registered(node, search.time, search.registry);
+  const agents = registered(node, time, search.registry);
   for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
   if (agents.length > 0 || path.length >= HOPS_MAX) return found;
-  const byKind = new Map<string, Map<string, Found>>();
-  for (const step of search.at(node, search.time)) {
-    if (step.to === node || path.some(({ from }) => from === step.to)) continue;
-    const kind = groupOf(step);
-    let same = byKind.get(kind);
-    if (same === undefined) byKind.set(kind, (same = new Map()));
-    for (const [id, other] of candidatesOf(search, step.to, [...path, step])) keepBetter(same, id, other);
-  }
+  const groups = Map.groupBy(search.at(node, time), groupOf);
   let all: Candidates = found;
   // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
-  for (const kind of ORDER) all = narrowed(all, byKind.get(kind));
+  for (const group of ORDER) {
+    const steps = groups.get(group) ?? [];
+    if (steps.length === 0 || steps.length > CANDIDATES_MAX) continue;
+    // One cannot be narrowed; but every holder of an address is asked whether he is nobody.
+    if (all.size === 1 && !node.startsWith("ip:")) break;
+    const holders = steps.filter((step) => step.to !== node && !path.some(({ from }) => from === step.to));
+    const each = holders.map((step) => behind(search, step, time, [...path, step]));
+    // Of several holders one that is no agent may be the one: the others are not named for it.
+    if (each.some(({ size }) => size === 0)) {
+      // An address in other hands, too, is that of none of its holders for sure, whoever was seen there.
+      if (each.length > 1 && node.startsWith("ip:")) return NOBODY;
+      continue;
+    }
+    const same = new Map<string, Found>();
+    for (const candidates of each) for (const [id, other] of candidates) keepBetter(same, id, other);
+    all = narrowed(all, same);
+  }
   return all;
+}
+
+const NOBODY: Candidates = new Map();
+
+/**
+ * What was handed out for a credential, or to a session, is of whoever had that when he asked: it may outlive what it was
+ * asked for with, such as a role that was taken from a session that is over since.
+ */
+function behind(search: Search, step: Step, time: EpochMs, path: readonly Step[]): Candidates {
+  const { from, to, by, since } = step;
+  if (by !== "issued" || since === undefined || !isHandedOut(from) || !isHandedOut(to)) return candidatesOf(search, to, time, path);
+  const asked = candidatesOf(search, to, Math.min(time, Math.max(since, search.earliest)), path);
+  return asked.size > 0 ? asked : candidatesOf(search, to, time, path);
+}
+
+function isHandedOut(node: Node): boolean {
+  return node.startsWith("cred:") || node.startsWith("role:");
 }
 
 /** Bindings of one group are holders of one kind, one of which it is; those of different groups hold together. */

@@ -50,10 +50,10 @@ const HANDS: Palette = {
   subjects: [["ip:10.0.0.0"], ["ip:10.0.0.0"], ["pod:p0"]],
 };
 const TOKENS: Palette = {
-  from: ["cred:k0", "role:r0"],
+  from: ["role:r0", "cred:k0"],
   to: ["sa:sa-a", "sa:sa-b", "role:r0", "role:role-c", "client:c"],
   sights: [["cred:k0"]],
-  subjects: [["cred:k0"], ["role:r0"], ["role:r0", "cred:k0"]],
+  subjects: [["cred:k0"], ["role:r0"], ["cred:k0", "role:r0"]],
 };
 const SPAWNED: Palette = {
   from: ["agent:s1", "agent:s2", "agent:s3", "agent:s4", "agent:s5"],

@@ -39,6 +39,8 @@ const VALUE: Readonly<Record<string, number>> = { registry: 95, told: 80, delega
 interface Hop {
   readonly to: string;
   readonly how: string;
+  /** When it began, of what was told. */
+  readonly since?: number;
 }
 
 /** Assertions of a pair that hold at a time, others not considered. */
@@ -50,12 +52,12 @@ function holding(all: readonly ToldLink[], time: number): ToldLink[] {
   });
 }
 
-/** When the unbroken holding began that an assertion belongs to: no end lies in it, and no silence of a day. */
+/** When the unbroken holding began that an assertion belongs to: no end lies in it, and no silence as long as it may last: of an address, of a day. */
 function beginning(all: readonly ToldLink[], one: ToldLink): number {
   const broken = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < one.time).map(({ time }) => time));
   const times = all.filter((other) => !other.ends && other.time > broken && other.time <= one.time).map(({ time }) => time);
   let begun = one.time;
-  for (const time of times.sort((a, b) => b - a)) if (begun - time <= DAY) begun = time;
+  for (const time of times.sort((a, b) => b - a)) if (begun - time <= (kindOf(one.from) === "ip" ? DAY : maxOf(one.from))) begun = time;
   return begun;
 }
 
@@ -81,7 +83,7 @@ function linkHops(story: NaiveStory, from: string, time: number): Hop[] {
         ([other, theirs]) =>
           other !== to && theirs.some((one) => !one.ends && beginning(theirs, one) > since && beginning(theirs, one) + TOLERANCE <= time),
       );
-    if (!taken) hops.push({ to, how: kindOf(from) === "agent" ? "delegated" : "told" });
+    if (!taken) hops.push({ to, how: kindOf(from) === "agent" ? "delegated" : "told", since });
   }
   return hops;
 }
@@ -137,7 +139,26 @@ function both(first: Sure, other: Sure): Sure {
   return common.size === 0 ? first : common;
 }
 
-function search(story: NaiveStory, time: number, node: string, past: readonly string[], hows: readonly string[]): Sure {
+interface When {
+  readonly event: number;
+  readonly time: number;
+}
+
+/** Behind a session or credential that was handed out: whoever had the other one when he asked, else whoever has it now. */
+function behind(
+  story: NaiveStory,
+  when: When,
+  [from, hop]: readonly [string, Hop],
+  past: readonly string[],
+  hows: readonly string[],
+): Sure {
+  const isHandedOut = [from, hop.to].every((key) => ["cred", "role"].includes(kindOf(key))) && hop.how === "told";
+  const asked = isHandedOut ? Math.min(when.time, Math.max(hop.since!, when.event - 12 * HOUR)) : when.time;
+  const found = search(story, { ...when, time: asked }, hop.to, past, hows);
+  return found.size > 0 ? found : search(story, when, hop.to, past, hows);
+}
+
+function search(story: NaiveStory, when: When, node: string, past: readonly string[], hows: readonly string[]): Sure {
   const holders = node.startsWith("=")
     ? [node.slice(1)]
     : [...story.registry].filter(([id, keys]) => keys.includes(node) || node === `agent:${id}`).map(([id]) => id);
@@ -146,18 +167,23 @@ function search(story: NaiveStory, time: number, node: string, past: readonly st
     return new Map(holders.map((id) => [id, Math.max(30, weakest - 5 * Math.max(0, hows.length - 1))]));
   }
   if (hows.length >= 4 || node.startsWith("=")) return new Map();
-  const kinds = new Map<string, Sure>();
-  for (const { to, how } of [...linkHops(story, node, time), ...sightHops(story, node, time)]) {
-    if (past.includes(to) || to === node) continue;
-    const kind = (how === "seen" ? "seen " : "") + (to.startsWith("=") ? "=" : kindOf(to));
-    const same = kinds.get(kind) ?? new Map<string, number>();
-    for (const [agent, sure] of search(story, time, to, [...past, node], [...hows, how]))
-      same.set(agent, Math.max(sure, same.get(agent) ?? 0));
-    kinds.set(kind, same);
-  }
+  const hops = [...linkHops(story, node, when.time), ...sightHops(story, node, when.time)].filter(
+    ({ to }) => !past.includes(to) && to !== node,
+  );
   let found: Sure = new Map();
   const order = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "user", "="];
-  for (const kind of [...order, ...order.map((one) => `seen ${one}`)]) found = both(found, kinds.get(kind) ?? new Map());
+  for (const kind of [...order, ...order.map((one) => `seen ${one}`)]) {
+    const holders = hops.filter(({ to, how }) => (how === "seen" ? "seen " : "") + (to.startsWith("=") ? "=" : kindOf(to)) === kind);
+    const sures = holders.map((hop) => behind(story, when, [node, hop], [...past, node], [...hows, hop.how]));
+    // One of them is no agent: it may be that one.
+    if (sures.some(({ size }) => size === 0)) {
+      if (kindOf(node) === "ip" && holders.length > 1) return new Map();
+      continue;
+    }
+    const same = new Map<string, number>();
+    for (const sure of sures) for (const [agent, value] of sure) same.set(agent, Math.max(value, same.get(agent) ?? 0));
+    if (same.size > 0) found = both(found, same);
+  }
   return found;
 }
 
@@ -165,7 +191,7 @@ function search(story: NaiveStory, time: number, node: string, past: readonly st
 export function naiveCandidates(story: NaiveStory, keys: readonly string[], time: number): Sure {
   let found: Sure = new Map();
   for (const key of keys) {
-    const more = search(story, time, key, [], []);
+    const more = search(story, { event: time, time }, key, [], []);
     if (more.size > 0) found = both(found, more);
   }
   return found;
