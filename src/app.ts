@@ -149,7 +149,7 @@ async function build(
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules }),
+    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry }),
     log,
   });
   closers.push(() => receiver.close());

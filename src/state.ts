@@ -1,5 +1,7 @@
 import { encodeEvent } from "./core/event-codec.ts";
+import { directory, type Directory } from "./core/identity/directory.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import { explainStored } from "./pipeline/explain-event.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
@@ -25,6 +27,7 @@ export const STATE_QUERIES = [
   "touched",
   "audit",
   "audit-verify",
+  "explain",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -56,6 +59,8 @@ export interface LiveState {
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
   /** The rules at work; only a running service has some. */
   readonly rules?: () => RulesStatus;
+  /** The agents that are known. */
+  readonly registry?: () => Directory;
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -108,6 +113,8 @@ export async function queryState(
         ...withWhole(parameters, "from"),
         ...(parameters["expect"] === undefined ? {} : { expect: parameters["expect"] }),
       });
+    case "explain":
+      return explainStored(store, live?.registry?.() ?? directory([]), id);
   }
 }
 

@@ -40,6 +40,8 @@ export interface Config extends Omit<z.output<typeof configSchema>, "sources" | 
   /** Line of a key path in the file, for problems that only show later. */
   readonly lineOf: (path: readonly PropertyKey[]) => number;
   readonly agents: readonly AgentProfile[];
+  /** Absolute paths that they come from: files, directories and patterns. */
+  readonly registry: readonly string[];
   /** Absolute paths of rule files and directories; the shipped pack is resolved. */
   readonly rules: readonly string[];
   /** Values of `%name%` in rules. */

@@ -55,7 +55,10 @@ export const configSchema = z.strictObject({
     .union([z.literal("store"), z.string().regex(/^rediss?:\/\//), secret])
     .default("store")
     .describe("store (BullMQ on the same PostgreSQL), or redis://host:6379 (or a secret reference to it)"),
-  agents: z.string().optional().describe("The agent registry, relative to this file"),
+  agents: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe("The agent registry, relative to this file: a file, a directory, a pattern, or a list of them"),
   rules: z
     .array(z.string())
     .default(["builtin"])

@@ -1,5 +1,5 @@
 /**
- * Guards: offset, alerts, incidents, deliveries and facts move in one transaction. The engine is memory and derived:
+ * Guards: offset, alerts, incidents, deliveries, attributions and facts move in one transaction. The engine is memory and derived:
  * whenever a step fails it is thrown away and rebuilt by replaying the log, so nothing is emitted twice or lost.
  */
 import type { Alert, RuleInfo } from "../core/alert.ts";
@@ -16,6 +16,7 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
+import { loadEvidence, withConfidence } from "./evidence.ts";
 import { grow, isNews } from "./grow.ts";
 import { incidentsOf, rememberOpen } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
@@ -201,9 +202,12 @@ interface Step {
 }
 
 async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
-  const alerts = await reconcile(deps.store, step.emitted);
+  const changed = await reconcile(deps.store, step.emitted);
+  const attributions = state.analysis.decided();
+  const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
+  const alerts = withConfidence(changed, evidence);
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
-  const incidents = await incidentsOf(deps, state, alerts, step);
+  const incidents = await incidentsOf(deps, state, alerts, { ...step, evidence });
   const now = deps.now();
   const facts = state.analysis.changedFacts();
   const baselines = state.analysis.changedBaselines();
@@ -215,6 +219,7 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
     alerts.length === 0 &&
     incidents.length === 0 &&
     facts.length === 0 &&
+    attributions.length === 0 &&
     baselines.length === 0 &&
     newWatermark === state.watermark
   )
@@ -228,6 +233,7 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
+    if (attributions.length > 0) await tx.saveAttributions(attributions);
     if (baselines.length > 0) await tx.saveBaselines(baselines);
   });
   state.offset = offset;
@@ -257,10 +263,12 @@ function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Ale
     deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
   for (const incident of incidents)
     deps.meter.count("incidents_total", { level: incident.level, revision: incident.revision === 1 ? "opened" : "amended" });
-  const { waiting, forced, entries } = state.analysis.stats;
+  const { waiting, forced, entries, facts, evicted } = state.analysis.stats;
   deps.meter.gauge("engine_window_entries", {}, entries);
   deps.meter.gauge("resolver_waiting_events", {}, waiting);
   deps.meter.gauge("resolver_forced_events", {}, forced);
+  deps.meter.gauge("resolver_facts", {}, facts);
+  deps.meter.gauge("resolver_evicted_facts", {}, evicted);
   if (state.offset !== null) deps.meter.gauge("correlate_offset", {}, state.offset);
   if (state.watermark !== null) deps.meter.gauge("correlate_watermark_seconds", {}, state.watermark / 1000);
 }

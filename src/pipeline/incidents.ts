@@ -2,8 +2,6 @@ import type { Alert } from "../core/alert.ts";
 import type { Event } from "../core/event.ts";
 import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
 import type { Incident } from "../core/incident.ts";
-import type { Store } from "../ports/store.ts";
-import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
@@ -13,7 +11,8 @@ interface Step {
   readonly covered: Coverage;
   /** Every event that the coverage speaks of has been read. */
   readonly complete: boolean;
-  readonly events: readonly Event[];
+  /** Of the alerts, by uid. */
+  readonly evidence: ReadonlyMap<string, Event>;
 }
 
 /** The incidents that alerts open or amend, and those that have been quiet for long enough. */
@@ -33,7 +32,7 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
     incidents = groupAlerts([...state.open, ...closed], alerts, {
       rule: deps.rule,
       agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps.store, state.analysis, alerts, step.events),
+      evidence: step.evidence,
       uuid5: deps.uuid5,
       openAt: deps.openAt,
       quietMs: deps.quietMs,
@@ -44,24 +43,6 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
   const rest = state.open.filter((incident) => !changedIds.has(incident.id));
   const all = finite(watermarks.all);
   return step.complete && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
-}
-
-async function loadEvidence(
-  store: Store,
-  analysis: Analysis,
-  alerts: readonly Alert[],
-  recent: readonly Event[],
-): Promise<Map<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
-  const found = new Map<string, Event>();
-  for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
-  const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length === 0) return found;
-  for (const event of await store.events(rest)) {
-    analysis.decide(event);
-    found.set(event.uid, event);
-  }
-  return found;
 }
 
 /** Keeps the open ones of the incidents that changed. */

@@ -30,6 +30,8 @@ export type GaugeName =
   | "engine_window_entries"
   | "resolver_waiting_events"
   | "resolver_forced_events"
+  | "resolver_facts"
+  | "resolver_evicted_facts"
   | "correlate_offset"
   | "correlate_watermark_seconds"
   | "outbox_pending"

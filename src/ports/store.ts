@@ -1,6 +1,7 @@
 import type { Alert } from "../core/alert.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
 import type { Incident } from "../core/incident.ts";
 import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
 import type { Expired, ExpireRequest } from "./retention.ts";
@@ -123,6 +124,8 @@ export interface Transaction {
   ): Promise<void>;
   /** Time-valid facts that reach further back than a replay (see core/identity); merged by key and value. */
   saveFacts(facts: readonly Fact[]): Promise<void>;
+  /** Who events belong to that were decided after they were logged; of an event and agent the first row stays. */
+  saveAttributions(attributions: readonly Attribution[]): Promise<void>;
   /**
    * What rules remember of the past: replaces the heads, and merges the rows: of a group's first times the earliest stays,
    * of a value's times the latest, of a window's measures the new one. Then forgets what is to be forgotten.
@@ -155,11 +158,13 @@ export interface SourceChange {
 
 /** "`key` meant `value` from first to last", as observed in the log. */
 export interface Fact {
-  /** `dns:<ip>` or `ip:<ip>`, … */
+  /** `dns:<ip>@<slot>`, `seen:<identity key>@<slot>` or `link:<identity key>`: core/identity writes and reads them. */
   readonly key: string;
   readonly value: string;
   readonly first: EpochMs;
   readonly last: EpochMs;
+  /** Uid of the event that showed it at `first`; absent where nobody asks. */
+  readonly origin?: string;
 }
 
 /** PostgreSQL or PGlite; holds the truth. Every method may throw {Failure} retryable STORE_UNAVAILABLE. */
@@ -197,7 +202,10 @@ export interface Store {
   eventsByRefs(ids: readonly string[], limit: number): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
-  facts(): Promise<readonly Fact[]>;
+  /** All of them, or those whose key starts with one of the given texts. */
+  facts(starts?: readonly string[]): Promise<readonly Fact[]>;
+  /** Rows of these events, by agent; an event has none when the log says its agent or nobody found one. */
+  attributions(uids: readonly string[]): Promise<readonly Attribution[]>;
   /** By rule, then by key. */
   baselineHeads(): Promise<readonly BaselineHead[]>;
   /** Rows of one head in an order that depends on nothing but the rows; `after` is null or the last page's `next`. */

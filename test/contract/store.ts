@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { auditPromises } from "./store-audit.ts";
+import { attributionPromises } from "./store-attributions.ts";
 import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
 import { logPromises } from "./store-log.ts";
@@ -57,5 +58,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     expirePromises(() => subject);
     auditPromises(() => subject);
     questionPromises(() => subject);
+    attributionPromises(store);
   });
 }

@@ -22,6 +22,8 @@ const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> 
   engine_window_entries: ["Window entries held in memory", []],
   resolver_waiting_events: ["Events that wait for an observation", []],
   resolver_forced_events: ["Events that went on unresolved because too many waited", []],
+  resolver_facts: ["Identity bindings and names in memory", []],
+  resolver_evicted_facts: ["Identity bindings and names forgotten because there were too many", []],
   correlate_offset: ["Sequence up to which the log is correlated", []],
   correlate_watermark_seconds: ["Event time up to which correlation is final", []],
   store_up: ["1 while the store answers", []],

@@ -230,4 +230,8 @@ export const MIGRATIONS: readonly string[] = [
   create trigger audit_rows before update or delete on custodes.audit for each row execute function custodes.audit_refuses();
   create trigger audit_table before truncate on custodes.audit for each statement execute function custodes.audit_refuses();
   `,
+  `
+  -- The uid of the event that showed a fact first: explanations name it.
+  alter table custodes.fact add column origin text;
+  `,
 ];

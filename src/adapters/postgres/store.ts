@@ -3,6 +3,7 @@ import type { Store, Transaction } from "../../ports/store.ts";
 import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
 import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
 import { expire } from "./expire.ts";
+import { attributions, saveAttributions } from "./attributions.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
@@ -41,7 +42,8 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
     eventsByRefs: (ids, limit) => withOne((session) => eventsByRefs(session, ids, limit)),
     eventCounts: () => withOne(eventCounts),
-    facts: () => withOne(facts),
+    facts: (starts) => withOne((session) => facts(session, starts)),
+    attributions: (uids) => withOne((session) => attributions(session, uids)),
     baselineHeads: () => withOne(baselineHeads),
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
@@ -79,6 +81,7 @@ function transactionOn(session: Session, now: () => EpochMs): Transaction {
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
+    saveAttributions: (list) => inOrder(() => saveAttributions(session, list)),
     saveBaselines: (list) => inOrder(() => saveBaselines(session, list)),
     removeBaselines: (list) => inOrder(() => removeBaselines(session, list)),
   };

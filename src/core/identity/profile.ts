@@ -30,11 +30,19 @@ export interface VolumeException {
   readonly perMinuteMax: number;
 }
 
+/** Calls that a credential may make in a time, e.g. 1,000 per hour. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly perMs: number;
+}
+
 /** What the agent registry says of one agent. Undefined = the registry does not say, and no rule may guess. */
 export interface AgentProfile {
   readonly id: string;
   readonly name: string;
   readonly owner: string | undefined;
+  /** Whom to reach about it beside the owner: addresses, channels. */
+  readonly contacts: readonly string[] | undefined;
   readonly team: string | undefined;
   readonly role: string | undefined;
   readonly purpose: string | undefined;
@@ -47,12 +55,22 @@ export interface AgentProfile {
   readonly blockedHosts: readonly string[];
   readonly regions: readonly string[] | undefined;
   readonly infraVerbs: readonly string[] | undefined;
+  /** Actions that need an approval: tool, operation or infrastructure change; `*` stands for any text. */
+  readonly approval: readonly string[] | undefined;
   readonly perMinuteMax: number | undefined;
+  /** Calls that a usual day has. */
+  readonly perDay: number | undefined;
+  readonly rateLimit: RateLimit | undefined;
   readonly volumeExceptions: readonly VolumeException[];
   /** Megabytes (10^6 bytes) per 10 minutes. */
   readonly bulkMbMax: number | undefined;
   readonly createdTime: EpochMs | undefined;
   readonly retiredTime: EpochMs | undefined;
+  /** One task lasts no longer. */
+  readonly taskTtlMs: number | undefined;
+  /** Its credentials are exchanged after so many days. */
+  readonly rotationDays: number | undefined;
+  readonly monitoring: { readonly alertOnAnomaly: boolean | undefined; readonly trackTokenUsage: boolean | undefined } | undefined;
   readonly keys: readonly IdentityKey[];
   readonly pods: readonly PodInterval[];
   /** Addresses shared with others (NAT), public and private. */

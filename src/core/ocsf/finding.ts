@@ -31,6 +31,7 @@ export function alertToOcsf(alert: Alert, rule: RuleInfo, evidence: readonly Eve
   Object.assign(target, { status_id: 1, status: "New", is_alert: true, message: visible(alert.ruleTitle), count: alert.count });
   Object.assign(target, { start_time: alert.firstTime, end_time: alert.lastTime });
   risk(target, rule.risk);
+  confidence(target, alert.confidence);
   target["finding_info"] = findingInfo(alert, rule, events, version);
   if (events.length > 0) target["evidences"] = events.map((event) => evidenceOf(event, version));
   const resources = resourcesOf(events);
@@ -94,6 +95,13 @@ function risk(target: Tree, score: number | undefined): void {
   if (score === undefined || !Number.isFinite(score)) return;
   target["risk_score"] = Math.round(score);
   target["risk_level_id"] = score >= 90 ? 4 : score >= 70 ? 3 : score >= 40 ? 2 : score > 0 ? 1 : 0;
+}
+
+/** OCSF's three levels; below 50 are keys that several agents share (docs/decisions/0015). */
+function confidence(target: Tree, score: number | undefined): void {
+  if (score === undefined) return;
+  target["confidence_score"] = score;
+  target["confidence_id"] = score >= 80 ? 3 : score >= 50 ? 2 : 1;
 }
 
 function findingInfo(alert: Alert, rule: RuleInfo | undefined, events: readonly Event[], version: OcsfOptions["version"]): Tree {
