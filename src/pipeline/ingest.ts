@@ -44,7 +44,7 @@ export interface Batch {
   readonly completeTo: EpochMs | null;
   readonly inOrder?: boolean;
   readonly gaps?: readonly FoundGap[];
-  readonly covered?: Span;
+  readonly covered?: readonly Span[];
   /** It was pushed: its source proves nothing by it. */
   readonly pushed?: boolean;
 }
@@ -132,7 +132,7 @@ async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource
   const watermark = batch.before?.watermark ?? null;
   const open = await tx.openGaps(source.id);
   const found = [...(batch.gaps ?? []), ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
-  const covered = batch.covered === undefined ? [] : [batch.covered];
+  const covered = batch.covered ?? [];
   const proof = batch.completeTo === null ? undefined : { from: Math.min(watermark ?? -Infinity, batch.completeTo), to: batch.completeTo };
   if (found.length === 0 && open.length === 0) return { changed: [], proven: 0, healed: 0 };
   const idOf = (text: string): string => deps.sha256(text).slice(0, 32);

@@ -45,8 +45,8 @@ export interface Page {
   readonly inOrder?: boolean;
   /** Stretches of event time of which records are missing, as far as the source can prove it. */
   readonly gaps?: readonly FoundGap[];
-  /** A stretch that was read as a whole with this page, as far as the source can tell: heals gaps that it found there before. */
-  readonly covered?: Span;
+  /** Stretches that have been read as a whole with this page, as far as the source can tell: heals gaps found there before. */
+  readonly covered?: readonly Span[];
 }
 
 /** Something that is pulled. */
