@@ -24,10 +24,12 @@ export interface Run {
   readonly total: number | null;
   /** The vendor said that its answer is not whole. */
   readonly cut: boolean;
+  /** Runs since the last main one. */
+  readonly turn: number;
 }
 
-/** A stretch of time with a gap: [from, to, not before, times that it was read again]. */
-export type Again = readonly [from: EpochMs, to: EpochMs, due: EpochMs, tries: number];
+/** A stretch of time with a gap that is read again from its beginning, so much of it at a time. */
+export type Again = readonly [from: EpochMs, to: EpochMs, due: EpochMs, tries: number, step: number];
 
 /** Numbers that a chain left out, between the times of their neighbours. */
 export type Hole = readonly [first: number, last: number, from: EpochMs, to: EpochMs];
@@ -65,7 +67,7 @@ export interface PullState {
 }
 
 /** A run at its beginning. */
-export const NEW_RUN: Run = { kind: "main", back: null, count: 0, ids: "", total: null, cut: false };
+export const NEW_RUN: Run = { kind: "main", back: null, count: 0, ids: "", total: null, cut: false, turn: 0 };
 /** A chain at its beginning. */
 export const NEW_CHAIN: Chain = { last: null, lastTime: 0, previous: null, rewind: null, tries: 0, due: 0, holes: [] };
 
@@ -93,6 +95,7 @@ const run = z.strictObject({
   ids: z.string().nullable(),
   total: z.number().nullable(),
   cut: z.boolean(),
+  turn: whole,
 });
 const chain = z.strictObject({
   last: z.number().nullable(),
@@ -111,7 +114,7 @@ const parts = z.tuple([
   z.number(),
   z.array(z.string()),
   run.default(NEW_RUN),
-  z.array(z.tuple([whole, whole, z.number(), whole])).default([]),
+  z.array(z.tuple([whole, whole, z.number(), whole, whole])).default([]),
   z.tuple([whole, whole]).nullable().default(null),
   chain.nullable().default(null),
 ]);

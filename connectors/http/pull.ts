@@ -94,7 +94,7 @@ async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now:
   const following = nextOf(config, state, answer, items.length);
   const hashes = await Promise.all(items.map(hashOf));
   const { fresh, seen } = await withoutSeen(config, state, records);
-  const connected = state.chain === null ? undefined : connect(state.chain, numbered(config, records), state.next, now);
+  const connected = state.chain === null ? undefined : connect(state.chain, numbered(config, records), state.next, config.lag, now);
   const found = { ...(connected === undefined ? {} : { gaps: connected.gaps, covered: connected.covered }), records: fresh, rejects };
   const read = { ...state, seen, run: addPage(config, state.run, answer.body, hashes), chain: connected?.chain ?? null };
   // Some vendors give a new cursor with every answer: without a window an empty page is the end, and its cursor the next start.

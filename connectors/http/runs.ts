@@ -1,6 +1,7 @@
 /**
  * Runs over windows: forward, again over stretches with gaps, and once more over everything. A run that does not add
- * up is a gap, and is read again in halves, until each half adds up or the loss is located to a second.
+ * up is a gap. It is read again from its beginning in parts, each half as long as the one before until one adds up, so
+ * that the gap shrinks to what is missing, located to a second.
  */
 import type { FoundGap } from "../../src/core/coverage/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
@@ -16,6 +17,8 @@ export const RUN_IDS_MAX = 400;
 const ID_CHARS = 4;
 /** Stretches that wait to be read again; of more, neighbours are joined. */
 const AGAIN_MAX = 12;
+/** Runs that read something again before the main run has its turn. */
+const TURNS_MAX = 20;
 /** A loss is not located more closely than this. */
 const LOCATED_MS = 1000;
 /** First wait before a stretch is read again that did not get better; doubles up to the longest. */
@@ -67,7 +70,7 @@ export function endRun(
   const back = main ? Math.max(to - config.window.overlap, Math.min(from, to)) : run.back;
   const idle: PullState = { ...next, from: back, to: null, next: null, pages: 0, run: NEW_RUN, ...checkedOf(config.window.recheck, state, to, now) };
   const caughtUp = !main || state.to >= proven;
-  const due = caughtUp ? dueRun(config, idle, proven, now) : undefined;
+  const due = caughtUp ? dueRun(config, idle, proven, now, run.turn) : undefined;
   return {
     state: due ?? idle,
     more: !caughtUp || due !== undefined,
@@ -83,6 +86,7 @@ export function dueRun(
   idle: PullState,
   proven: EpochMs,
   now: EpochMs,
+  turn = 0,
 ): PullState | undefined {
   const start = (kind: Run["kind"], from: EpochMs, to: EpochMs): PullState => ({
     ...idle,
@@ -90,10 +94,11 @@ export function dueRun(
     to,
     next: null,
     pages: 0,
-    run: { ...NEW_RUN, kind, back: idle.from },
+    run: { ...NEW_RUN, kind, back: idle.from, turn: turn + 1 },
   });
+  if (turn >= TURNS_MAX) return undefined;
   const again = idle.again.find(([, , due]) => due <= now);
-  if (again !== undefined) return start("again", again[0], again[1]);
+  if (again !== undefined) return start("again", again[0], Math.min(again[1], again[0] + again[4]));
   if (idle.checked === null || window.recheck === 0) return undefined;
   const [done, due] = idle.checked;
   const to = done + window.max;
@@ -114,24 +119,26 @@ function checkedOf(recheck: number, { run, checked, from }: PullState, to: Epoch
   return run.kind === "main" && from < now - recheck ? { checked: [checked[0], now + recheck] } : {};
 }
 
-/** The stretches that wait after a run: its own in halves, or later, when it is still not whole; gone when it is. */
+/** The stretches that wait after a run: without what was read, or with what is still missing. */
 function withAgain({ again, run, from, to }: PullState, missing: boolean, now: EpochMs): readonly Again[] {
   if (from === null || to === null) return again;
-  const mine = run.kind === "again" ? again.find(([start, end]) => start === from && end === to) : undefined;
+  if (run.kind !== "again") {
+    if (!missing) return again;
+    const near = again.filter(([start, end]) => start <= to && end >= from);
+    const rest = again.filter((one) => !near.includes(one));
+    const span = [Math.min(from, ...near.map(([start]) => start)), Math.max(to, ...near.map(([, end]) => end))] as const;
+    return joined([...rest, [...span, now + AGAIN_FIRST_MS, 0, span[1] - span[0]]]);
+  }
+  const mine = again.find(([start, end]) => start === from && end >= to);
+  if (mine === undefined) return again;
   const rest = again.filter((one) => one !== mine);
-  if (!missing) return rest;
-  const tries = (mine?.[3] ?? 0) + 1;
-  const due = now + Math.min(AGAIN_FIRST_MS * 2 ** Math.min(tries - 1, 20), AGAIN_LONGEST_MS);
-  const middle = Math.floor((from + to) / 2);
-  const halve = mine !== undefined && to - from > LOCATED_MS && rest.length + 2 <= AGAIN_MAX;
-  // The first time a stretch is read again as a whole: the vendor may be well by then.
-  const fresh: Again[] = halve
-    ? [
-        [from, middle, tries > 2 ? due : now, tries],
-        [middle, to, tries > 2 ? due : now, tries],
-      ]
-    : [[from, to, due, tries]];
-  return joined([...rest, ...fresh]);
+  const [, end, , tries, step] = mine;
+  // What adds up may be followed by more of it.
+  if (!missing) return to >= end ? rest : [[to, end, now, tries, Math.min(step * 2, end - to)], ...rest];
+  if (step > LOCATED_MS) return [[from, end, now, tries, Math.max(LOCATED_MS, Math.ceil(step / 2))], ...rest];
+  const due = now + Math.min(AGAIN_FIRST_MS * 2 ** Math.min(tries, 20), AGAIN_LONGEST_MS);
+  const after: Again[] = to < end ? [[to, end, now, 0, end - to]] : [];
+  return joined([[from, to, due, tries + 1, to - from], ...after, ...rest]);
 }
 
 function joined(list: readonly Again[]): readonly Again[] {
@@ -139,9 +146,10 @@ function joined(list: readonly Again[]): readonly Again[] {
   while (sorted.length > AGAIN_MAX) {
     const gaps = sorted.slice(1).map((one, index) => one[0] - (sorted[index]?.[1] ?? 0));
     const index = gaps.indexOf(Math.min(...gaps));
-    const [first, second] = sorted.slice(index, index + 2);
-    if (first === undefined || second === undefined) break;
-    sorted.splice(index, 2, [first[0], Math.max(first[1], second[1]), Math.min(first[2], second[2]), Math.max(first[3], second[3])]);
+    const [a, b] = sorted.slice(index, index + 2);
+    if (a === undefined || b === undefined) break;
+    const to = Math.max(a[1], b[1]);
+    sorted.splice(index, 2, [a[0], to, Math.max(a[2], b[2]), Math.max(a[3], b[3]), to - a[0]]);
   }
   return sorted;
 }

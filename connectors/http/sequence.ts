@@ -18,11 +18,15 @@ export interface Numbered {
   readonly time: EpochMs;
 }
 
-/** What a page adds to the chain. `position` is the cursor that the page was asked for with. */
+/**
+ * What a page adds to the chain. `position` is the cursor that the page was asked for with. A missing record may have
+ * happened up to `lagMs` before its neighbours.
+ */
 export function connect(
   chain: Chain,
   records: readonly Numbered[],
   position: PullState["next"],
+  lagMs: number,
   now: EpochMs,
 ): { readonly chain: Chain; readonly gaps: readonly FoundGap[]; readonly covered: readonly Span[] } {
   let { last, lastTime, rewind, due, holes } = chain;
@@ -41,7 +45,7 @@ export function connect(
       const hole: Hole = [
         first,
         end,
-        Math.min(lastTime, time, ...old.map((one) => one[2])),
+        Math.min(lastTime - lagMs, time - lagMs, ...old.map((one) => one[2])),
         Math.max(lastTime, time, ...old.map((one) => one[3])),
       ];
       if (holes.length === 0) {
