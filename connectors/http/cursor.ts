@@ -39,7 +39,7 @@ export interface Chain {
   /** The highest number so far, and its record's time; null before the first. */
   readonly last: number | null;
   readonly lastTime: EpochMs;
-  /** Cursor of the page before this one. */
+  /** Cursor of the page that had the highest number. */
   readonly previous: string | number | null;
   /** Where reading again begins: the page before the first hole. */
   readonly rewind: string | number | null;

@@ -20,7 +20,7 @@ export interface Numbered {
 
 /**
  * What a page adds to the chain. `position` is the cursor that the page was asked for with. A missing record may have
- * happened up to `lagMs` before its neighbours.
+ * happened up to `lagMs` before its neighbours, or after them when these are that late.
  */
 export function connect(
   chain: Chain,
@@ -46,7 +46,7 @@ export function connect(
         first,
         end,
         Math.min(lastTime - lagMs, time - lagMs, ...old.map((one) => one[2])),
-        Math.max(lastTime, time, ...old.map((one) => one[3])),
+        Math.max(lastTime + lagMs, time + lagMs, ...old.map((one) => one[3])),
       ];
       if (holes.length === 0) {
         rewind = chain.previous;
@@ -60,7 +60,9 @@ export function connect(
     lastTime = time;
   }
   const tries = holes.length === 0 ? 0 : chain.tries;
-  return { chain: { ...chain, last, lastTime, rewind, tries, due, holes, previous: position }, gaps, covered };
+  // A page without the last number may have been asked for with a cursor that already leads past the hole.
+  const previous = records.some(({ number }) => number === last) ? position : chain.previous;
+  return { chain: { ...chain, last, lastTime, rewind, tries, due, holes, previous }, gaps, covered };
 }
 
 /** Where a chain that ended goes on when its first hole is due to be read again; undefined when none is. */

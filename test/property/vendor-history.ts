@@ -152,7 +152,7 @@ function makeWorld(kind: Kind, seed: number) {
 function numberedMissing(vendor: MisbehavingVendor, kept: Memory): VendorRecord[] {
   const order = [...vendor.shown()].toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
   const last = order.findLastIndex((record) => stored(kept, record.id));
-  return order.slice(0, last).filter((record) => !stored(kept, record.id));
+  return order.slice(0, Math.max(0, last)).filter((record) => !stored(kept, record.id));
 }
 
 function stored(kept: Memory, id: string): boolean {
