@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { asObject, parseTime } from "../core/record.ts";
+import { isTimezone } from "../core/coverage/active-hours.ts";
 import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
 import { schemaProblems } from "./issues.ts";
+import { activeHours, hours } from "./hours.ts";
+import { duration } from "../archetypes/settings.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 const DAY_MS = 86_400_000;
@@ -74,8 +77,9 @@ const agentSchema = z.strictObject({
   allowed_hosts: texts.nullish().describe("Hosts it may talk to; *.example.com covers every name below"),
   blocked_hosts: texts.nullish(),
   regions: texts.nullish(),
-  schedule: z.record(z.string(), z.unknown()).nullish(),
-  timezone: z.string().nullish(),
+  schedule: hours.nullish(),
+  timezone: z.string().refine(isTimezone, "is not a time zone; write it as Europe/Berlin").nullish(),
+  heartbeat: duration.nullish().describe("While it is scheduled to run it is heard of at least this often; silence raises an alert"),
   infra_verbs: texts.nullish().describe("Infrastructure changes that it may make, e.g. k8s:create:deployments"),
   expected_volume: z
     .looseObject({
@@ -157,6 +161,8 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
     bulkMbMax: volume?.bulk_mb_per_10m,
     createdTime: agent.lifecycle?.created_at,
     retiredTime: agent.lifecycle?.retired_at,
+    heartbeatMs: agent.heartbeat ?? undefined,
+    activeHours: activeHours(agent.schedule ?? undefined, agent.timezone ?? undefined),
     keys: identityKeys(agent.identities ?? {}),
     pods: (agent.pods ?? []).map((pod) => ({
       name: pod.name,
