@@ -1,3 +1,4 @@
+import type { SourceGap } from "../core/coverage/gap.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
 import type { SourceState } from "../ports/store.ts";
@@ -8,6 +9,10 @@ export interface Coverage {
   readonly watermarks: Watermarks;
   /** Sources that stalled past their budget: alerts no longer wait for them, and say so. */
   readonly missing: readonly string[];
+  /** How far each source is complete, by name. */
+  readonly bySource?: readonly { readonly source: string; readonly watermark: EpochMs | undefined }[];
+  /** Gaps of the sources that are not healed. */
+  readonly gaps?: readonly SourceGap[];
 }
 
 /**
@@ -15,7 +20,13 @@ export interface Coverage {
  * its stall budget is left out and named; a category that no source feeds is complete by definition.
  * `startTime` is when this process began to listen: a source never heard of counts from then.
  */
-export function coverage(sources: readonly RunningSource[], states: readonly SourceState[], now: EpochMs, startTime: EpochMs): Coverage {
+export function coverage(
+  sources: readonly RunningSource[],
+  states: readonly SourceState[],
+  now: EpochMs,
+  startTime: EpochMs,
+  gaps: readonly SourceGap[] = [],
+): Coverage {
   const byId = new Map(states.map((state) => [state.source, state]));
   const byCategory = new Map<Category, EpochMs>();
   const missing: string[] = [];
@@ -34,7 +45,11 @@ export function coverage(sources: readonly RunningSource[], states: readonly Sou
     }
   }
   for (const category of CATEGORIES) if (!byCategory.has(category)) byCategory.set(category, now);
-  return { watermarks: { all, byCategory }, missing: missing.sort() };
+  const bySource = sources.map(({ id }) => ({ source: id, watermark: byId.get(id)?.watermark ?? undefined }));
+  bySource.sort((a, b) => (a.source < b.source ? -1 : 1));
+  const known = new Set(sources.map(({ id }) => id));
+  const open = gaps.filter((gap) => known.has(gap.source) && gap.state !== "healed");
+  return { watermarks: { all, byCategory }, missing: missing.sort(), bySource, gaps: open };
 }
 
 /** A watermark as it is stored: undefined where nothing is proven, or everything. */
