@@ -41,7 +41,9 @@ export function addPage(config: Config, run: Run, body: unknown, hashes: readonl
 
 function addIds(before: string | null, hashes: readonly string[]): string | null {
   if (before === null) return null;
-  const ids = new Set(Array.from({ length: before.length / ID_CHARS }, (_, index) => before.slice(index * ID_CHARS, (index + 1) * ID_CHARS)));
+  const ids = new Set(
+    Array.from({ length: before.length / ID_CHARS }, (_, index) => before.slice(index * ID_CHARS, (index + 1) * ID_CHARS)),
+  );
   for (const hash of hashes) ids.add(hash.slice(0, ID_CHARS));
   return ids.size > RUN_IDS_MAX ? null : [...ids].join("");
 }
@@ -68,7 +70,15 @@ export function endRun(
   const next = { ...state, again: withAgain(state, gap !== undefined || unsure, now) };
   // Of a window that had not begun when the vendor answered, nothing is proven: it is read again as a whole.
   const back = main ? Math.max(to - config.window.overlap, Math.min(from, to)) : run.back;
-  const idle: PullState = { ...next, from: back, to: null, next: null, pages: 0, run: NEW_RUN, ...checkedOf(config.window.recheck, state, to, now) };
+  const idle: PullState = {
+    ...next,
+    from: back,
+    to: null,
+    next: null,
+    pages: 0,
+    run: NEW_RUN,
+    ...checkedOf(config.window.recheck, state, to, now),
+  };
   const caughtUp = !main || state.to >= proven;
   const due = caughtUp ? dueRun(config, idle, proven, now, run.turn) : undefined;
   return {

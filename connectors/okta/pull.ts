@@ -24,8 +24,7 @@ export function oktaSource(config: Config): Source {
       const asked = context.clock.now();
       // Stored before anything is asked: a start that moved with the clock until the first answer would leave out what an
       // outage takes from the backfill.
-      if (cursor === null)
-        return { records: [], rejects: [], next: encodeState(firstState(config, asked)), more: true, completeTo: null };
+      if (cursor === null) return { records: [], rejects: [], next: encodeState(firstState(config, asked)), more: true, completeTo: null };
       const state = decodeState(cursor, asked, config.recheck);
       const current = state.again?.link ?? state.link;
       const answer = await requestJson(

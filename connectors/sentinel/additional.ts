@@ -91,7 +91,9 @@ function identityFields(delivery: Delivery, revision: number, final: boolean): F
   return { DedupKey: safeText(delivery.key, TITLE_MAX), Kind: delivery.subject.kind, Revision: revision, Final: final };
 }
 
-function coverageFields(coverage: Pick<Incident["coverage"], "state" | "missing" | "gaps"> & { readonly watermark?: number | undefined }): Fields {
+function coverageFields(
+  coverage: Pick<Incident["coverage"], "state" | "missing" | "gaps"> & { readonly watermark?: number | undefined },
+): Fields {
   const { state, watermark } = coverage;
   const missing = names(missingTexts(coverage));
   return { Coverage: state, CoverageMissing: missing, Watermark: watermark === undefined ? undefined : iso(watermark) };

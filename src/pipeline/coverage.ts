@@ -1,7 +1,7 @@
 import type { SourceGap } from "../core/coverage/gap.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
-import type { SourceState } from "../ports/store.ts";
+import type { SourceState, Store } from "../ports/store.ts";
 import type { RunningSource } from "./ingest.ts";
 
 /** What is complete up to when, and which sources do not say. */
@@ -50,6 +50,19 @@ export function coverage(
   const known = new Set(sources.map(({ id }) => id));
   const open = gaps.filter((gap) => known.has(gap.source) && gap.state !== "healed");
   return { watermarks: { all, byCategory }, missing: missing.sort(), bySource, gaps: open };
+}
+
+/** Alerts are about the last hours; a gap that was given up longer ago than this is about none of them. */
+const GAPS_BACK_MS = 86_400_000;
+
+/** As `coverage`, of what is stored now. @throws {Failure} of the store */
+export async function coverageNow(
+  store: Pick<Store, "sources" | "gaps">,
+  sources: readonly RunningSource[],
+  now: EpochMs,
+  startTime: EpochMs,
+): Promise<Coverage> {
+  return coverage(sources, await store.sources(), now, startTime, await store.gaps({ recent: now - GAPS_BACK_MS }));
 }
 
 /** A watermark as it is stored: undefined where nothing is proven, or everything. */

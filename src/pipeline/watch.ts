@@ -5,7 +5,7 @@
 import { silentSince, type Carrier } from "../core/coverage/agent-silence.ts";
 import type { Condition } from "../core/coverage/condition.ts";
 import { changeGaps, type SourceGap } from "../core/coverage/gap.ts";
-import { beginning, conditionAlert, HEALTH_RULES, type HealthRuleId } from "../core/coverage/health-rules.ts";
+import { beginning, conditionAlert, type HealthRuleId } from "../core/coverage/health-rules.ts";
 import type { Alert } from "../core/alert.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
@@ -40,17 +40,15 @@ export interface WatchDeps {
   readonly options: WatchOptions;
 }
 
-/** What is told. */
-export interface WatchOptions {
-  readonly rules: readonly HealthRuleId[];
-  /** An open gap is told after this long: most are healed by the next read. */
-  readonly gapAfterMs: number;
-  /** A destination that is left alone is told after this long. */
-  readonly heldAfterMs: number;
+/** What is told; the configuration's. */
+interface WatchOptions {
+  /** All rules, none, or these. */
+  readonly alerts: boolean | readonly HealthRuleId[];
+  /** An open gap is told after this long, milliseconds: most are healed by the next read. */
+  readonly gapAfter: number;
+  /** A destination that is left alone is told after this long, milliseconds. */
+  readonly heldAfter: number;
 }
-
-/** Every built-in rule, and waits after which what heals by itself has healed. */
-export const WATCH_DEFAULTS: WatchOptions = { rules: HEALTH_RULES, gapAfterMs: 900_000, heldAfterMs: 900_000 };
 
 /** Watches over the service. */
 export interface Watcher {
@@ -86,7 +84,8 @@ export function watcher(deps: WatchDeps): Watcher {
       const known: Known = { now, states, gaps, open };
       const agents = await silentAgents(deps, known);
       const wrong = [...deps.sources.flatMap((source) => ofSource(deps, source, known)), ...ofDestinations(deps, held, now), ...agents];
-      const told = wrong.filter(({ rule }) => deps.options.rules.includes(rule));
+      const { alerts } = deps.options;
+      const told = wrong.filter(({ rule }) => (typeof alerts === "boolean" ? alerts : alerts.includes(rule)));
       const changed = compare(open, told, now);
       if (changed.length > 0) await deps.store.transaction((tx) => tx.saveConditions(changed));
       for (const source of deps.sources) {
@@ -176,7 +175,7 @@ function ofSource(deps: WatchDeps, source: RunningSource, { now, states, gaps, o
   if (first !== undefined) wrong.push({ rule: "custodes-source-quarantine", entity, since: first.foundTime, detail: first.detail });
   const missing = mine.filter((gap) => gap.to !== null && gap.why !== "quarantine").toSorted((a, b) => a.foundTime - b.foundTime);
   const [oldest] = missing;
-  if (oldest !== undefined && now - oldest.foundTime > deps.options.gapAfterMs) {
+  if (oldest !== undefined && now - oldest.foundTime > deps.options.gapAfter) {
     const named = missing.slice(0, NAMED_MAX).map(gapText).join("; ");
     wrong.push({ rule: "custodes-source-gap", entity, since: oldest.foundTime, detail: named });
   }
@@ -199,7 +198,7 @@ function ofDestinations(deps: WatchDeps, held: Map<string, EpochMs>, now: EpochM
     }
     const since = held.get(id) ?? now;
     held.set(id, since);
-    if (hold.paused || now - since > deps.options.heldAfterMs)
+    if (hold.paused || now - since > deps.options.heldAfter)
       wrong.push({ rule: "custodes-destination-held", entity: id, since, detail: hold.reason });
   }
   return wrong;
@@ -207,7 +206,9 @@ function ofDestinations(deps: WatchDeps, held: Map<string, EpochMs>, now: EpochM
 
 /** Agents that declare a heartbeat and were not heard of, while everything that carries them was. */
 async function silentAgents(deps: WatchDeps, { now, states, gaps, open }: Known): Promise<Wrong[]> {
-  const agents = deps.registry().agents.flatMap((agent) => (agent.heartbeatMs === undefined ? [] : [{ ...agent, beat: agent.heartbeatMs }]));
+  const agents = deps
+    .registry()
+    .agents.flatMap((agent) => (agent.heartbeatMs === undefined ? [] : [{ ...agent, beat: agent.heartbeatMs }]));
   if (agents.length === 0) return [];
   const seen = Map.groupBy(await deps.store.agentsSeen(), ({ agent }) => agent);
   const carrier = (source: RunningSource): Carrier => {
@@ -220,13 +221,21 @@ async function silentAgents(deps: WatchDeps, { now, states, gaps, open }: Known)
     if ((agent.retiredTime ?? Infinity) <= now || (agent.createdTime ?? -Infinity) > now) continue;
     const signs = seen.get(agent.id) ?? [];
     // Without any sign it counts from when somebody could have listened, and every source could carry it.
-    const last = signs.reduce((latest, sign) => Math.max(latest, sign.last), Math.max(agent.createdTime ?? 0, signs.length > 0 ? 0 : deps.startTime));
+    const last = signs.reduce(
+      (latest, sign) => Math.max(latest, sign.last),
+      Math.max(agent.createdTime ?? 0, signs.length > 0 ? 0 : deps.startTime),
+    );
     const carriers = deps.sources.filter((source) => signs.length === 0 || signs.some((sign) => sign.source === source.id)).map(carrier);
     const before = open.find((one) => one.rule === "custodes-agent-silent" && one.entity === agent.id);
     // Told once: that a source is missing now takes nothing back. Only a sign of life does.
     const still = before !== undefined && last <= before.since;
     if (!still && silentSince({ heartbeatMs: agent.beat, hours: agent.activeHours }, last, carriers) === undefined) continue;
-    wrong.push({ rule: "custodes-agent-silent", entity: agent.id, since: last, detail: `no sign of it since ${new Date(last).toISOString()}` });
+    wrong.push({
+      rule: "custodes-agent-silent",
+      entity: agent.id,
+      since: last,
+      detail: `no sign of it since ${new Date(last).toISOString()}`,
+    });
   }
   return wrong;
 }

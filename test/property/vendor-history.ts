@@ -89,8 +89,7 @@ export async function play(kind: Kind, seed: number): Promise<Outcome> {
   }
   const begin = vendor.reads[0]?.since ?? Number.NaN;
   for (const { id, time } of vendor.shown()) {
-    if (!(time < begin) && !stored(world.memory, id))
-      problems.push(`at the end ${id} is missing`);
+    if (!(time < begin) && !stored(world.memory, id)) problems.push(`at the end ${id} is missing`);
   }
   const open = [...world.memory.gaps.values()].filter((gap) => gap.state === "open");
   for (const gap of open) problems.push(`at the end a gap is open: ${gap.why} ${gap.from - START} to ${(gap.to ?? 0) - START}`);
@@ -144,7 +143,9 @@ function makeWorld(kind: Kind, seed: number) {
         : vendor
             .shown()
             .filter((record) => !stored(kept, record.id))
-            .filter((record) => runs.some(({ at, since, until }) => record.time >= since && record.time <= until && record.visible <= at + skew)),
+            .filter((record) =>
+              runs.some(({ at, since, until }) => record.time >= since && record.time <= until && record.visible <= at + skew),
+            ),
   };
 }
 

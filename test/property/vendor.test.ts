@@ -21,7 +21,10 @@ describe("a vendor that misbehaves: every loss is told and located, and none rem
     const met = new Map<string, number>();
     let found = 0;
     let lost = 0;
-    for (const seed of [...SEEDS.filter(([of]) => of === kind).map(([, seed]) => seed), ...Array.from({ length: HISTORIES }, (_, at) => at + 1)]) {
+    for (const seed of [
+      ...SEEDS.filter(([of]) => of === kind).map(([, seed]) => seed),
+      ...Array.from({ length: HISTORIES }, (_, at) => at + 1),
+    ]) {
       const outcome = await play(kind, seed);
       expect(outcome.problems, `${kind}, seed ${seed}: add it to SEEDS`).toEqual([]);
       for (const [habit, times] of outcome.done) met.set(habit, (met.get(habit) ?? 0) + times);
