@@ -17,7 +17,6 @@ import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
 import { grow, isNews } from "./grow.ts";
-import { signsOfLife } from "./beats.ts";
 import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
 import { incidentsOf, rememberOpen } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
@@ -210,7 +209,6 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   const now = deps.now();
   const facts = state.analysis.changedFacts();
   const baselines = state.analysis.changedBaselines();
-  const seen = signsOfLife(deps.registry(), step.events);
   const offset = step.last ?? state.offset;
   const moved = offset !== state.offset && offset !== null;
   const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
@@ -232,7 +230,6 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
-    if (seen.length > 0) await tx.saveAgentsSeen(seen);
     if (baselines.length > 0) await tx.saveBaselines(baselines);
   });
   state.offset = offset;

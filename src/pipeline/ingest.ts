@@ -9,6 +9,7 @@ import type { Directory } from "../core/identity/directory.ts";
 import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { SourceState, Store, Transaction } from "../ports/store.ts";
+import { signsOfLife } from "./beats.ts";
 import type { FieldWatch } from "./gaps.ts";
 import { normalizeRecords } from "./normalize.ts";
 
@@ -83,6 +84,9 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
       quarantined: allRejects.length,
       late: lateCount,
     });
+    // With the watermark, so that nobody is silent whose words are stored.
+    const signs = signsOfLife(deps.registry(), source.id, fresh);
+    if (signs.length > 0) await tx.saveAgentsSeen(signs);
     if (fresh.length > 0 && isLive(source, batch.before, received)) {
       const lag = sketchOf(fresh.map((event) => received - event.time));
       await tx.addLateness(received - (received % DAY_MS), { source: source.id, lag, late: sketchOf(lateMs) });
