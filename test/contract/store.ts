@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { baselinePromises } from "./store-baselines.ts";
+import { coveragePromises } from "./store-coverage.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
 import { sourcePromises } from "./store-sources.ts";
@@ -47,5 +48,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     subjectPromises(store);
     outboxPromises(store);
     baselinePromises(store);
+    coveragePromises(store);
   });
 }

@@ -1,7 +1,7 @@
 /** What is known of how complete sources are: gaps, lateness, conditions, and when agents were last seen. */
 import type { Condition } from "../../core/coverage/condition.ts";
 import type { SourceGap } from "../../core/coverage/gap.ts";
-import { LATENESS_BUCKETS, type LatenessSketch } from "../../core/coverage/lateness.ts";
+import { mergeLateness, NO_LATENESS, type LatenessSketch } from "../../core/coverage/lateness.ts";
 import type { EpochMs } from "../../core/event.ts";
 import type { AgentSeen, SourceLateness, Store } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
@@ -97,16 +97,11 @@ export async function lateness(session: Session, since: EpochMs): Promise<readon
     const before = found.get(row.source);
     found.set(row.source, {
       source: row.source,
-      lag: add(before?.lag, { counts: row.lag, max: row.lag_max }),
-      late: add(before?.late, { counts: row.late, max: row.late_max }),
+      lag: mergeLateness(before?.lag ?? NO_LATENESS, { counts: row.lag, max: row.lag_max }),
+      late: mergeLateness(before?.late ?? NO_LATENESS, { counts: row.late, max: row.late_max }),
     });
   }
   return [...found.values()];
-}
-
-function add(before: LatenessSketch | undefined, { counts, max }: LatenessSketch): LatenessSketch {
-  const sum = Array.from({ length: LATENESS_BUCKETS }, (_, bucket) => (before?.counts[bucket] ?? 0) + (counts[bucket] ?? 0));
-  return { counts: sum, max: Math.max(before?.max ?? 0, max) };
 }
 
 /** See Transaction.saveConditions. */
