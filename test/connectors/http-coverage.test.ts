@@ -64,7 +64,9 @@ describe("http, what is missing", () => {
         state: "lost",
       },
     ]);
-    expect(pages[1]?.at(-1)?.completeTo ?? pages[1]?.findLast((page) => page.completeTo !== null)?.completeTo).toBe(RECEIVED + 10 * HOUR - MINUTE);
+    expect(pages[1]?.at(-1)?.completeTo ?? pages[1]?.findLast((page) => page.completeTo !== null)?.completeTo).toBe(
+      RECEIVED + 10 * HOUR - MINUTE,
+    );
   });
   test("an outage that the vendor outlasts is no gap", async () => {
     const { pages } = await run([], { window: { ...window, retention: "24h" } }, [(now) => now, (now) => now + 10 * HOUR]);
@@ -80,7 +82,12 @@ describe("http, what is missing", () => {
   });
   test("what the vendor wrote with its slow clock after it was read is not missed", async () => {
     const slow = at(RECEIVED - 2 * MINUTE, "slow", RECEIVED + MINUTE);
-    const { pages } = await run([slow], { window: { ...window, overlap: "0s", recheck: "0s" } }, [(now) => now, (now) => now + 2 * MINUTE], (now) => now - 3 * MINUTE);
+    const { pages } = await run(
+      [slow],
+      { window: { ...window, overlap: "0s", recheck: "0s" } },
+      [(now) => now, (now) => now + 2 * MINUTE],
+      (now) => now - 3 * MINUTE,
+    );
     expect(ids(pages.flat())).toEqual(["slow"]);
   });
 });
@@ -153,4 +160,3 @@ describe("http, numbered records", () => {
     expect(chain.holes.at(-1)?.[1]).toBe(58);
   });
 });
-

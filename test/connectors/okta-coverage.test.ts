@@ -18,7 +18,10 @@ interface Asked {
 /** Runs a source against answers by hand: events of a page, and whether there is a next link. */
 async function run(
   steps: readonly number[],
-  answer: (asked: Asked, now: number) => { readonly events: readonly { readonly id: string; readonly time: number }[]; readonly next: boolean },
+  answer: (
+    asked: Asked,
+    now: number,
+  ) => { readonly events: readonly { readonly id: string; readonly time: number }[]; readonly next: boolean },
   more: { readonly recheck?: string; readonly skewMs?: number; readonly from?: string } = {},
 ): Promise<{ readonly pages: Page[][]; readonly asked: Asked[] }> {
   let now = RECEIVED;
@@ -37,7 +40,12 @@ async function run(
       response.end(JSON.stringify(events.map(({ id, time: published }) => ({ uuid: id, published: new Date(published).toISOString() }))));
     },
     async (base) => {
-      const options = { url: base, apiToken: fixedSecret("t"), backfill: "1h", ...(more.recheck === undefined ? {} : { recheck: more.recheck }) };
+      const options = {
+        url: base,
+        apiToken: fixedSecret("t"),
+        backfill: "1h",
+        ...(more.recheck === undefined ? {} : { recheck: more.recheck }),
+      };
       const source = okta.source!(okta.config.parse(options));
       const pages: Page[][] = [];
       for (const step of steps) {
@@ -49,12 +57,16 @@ async function run(
   );
 }
 const full = Array.from({ length: PAGE }, (_, index) => ({ id: `f${index}`, time: RECEIVED - HOUR + index }));
-const ids = (pages: readonly Page[]): string[] => pages.flatMap((page) => page.records.map(({ record }) => (record as { uuid: string }).uuid));
+const ids = (pages: readonly Page[]): string[] =>
+  pages.flatMap((page) => page.records.map(({ record }) => (record as { uuid: string }).uuid));
 
 test("every hour is read once more, an hour after it was over, and what was left out is found", async () => {
   const hidden = { id: "hidden", time: RECEIVED + 10 * MINUTE };
   const steps = [0, ...Array.from({ length: 20 }, () => 10 * MINUTE)];
-  const answer = ({ since, until }: Asked) => ({ events: Number.isNaN(until) || hidden.time < since ? [] : hidden.time < until ? [hidden] : [], next: true });
+  const answer = ({ since, until }: Asked) => ({
+    events: Number.isNaN(until) || hidden.time < since ? [] : hidden.time < until ? [hidden] : [],
+    next: true,
+  });
   const { pages, asked } = await run(steps, answer);
   expect(ids(pages.flat())).toEqual(["hidden"]);
   const again = asked.filter(({ until }) => !Number.isNaN(until));
@@ -66,12 +78,20 @@ test("every hour is read once more, an hour after it was over, and what was left
   ]);
   const covered = pages.flat().flatMap((page) => page.covered ?? []);
   expect(covered[1]).toEqual({ from: RECEIVED, to: RECEIVED + HOUR });
-  expect(pages.flat().filter((page) => page.covered !== undefined).every((page) => page.completeTo === null)).toBe(true);
+  expect(
+    pages
+      .flat()
+      .filter((page) => page.covered !== undefined)
+      .every((page) => page.completeTo === null),
+  ).toBe(true);
   expect((await run(steps, answer, { recheck: "0s" })).pages.flatMap(ids)).toEqual([]);
 });
 
 test("a stretch of several pages is over with its last one", async () => {
-  const answer = ({ until, after }: Asked) => ({ events: Number.isNaN(until) ? [] : after === undefined ? full : [{ id: "last", time: RECEIVED - 1 }], next: true });
+  const answer = ({ until, after }: Asked) => ({
+    events: Number.isNaN(until) ? [] : after === undefined ? full : [{ id: "last", time: RECEIVED - 1 }],
+    next: true,
+  });
   const { pages } = await run([0, 90 * MINUTE], answer);
   expect(ids(pages[1] ?? [])).toHaveLength(PAGE + 1);
   expect(pages[1]?.map((page) => page.covered?.length ?? 0)).toEqual([0, 0, 1]);

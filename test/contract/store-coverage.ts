@@ -29,7 +29,12 @@ export function coveragePromises(store: TheStore): void {
       expect(await store().gaps({ recent: 0 })).toEqual([gap("a", { from: 12, state: "healed", endTime: 30 }), gap("b")]);
     });
     test("are shown newest first: the open ones, and with `recent` those that ended since", async () => {
-      await save(gap("a"), gap("b", { foundTime: 6 }), gap("c", { state: "healed", foundTime: 7, endTime: 9 }), gap("d", { source: "b/1" }));
+      await save(
+        gap("a"),
+        gap("b", { foundTime: 6 }),
+        gap("c", { state: "healed", foundTime: 7, endTime: 9 }),
+        gap("d", { source: "b/1" }),
+      );
       const ids = async (filter?: Parameters<ReturnType<TheStore>["gaps"]>[0]) => (await store().gaps(filter)).map(({ id }) => id);
       expect(await ids()).toEqual(["b", "a", "d"]);
       expect(await ids({ recent: 9 })).toEqual(["c", "b", "a", "d"]);
@@ -70,7 +75,11 @@ export function coveragePromises(store: TheStore): void {
   });
 
   describe("lateness", () => {
-    const late = (source: string, lag: number[], behind: number[]): SourceLateness => ({ source, lag: sketchOf(lag), late: sketchOf(behind) });
+    const late = (source: string, lag: number[], behind: number[]): SourceLateness => ({
+      source,
+      lag: sketchOf(lag),
+      late: sketchOf(behind),
+    });
     const add = (day: number, one: SourceLateness): Promise<void> => store().transaction((tx) => tx.addLateness(day, one));
     test("adds up over batches and days, per source", async () => {
       await add(DAY, late("a/1", [5, 700], [0, 0]));
