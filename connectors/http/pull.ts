@@ -137,7 +137,9 @@ function ended(
     const again = state.chain === null ? undefined : rewound(state.chain, now);
     if (again !== undefined) return { next: encodeState({ ...state, ...again, pages: 0 }), more: true, completeTo: null };
     // A chain goes on where it ended: its last page is asked for again until it has a successor.
-    const next = config.paging.type === "none" ? null : state.next;
+    // The page that had the last number: the cursor that it gave may lead past what comes next.
+    const last = state.chain === null || state.chain.last === null ? state.next : state.chain.previous;
+    const next = config.paging.type === "none" ? null : last;
     return { next: encodeState({ ...state, next, pages: 0, run: NEW_RUN }), more: false, completeTo: proven };
   }
   const { state: following, ...page } = endRun({ ...config, window }, { ...state, from, to }, proven, now);

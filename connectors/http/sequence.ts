@@ -62,7 +62,24 @@ export function connect(
   const tries = holes.length === 0 ? 0 : chain.tries;
   // A page without the last number may have been asked for with a cursor that already leads past the hole.
   const previous = records.some(({ number }) => number === last) ? position : chain.previous;
-  return { chain: { ...chain, last, lastTime, rewind, tries, due, holes, previous }, gaps, covered };
+  return {
+    chain: { ...chain, last, lastTime, rewind, tries, due, holes, previous },
+    gaps,
+    covered: covered.flatMap((span) => outside(span, holes)),
+  };
+}
+
+/** The parts of a filled hole's time in which no other hole lies. */
+function outside(span: Span, holes: readonly Hole[]): Span[] {
+  return holes.reduce<Span[]>(
+    (parts, [, , from, to]) =>
+      parts.flatMap((part) => {
+        if (to < part.from || from > part.to) return [part];
+        const before = from > part.from ? [{ from: part.from, to: from }] : [];
+        return to < part.to ? [...before, { from: to, to: part.to }] : before;
+      }),
+    [span],
+  );
 }
 
 /** Where a chain that ended goes on when its first hole is due to be read again; undefined when none is. */

@@ -86,7 +86,13 @@ test("sources that are stored but no longer configured hold nobody back, and mis
 });
 
 const seen = (states: SourceState[], now = START, gaps: SourceGap[] = []) =>
-  health({ sources: async () => states, gaps: async () => gaps } as unknown as Store, [source("a/1")], [], { run: async () => false, hold: () => undefined }, now);
+  health(
+    { sources: async () => states, gaps: async () => gaps } as unknown as Store,
+    [source("a/1")],
+    [],
+    { run: async () => false, hold: () => undefined },
+    now,
+  );
 
 test("health: a working source is green, a stalled one yellow, a paused one red with its reason", async () => {
   expect((await seen([state("a/1")])).status).toBe("green");

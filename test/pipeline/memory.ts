@@ -2,15 +2,14 @@
 import { Failure } from "../../src/core/errors.ts";
 import type { SourceGap } from "../../src/core/coverage/gap.ts";
 import type { Event } from "../../src/core/event.ts";
-import type { SourceChange, SourceState, Store, Transaction } from "../../src/ports/store.ts";
+import type { AgentSeen, SourceChange, SourceLateness, SourceState, Store, Transaction } from "../../src/ports/store.ts";
 
 /** A store that can be looked into. */
 export interface Memory {
   readonly store: Store;
   readonly events: Map<string, Event>;
   readonly gaps: Map<string, SourceGap>;
-  /** Events that were appended again. */
-  repeated(): number;
+  readonly seen: readonly AgentSeen[];
 }
 
 const EMPTY: Omit<SourceState, "source"> = {
@@ -26,11 +25,11 @@ const EMPTY: Omit<SourceState, "source"> = {
   lateEvents: 0,
 };
 
-export function memory(): Memory {
+export function memory(over: { addLateness?: (day: number, one: SourceLateness) => void } = {}): Memory {
+  const seen: AgentSeen[] = [];
   const events = new Map<string, Event>();
   const gaps = new Map<string, SourceGap>();
   const sources = new Map<string, SourceState>();
-  let repeated = 0;
   const move = (change: SourceChange): void => {
     const old = sources.get(change.source);
     if ((old?.cursor ?? null) !== change.from) throw new Failure("moved", { kind: "permanent", code: "CURSOR_MOVED" });
@@ -51,11 +50,11 @@ export function memory(): Memory {
     appendEvents: async (_, list) => {
       const fresh = list.filter((event, index) => !events.has(event.uid) && list.findIndex((one) => one.uid === event.uid) === index);
       for (const event of fresh) events.set(event.uid, event);
-      repeated += list.length - fresh.length;
       return { stored: fresh.length, duplicates: list.length - fresh.length, fresh };
     },
     appendQuarantine: async () => undefined,
-    addLateness: async () => undefined,
+    addLateness: async (day, one) => over.addLateness?.(day, one),
+    saveAgentsSeen: async (list) => void seen.push(...list),
     moveCursor: async (change) => move(change),
     openGaps: async (source) => [...gaps.values()].filter((gap) => gap.source === source && gap.state === "open"),
     saveGaps: async (list) => {
@@ -76,5 +75,5 @@ export function memory(): Memory {
       });
     },
   };
-  return { store: store as Store, events, gaps, repeated: () => repeated };
+  return { store: store as Store, events, gaps, seen };
 }
