@@ -19,7 +19,7 @@ import { analysis } from "./pipeline/analysis.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverageNow } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
-import { healthRule } from "./core/coverage/health-rules.ts";
+import { healthRule } from "./core/completeness/health-rules.ts";
 import { watcher } from "./pipeline/watch.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";

@@ -5,7 +5,7 @@ import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
 import type { Health } from "./pipeline/health.ts";
 import type { Store } from "./ports/store.ts";
-import { quantile } from "./core/coverage/lateness.ts";
+import { quantile } from "./core/completeness/lateness.ts";
 import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
 import { queryState, STATE_QUERIES } from "./state.ts";
 

@@ -1,6 +1,6 @@
 /** What can be asked about sources: how complete they are, how late, and what they lack. */
-import type { SourceGap } from "./core/coverage/gap.ts";
-import { quantile, type LatenessSketch } from "./core/coverage/lateness.ts";
+import type { SourceGap } from "./core/completeness/gap.ts";
+import { quantile, type LatenessSketch } from "./core/completeness/lateness.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { SourceState, Store } from "./ports/store.ts";
 

@@ -4,7 +4,7 @@
  */
 import { linkOf, pageRecords, requestJson, vendorNow, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
-import type { FoundGap } from "../../src/core/coverage/gap.ts";
+import type { FoundGap } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { asObject, canonicalJson, recordTime } from "../../src/core/record.ts";
 import type { Located, Page, Source } from "../../src/ports/connector.ts";

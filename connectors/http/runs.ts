@@ -3,7 +3,7 @@
  * up is a gap. It is read again from its beginning in parts, each half as long as the one before until one adds up, so
  * that the gap shrinks to what is missing, located to a second.
  */
-import type { FoundGap } from "../../src/core/coverage/gap.ts";
+import type { FoundGap } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { asObject } from "../../src/core/record.ts";
 import type { Page } from "../../src/ports/connector.ts";

@@ -2,7 +2,7 @@
  * Chains of numbered records: a number that is left out is a record that is missing. The chain goes on, and later is read
  * again from the page before the first hole, until the hole is filled.
  */
-import type { FoundGap, Span } from "../../src/core/coverage/gap.ts";
+import type { FoundGap, Span } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import type { Chain, Hole, PullState } from "./cursor.ts";
 

@@ -1,4 +1,4 @@
-import type { SourceGap } from "../core/coverage/gap.ts";
+import type { SourceGap } from "../core/completeness/gap.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { SourceRow } from "../source-state.ts";
 import { table } from "./output.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ActiveHours } from "../core/coverage/active-hours.ts";
+import type { ActiveHours } from "../core/completeness/active-hours.ts";
 
 /** In the order of `Date.getUTCDay`. */
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;

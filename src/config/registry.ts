@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { asObject, parseTime } from "../core/record.ts";
-import { isTimezone } from "../core/coverage/active-hours.ts";
+import { isTimezone } from "../core/completeness/active-hours.ts";
 import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
 import { schemaProblems } from "./issues.ts";
 import { activeHours, hours } from "./hours.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
-import { HEALTH_RULES } from "../core/coverage/health-rules.ts";
+import { HEALTH_RULES } from "../core/completeness/health-rules.ts";
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;

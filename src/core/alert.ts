@@ -1,4 +1,4 @@
-import type { Missing } from "./coverage/partial.ts";
+import type { Missing } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
 
 /** Levels of a rule, of an alert and of an incident, lowest first. */

@@ -1,5 +1,5 @@
 import type { Alert, Level } from "./alert.ts";
-import type { GapNote } from "./coverage/partial.ts";
+import type { GapNote } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
 
 /** State of an incident, OCSF 2005 `status_id`: 1 new, 2 in progress, 4 resolved, 5 closed. */

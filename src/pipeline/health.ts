@@ -1,4 +1,4 @@
-import type { SourceGap } from "../core/coverage/gap.ts";
+import type { SourceGap } from "../core/completeness/gap.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { SourceState, Store } from "../ports/store.ts";
 import type { Deliverer } from "./deliver.ts";

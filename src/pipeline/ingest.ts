@@ -2,8 +2,8 @@
  * Guards: the cursor moves in the transaction that stores the events, never before and never apart; a record is
  * an event, quarantined, or dropped on purpose by its connector.
  */
-import { changeGaps, overlaps, type FoundGap, type GapChanges, type SourceGap, type Span } from "../core/coverage/gap.ts";
-import { sketchOf } from "../core/coverage/lateness.ts";
+import { changeGaps, overlaps, type FoundGap, type GapChanges, type SourceGap, type Span } from "../core/completeness/gap.ts";
+import { sketchOf } from "../core/completeness/lateness.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";

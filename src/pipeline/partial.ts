@@ -3,8 +3,8 @@
  * are about what is missing themselves.
  */
 import type { Alert } from "../core/alert.ts";
-import { isHealthRule } from "../core/coverage/health-rules.ts";
-import { isPartial, missingIn } from "../core/coverage/partial.ts";
+import { isHealthRule } from "../core/completeness/health-rules.ts";
+import { isPartial, missingIn } from "../core/completeness/partial.ts";
 import { INCIDENT_STATUS, type Incident } from "../core/incident.ts";
 import type { Store } from "../ports/store.ts";
 import type { Coverage } from "./coverage.ts";

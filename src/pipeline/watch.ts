@@ -2,10 +2,10 @@
  * Guards: nobody mistakes silence for safety. Looks at sources, gaps, destinations and agents that beat, and keeps what is
  * wrong with them as conditions in the store; an alert follows from each.
  */
-import { silentSince, type Carrier } from "../core/coverage/agent-silence.ts";
-import type { Condition } from "../core/coverage/condition.ts";
-import { changeGaps, type SourceGap } from "../core/coverage/gap.ts";
-import { beginning, conditionAlert, type HealthRuleId } from "../core/coverage/health-rules.ts";
+import { silentSince, type Carrier } from "../core/completeness/agent-silence.ts";
+import type { Condition } from "../core/completeness/condition.ts";
+import { changeGaps, type SourceGap } from "../core/completeness/gap.ts";
+import { beginning, conditionAlert, type HealthRuleId } from "../core/completeness/health-rules.ts";
 import type { Alert } from "../core/alert.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";

@@ -2,7 +2,7 @@ import type { ZodType } from "zod";
 import type { Alert, RuleInfo } from "../core/alert.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { FailureCode, FailureKind } from "../core/errors.ts";
-import type { FoundGap, Span } from "../core/coverage/gap.ts";
+import type { FoundGap, Span } from "../core/completeness/gap.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Context } from "./context.ts";
 

@@ -1,7 +1,7 @@
 import type { Alert } from "../core/alert.ts";
-import type { SourceGap } from "../core/coverage/gap.ts";
-import type { Condition } from "../core/coverage/condition.ts";
-import type { LatenessSketch } from "../core/coverage/lateness.ts";
+import type { SourceGap } from "../core/completeness/gap.ts";
+import type { Condition } from "../core/completeness/condition.ts";
+import type { LatenessSketch } from "../core/completeness/lateness.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Incident } from "../core/incident.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { sketchOf } from "../../src/core/coverage/lateness.ts";
-import type { SourceGap } from "../../src/core/coverage/gap.ts";
-import type { Condition } from "../../src/core/coverage/condition.ts";
+import { sketchOf } from "../../src/core/completeness/lateness.ts";
+import type { SourceGap } from "../../src/core/completeness/gap.ts";
+import type { Condition } from "../../src/core/completeness/condition.ts";
 import type { SourceLateness } from "../../src/ports/store.ts";
 import type { TheStore } from "./store.ts";
 import { move } from "./subjects.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { SourceGap } from "../../src/core/coverage/gap.ts";
+import type { SourceGap } from "../../src/core/completeness/gap.ts";
 import { CATEGORIES, type Category } from "../../src/core/event.ts";
 import { coverage } from "../../src/pipeline/coverage.ts";
 import { health } from "../../src/pipeline/health.ts";

@@ -1,6 +1,6 @@
 /** As much of a store as ingesting needs, in memory: thousands of pages cost nothing. The real one is held to the same in test/contract. */
 import { Failure } from "../../src/core/errors.ts";
-import type { SourceGap } from "../../src/core/coverage/gap.ts";
+import type { SourceGap } from "../../src/core/completeness/gap.ts";
 import type { Event } from "../../src/core/event.ts";
 import type { AgentSeen, SourceChange, SourceLateness, SourceState, Store, Transaction } from "../../src/ports/store.ts";
 

@@ -1,7 +1,7 @@
 /** A source stalls and comes back: what was decided meanwhile says so, is told again, and the service tells of itself. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { engine } from "../../src/core/correlation/engine.ts";
-import { healthRule } from "../../src/core/coverage/health-rules.ts";
+import { healthRule } from "../../src/core/completeness/health-rules.ts";
 import type { Category, EpochMs } from "../../src/core/event.ts";
 import { directory } from "../../src/core/identity/directory.ts";
 import type { AgentProfile } from "../../src/core/identity/profile.ts";

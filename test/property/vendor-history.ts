@@ -3,7 +3,7 @@ import axios, { AxiosError, type AxiosAdapter } from "axios";
 import { httpNormalize } from "../../connectors/http/normalize.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import type { Config } from "../../connectors/http/config.ts";
-import { overlaps } from "../../src/core/coverage/gap.ts";
+import { overlaps } from "../../src/core/completeness/gap.ts";
 import { dice } from "../../src/demo/random.ts";
 import { puller } from "../../src/pipeline/pull.ts";
 import { misbehavingVendor, type Habits, type MisbehavingVendor, type VendorRecord } from "../../src/simulators/misbehaving.ts";

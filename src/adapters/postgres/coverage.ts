@@ -1,7 +1,7 @@
 /** What is known of how complete sources are: gaps, lateness, conditions, and when agents were last seen. */
-import type { Condition } from "../../core/coverage/condition.ts";
-import type { SourceGap } from "../../core/coverage/gap.ts";
-import { mergeLateness, NO_LATENESS, type LatenessSketch } from "../../core/coverage/lateness.ts";
+import type { Condition } from "../../core/completeness/condition.ts";
+import type { SourceGap } from "../../core/completeness/gap.ts";
+import { mergeLateness, NO_LATENESS, type LatenessSketch } from "../../core/completeness/lateness.ts";
 import type { EpochMs } from "../../core/event.ts";
 import type { AgentSeen, SourceLateness, Store } from "../../ports/store.ts";
 import type { Session } from "./database.ts";

@@ -1,4 +1,4 @@
-import type { ActiveHours } from "../coverage/active-hours.ts";
+import type { ActiveHours } from "../completeness/active-hours.ts";
 import type { EpochMs } from "../event.ts";
 
 /** Kinds of identity keys that the registry can bind to an agent. */

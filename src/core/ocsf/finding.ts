@@ -1,6 +1,6 @@
 /** Alerts and incidents as OCSF findings. */
 import type { Alert, Level, RuleInfo } from "../alert.ts";
-import type { GapNote } from "../coverage/partial.ts";
+import type { GapNote } from "../completeness/partial.ts";
 import { CLASS, type Event } from "../event.ts";
 import { INCIDENT_STATUS, type Incident } from "../incident.ts";
 import { attacksOf, tagsOf } from "./attacks.ts";
