@@ -18,8 +18,10 @@ import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
-import { coverage } from "./pipeline/coverage.ts";
+import { coverageNow } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
+import { healthRule } from "./core/completeness/health-rules.ts";
+import { watcher } from "./pipeline/watch.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
@@ -28,6 +30,7 @@ import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
+import type { RuleInfo } from "./core/alert.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
@@ -116,8 +119,19 @@ async function build(
   });
   const watch = fieldWatch(fieldsRead(rules.pack().rules));
   const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
-  const delivery = deliverer({ store, now, meter, context, rule: (id) => rules.rule(id) });
-  const correlation = correlationOf(config, { store, now, meter, log, rules, registry, sources, destinations });
+  const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
+  const delivery = deliverer({ store, now, meter, context, rule });
+  const watching = watcher({
+    ...{ store, now, meter, sources, destinations, uuid5, sha256 },
+    startTime: now(),
+    deliverer: delivery,
+    registry: () => registry,
+    options: config.health,
+  });
+  const correlation = correlationOf(config, {
+    ...{ store, now, meter, log, rules, registry, sources, destinations, rule },
+    ownAlerts: () => watching.alerts(),
+  });
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
   const supervisor = await supervise({
@@ -132,6 +146,7 @@ async function build(
     pull: puller(ingestDeps, context),
     correlator: correlation,
     deliverer: delivery,
+    watch: () => watching.look(),
   });
   schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
   const { signal } = aborter;
@@ -195,7 +210,7 @@ async function followRules(
 /** The correlation job over the rules at work. */
 function correlationOf(
   config: Config,
-  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations"> & {
+  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations" | "rule" | "ownAlerts"> & {
     readonly rules: LiveRules;
     readonly registry: Directory;
     readonly sources: readonly RunningSource[];
@@ -216,8 +231,7 @@ function correlationOf(
       return analysis(names(facts), engine(rules.pack().rules, options));
     },
     names,
-    coverage: async () => coverage(deps.sources, await store.sources(), now(), startTime),
-    rule: (id) => rules.rule(id),
+    coverage: () => coverageNow(store, deps.sources, now(), startTime),
     registry: () => registry,
     uuid5,
     openAt,

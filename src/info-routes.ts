@@ -6,6 +6,8 @@ import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
 import type { Health } from "./pipeline/health.ts";
 import type { Store } from "./ports/store.ts";
+import { quantile } from "./core/completeness/lateness.ts";
+import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
 import { queryState, STATE_QUERIES } from "./state.ts";
 
 /** What the receiver answers about the service itself: health, metrics, state. */
@@ -69,6 +71,12 @@ async function readGauges(meter: Metrics, store: Store, config: Config, now: () 
   const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
   for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
     meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
+  for (const { source, lag, late } of await store.lateness(now() - LATENESS_DAYS_MS)) {
+    for (const [name, q] of Object.entries(QUANTILES)) {
+      meter.gauge("source_settle_lag_seconds", { source, quantile: name }, (quantile(lag, q) ?? 0) / 1000);
+      meter.gauge("source_lateness_seconds", { source, quantile: name }, (quantile(late, q) ?? 0) / 1000);
+    }
+  }
   for (const state of await store.sources()) {
     if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
   }

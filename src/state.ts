@@ -6,7 +6,8 @@ import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
 import { touched, trace } from "./pipeline/questions.ts";
-import type { DeliveryStatus, Quarantined, SourceState, Store } from "./ports/store.ts";
+import { sourceRows } from "./source-state.ts";
+import type { DeliveryStatus, Quarantined, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
 export const STATE_QUERIES = [
@@ -75,7 +76,7 @@ export async function queryState(
   const id = parameters["id"] ?? "";
   switch (query) {
     case "sources":
-      return sourceRows(await store.sources(), now, live);
+      return sourceRows(store, now, live);
     case "incidents":
       return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
     case "incident":
@@ -143,33 +144,6 @@ async function logPage(store: Store, parameters: StateParameters): Promise<LogPa
   const last = await store.lastSequence();
   const rows = await store.readLog(after, LOG_ROWS);
   return { last, after, rows: rows.map(({ sequence, event }) => ({ sequence, body: encodeEvent(event) })) };
-}
-
-function sourceRows(states: readonly SourceState[], now: number, live: LiveState | undefined): readonly object[] {
-  const unheard = (live?.configured ?? []).filter((source) => !states.some((state) => state.source === source)).map(neverHeard);
-  return [...states, ...unheard]
-    .map((state) => ({
-      ...state,
-      lagMs: state.watermark === null ? null : now - state.watermark,
-      neverSupplied: live?.fieldGaps?.(state.source) ?? null,
-    }))
-    .sort((a, b) => (a.source < b.source ? -1 : 1));
-}
-
-function neverHeard(source: string): SourceState {
-  return {
-    source,
-    cursor: null,
-    watermark: null,
-    newestTime: null,
-    lastSuccessTime: null,
-    lastError: "not heard of yet",
-    pausedReason: null,
-    events: 0,
-    duplicates: 0,
-    quarantined: 0,
-    lateEvents: 0,
-  };
 }
 
 /** How far correlation has come in the log and in event time, and how many deliveries are not settled (counted up to LIMIT_MAX). */

@@ -7,14 +7,15 @@ import { safeText } from "../core/safe-text.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import type { Config } from "../config/config.ts";
 import { storeLocation } from "../config/places.ts";
-import type { FieldGap } from "../pipeline/gaps.ts";
-import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
+import type { OutboxRow, Quarantined } from "../ports/store.ts";
+import type { SourceRow } from "../source-state.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
 import type { BaselineSummary } from "../pipeline/show-baselines.ts";
 import type { ExplainedEvent } from "../pipeline/explain-event.ts";
 import { directory } from "../core/identity/directory.ts";
 import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
+import { sourceLines } from "./source-table.ts";
 import { timelineLines } from "./timeline.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
@@ -138,13 +139,7 @@ async function askService(
 export function printState(query: StateQuery, answer: unknown): void {
   switch (query) {
     case "sources":
-      console.log(
-        table([
-          ["SOURCE", "EVENTS", "DUPLICATES", "QUARANTINED", "LATE", "WATERMARK", "LAG", "STATE"],
-          ...(answer as SourceRow[]).map(sourceRow),
-        ]),
-      );
-      for (const line of (answer as SourceRow[]).flatMap(gapLines)) console.log(line);
+      for (const line of sourceLines(answer as SourceRow[])) console.log(line);
       return;
     case "incidents":
       console.log(
@@ -179,23 +174,6 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "audit-verify":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
-}
-
-type SourceRow = SourceState & { readonly lagMs: number | null; readonly neverSupplied: readonly FieldGap[] | null };
-
-/** What rules read and a source never says: a rule about it stays silent for that source. */
-function gapLines(row: SourceRow): string[] {
-  const byCategory = Map.groupBy(row.neverSupplied ?? [], (gap) => gap.category);
-  return [...byCategory].map(
-    ([category, gaps]) =>
-      `coverage gap: ${row.source} has not supplied ${gaps.map((gap) => gap.field).join(", ")} in ${gaps[0]?.events ?? 0} ${category} events`,
-  );
-}
-
-function sourceRow(row: SourceRow): string[] {
-  const lag = row.lagMs === null ? "-" : `${Math.round(row.lagMs / 1000)} s`;
-  const counts = [row.events, row.duplicates, row.quarantined, row.lateEvents].map(String);
-  return [row.source, ...counts, iso(row.watermark), lag, row.pausedReason ?? row.lastError ?? "works"];
 }
 
 function incidentRow(row: Incident): string[] {

@@ -1,9 +1,11 @@
 import { z } from "zod";
-import { duration } from "../archetypes/settings.ts";
 import { asObject, parseTime } from "../core/record.ts";
+import { isTimezone } from "../core/completeness/active-hours.ts";
 import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
 import { agentConfigFields, agentConfigProfile, agentConfigSchema } from "./agent-config.ts";
 import { schemaProblems } from "./issues.ts";
+import { activeHours, hours } from "./hours.ts";
+import { duration } from "../archetypes/settings.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 const DAY_MS = 86_400_000;
@@ -99,8 +101,9 @@ const agentSchema = z.strictObject({
   allowed_hosts: texts.nullish().describe("Hosts it may talk to; *.example.com covers every name below"),
   blocked_hosts: texts.nullish(),
   regions: texts.nullish(),
-  schedule: z.record(z.string(), z.unknown()).nullish(),
-  timezone: z.string().nullish(),
+  schedule: hours.nullish(),
+  timezone: z.string().refine(isTimezone, "is not a time zone; write it as Europe/Berlin").nullish(),
+  heartbeat: duration.nullish().describe("While it is scheduled to run it is heard of at least this often; silence raises an alert"),
   approval: texts.nullish().describe("Actions that need an approval: tool, operation or infrastructure change; * stands for any text"),
   infra_verbs: texts.nullish().describe("Infrastructure changes that it may make, e.g. k8s:create:deployments"),
   expected_volume: z
@@ -208,6 +211,8 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
     taskTtlMs: agent.lifecycle?.task_ttl ?? undefined,
     rotationDays: undefined,
     monitoring: undefined,
+    heartbeatMs: agent.heartbeat ?? undefined,
+    activeHours: activeHours(agent.schedule ?? undefined, agent.timezone ?? undefined),
     keys: identityKeys(agent.identities ?? {}),
     pods: (agent.pods ?? []).map((pod) => ({
       name: pod.name,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
+import { HEALTH_RULES } from "../core/completeness/health-rules.ts";
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
@@ -98,6 +99,16 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe("For how long what is kept: a duration of at least 1d, or forever"),
+  health: z
+    .strictObject({
+      alerts: z
+        .union([z.boolean(), z.array(z.enum(HEALTH_RULES))])
+        .default(true)
+        .describe("Alerts about the service itself and about silence: all, none, or these"),
+      gapAfter: duration.prefault("15m").describe("A gap that reading again has not healed for this long raises an alert"),
+      heldAfter: duration.prefault("15m").describe("A destination that fails for this long raises an alert at the others"),
+    })
+    .prefault({}),
   sources: z.record(z.string(), z.unknown()).default({}),
   destinations: z.record(z.string(), z.unknown()).default({}),
 });

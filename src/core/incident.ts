@@ -1,4 +1,5 @@
 import type { Alert, Level } from "./alert.ts";
+import type { GapNote } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
 
 /** State of an incident, OCSF 2005 `status_id`: 1 new, 2 in progress, 4 resolved, 5 closed. */
@@ -59,5 +60,7 @@ export interface Incident {
     readonly state: "complete" | "partial";
     readonly missing: readonly string[];
     readonly watermark: EpochMs | undefined;
+    /** Stretches of its time of which records of a source are missing. */
+    readonly gaps?: readonly GapNote[];
   };
 }

@@ -18,6 +18,7 @@ import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
 import { loadEvidence, withConfidence } from "./evidence.ts";
 import { grow, isNews } from "./grow.ts";
+import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
 import { incidentsOf, rememberOpen } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import { route, type RunningDestination } from "./route.ts";
@@ -42,6 +43,8 @@ export interface CorrelateDeps {
   /** Makes an empty resolver over stored facts, for a replay. */
   readonly names: (facts: readonly Fact[]) => Resolver;
   readonly coverage: () => Promise<Coverage>;
+  /** Alerts about the service itself; the same condition gives the same alert. */
+  readonly ownAlerts?: () => Promise<readonly Alert[]>;
   readonly rule: (id: string) => RuleInfo | undefined;
   readonly registry: () => Directory;
   readonly destinations: readonly RunningDestination[];
@@ -67,6 +70,8 @@ export interface CorrelateState {
   open: Incident[];
   /** Alerts that a replay came to and that are to be told with the next step. */
   untold: readonly Alert[];
+  /** Alerts that were told while something was missing; read from the store when it is needed first. */
+  waiting?: Waiting;
   /** What was covered when the log ended at a sequence that has not been read yet, in order. */
   ahead?: CoveredTo[];
 }
@@ -158,7 +163,8 @@ async function catchUp(
     const rows = await deps.store.readLog(state.offset ?? 0, STEP_MAX);
     const caughtUp = rows.length < STEP_MAX;
     const started = deps.now();
-    const emitted = [...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
+    const own = (await deps.ownAlerts?.()) ?? [];
+    const emitted = [...own, ...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
     state.untold = [];
     const reached = caughtUp ? covered : reachedBy(state, { head, covered }, rows.at(-1)?.sequence ?? 0);
     if (caughtUp) state.ahead = [];
@@ -202,12 +208,14 @@ interface Step {
 }
 
 async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
-  const changed = await reconcile(deps.store, step.emitted);
+  const waiting = (state.waiting ??= await loadWaiting(deps.store));
+  const reconciled = (await reconcile(deps.store, step.emitted)).map((alert) => withCoverage(alert, step.covered));
+  const changed = [...reconciled, ...(step.complete ? completed(waiting, step.covered, reconciled) : [])];
   const attributions = state.analysis.decided();
   const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
   const alerts = withConfidence(changed, evidence);
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
-  const incidents = await incidentsOf(deps, state, alerts, { ...step, evidence });
+  const incidents = tellCoverage(await incidentsOf(deps, state, alerts, { ...step, evidence }), step.covered);
   const now = deps.now();
   const facts = state.analysis.changedFacts();
   const baselines = state.analysis.changedBaselines();
@@ -239,6 +247,7 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   state.offset = offset;
   state.watermark = newWatermark;
   rememberOpen(state, incidents);
+  rememberWaiting(waiting, alerts);
   report(deps, state, alerts, incidents);
   return { alerts: alerts.length, incidents: incidents.length };
 }

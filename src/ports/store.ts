@@ -1,4 +1,7 @@
 import type { Alert } from "../core/alert.ts";
+import type { SourceGap } from "../core/completeness/gap.ts";
+import type { Condition } from "../core/completeness/condition.ts";
+import type { LatenessSketch } from "../core/completeness/lateness.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
@@ -85,6 +88,22 @@ export interface Settlement {
   readonly body?: string;
 }
 
+/** How late records of one source came. */
+export interface SourceLateness {
+  readonly source: string;
+  /** How far the source itself lags: from an event to its receipt. */
+  readonly lag: LatenessSketch;
+  /** How far behind what had come before, or behind the watermark, records came; 0 for those in order. */
+  readonly late: LatenessSketch;
+}
+
+/** When an agent was last seen by a source. */
+export interface AgentSeen {
+  readonly agent: string;
+  readonly source: string;
+  readonly last: EpochMs;
+}
+
 /** What became of events that were appended. */
 export interface Appended {
   readonly stored: number;
@@ -112,6 +131,16 @@ export interface Transaction {
    * @throws {Failure} permanent CURSOR_MOVED when the stored cursor is not `from`
    */
   moveCursor(change: SourceChange): Promise<void>;
+  /** The open gaps of a source, by their beginning. Nobody else changes them before this transaction ends. */
+  openGaps(source: string): Promise<readonly SourceGap[]>;
+  /** Inserts or replaces by id. Of those that ended only the newest of each source are kept. */
+  saveGaps(gaps: readonly SourceGap[]): Promise<void>;
+  /** Adds to how late records of a source came on a day of receipt (its first millisecond, UTC). */
+  addLateness(day: EpochMs, lateness: SourceLateness): Promise<void>;
+  /** Inserts or replaces by rule, entity and beginning. */
+  saveConditions(conditions: readonly Condition[]): Promise<void>;
+  /** The later time of each agent and source stays. */
+  saveAgentsSeen(seen: readonly AgentSeen[]): Promise<void>;
   /** @throws {Failure} permanent OFFSET_MOVED when the stored offset is not `from` (null: none stored). */
   moveOffset(job: string, from: Sequence | null, to: Sequence): Promise<void>;
   /** Inserts or replaces by id; a lower revision than the stored one changes nothing. */
@@ -178,6 +207,13 @@ export interface Store {
     source: string,
     note: { readonly error?: string | null; readonly pausedReason?: string | null; readonly now: EpochMs },
   ): Promise<void>;
+  /** Gaps, newest found first: those that are open, or, with `recent`, also those that ended since then. */
+  gaps(filter?: { readonly source?: string; readonly recent?: EpochMs; readonly limit?: number }): Promise<readonly SourceGap[]>;
+  /** How late records of each source came since a day (its first millisecond, UTC), added up. */
+  lateness(since: EpochMs): Promise<readonly SourceLateness[]>;
+  /** Conditions that last, and those that ended since then, oldest first. */
+  conditions(endedSince: EpochMs): Promise<readonly Condition[]>;
+  agentsSeen(): Promise<readonly AgentSeen[]>;
   /** Events with sequence > `after`, in order. */
   readLog(after: Sequence, limit: number): Promise<readonly Logged[]>;
   /** Where a replay starts that wants every event from `time` on: all of them have a larger sequence. The last sequence when there are none. */

@@ -6,6 +6,7 @@ import { auditPromises } from "./store-audit.ts";
 import { attributionPromises } from "./store-attributions.ts";
 import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
+import { coveragePromises } from "./store-coverage.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
 import { questionPromises } from "./store-questions.ts";
@@ -59,5 +60,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     auditPromises(() => subject);
     questionPromises(() => subject);
     attributionPromises(store);
+    coveragePromises(store);
   });
 }

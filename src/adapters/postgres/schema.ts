@@ -234,4 +234,50 @@ export const MIGRATIONS: readonly string[] = [
   -- The uid of the event that showed a fact first: explanations name it.
   alter table custodes.fact add column origin text;
   `,
+  `
+  -- Stretches of event time for which records of a source are or were missing.
+  create table custodes.source_gap (
+    id text primary key,
+    source text not null,
+    from_time bigint not null,
+    to_time bigint,
+    why text not null,
+    detail text not null,
+    state text not null,
+    found_time bigint not null,
+    end_time bigint
+  );
+  create index source_gap_open on custodes.source_gap (source) where state = 'open';
+  create index source_gap_found on custodes.source_gap (source, found_time);
+
+  -- How late records came, per day of receipt, so that old behaviour fades. Counts of fixed buckets.
+  create table custodes.source_lateness (
+    source text not null,
+    day bigint not null,
+    lag bigint[] not null,
+    lag_max bigint not null,
+    late bigint[] not null,
+    late_max bigint not null,
+    primary key (source, day)
+  );
+
+  -- What is wrong with the service itself, from when to when; an alert follows from each row.
+  create table custodes.health_condition (
+    rule text not null,
+    entity text not null,
+    since bigint not null,
+    ended bigint,
+    level text not null,
+    detail text not null,
+    primary key (rule, entity, since)
+  );
+
+  -- When each agent was last seen by each source.
+  create table custodes.agent_seen (
+    agent text not null,
+    source text not null,
+    last bigint not null,
+    primary key (agent, source)
+  );
+  `,
 ];

@@ -20,6 +20,7 @@ import {
   settleDeliveries,
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
+import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgentsSeen, saveConditions, saveGaps } from "./coverage.ts";
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
@@ -32,6 +33,10 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     sources: () => withOne((session) => sources(session)),
     source: (source) => withOne(async (session) => (await sources(session, source))[0]),
     noteSource: (source, note) => runTransaction(database, (session) => noteSourceAudited(session, source, note)),
+    gaps: (filter) => withOne((session) => gaps(session, filter)),
+    lateness: (since) => withOne((session) => lateness(session, since)),
+    conditions: (endedSince) => withOne((session) => conditions(session, endedSince)),
+    agentsSeen: () => withOne(agentsSeen),
     readLog: (after, limit) => withOne((session) => readLog(session, after, limit)),
     sequenceBefore: (time) => withOne((session) => sequenceBefore(session, time)),
     lastSequence: () => withOne(lastSequence),
@@ -76,6 +81,11 @@ function transactionOn(session: Session, now: () => EpochMs): Transaction {
     appendAudit: (entry) => inOrder(() => appendAudit(session, entry)),
     appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
     moveCursor: (change) => inOrder(() => moveCursor(session, change)),
+    openGaps: (source) => inOrder(() => openGaps(session, source)),
+    saveGaps: (list) => inOrder(() => saveGaps(session, list)),
+    addLateness: (day, given) => inOrder(() => addLateness(session, day, given)),
+    saveConditions: (list) => inOrder(() => saveConditions(session, list)),
+    saveAgentsSeen: (list) => inOrder(() => saveAgentsSeen(session, list)),
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
     saveAlerts: (list) => inOrder(() => saveAlerts(session, list)),
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),

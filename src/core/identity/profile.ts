@@ -1,3 +1,4 @@
+import type { ActiveHours } from "../completeness/active-hours.ts";
 import type { EpochMs } from "../event.ts";
 
 /** Kinds of identity keys that the registry can bind to an agent. */
@@ -71,6 +72,10 @@ export interface AgentProfile {
   /** Its credentials are exchanged after so many days. */
   readonly rotationDays: number | undefined;
   readonly monitoring: { readonly alertOnAnomaly: boolean | undefined; readonly trackTokenUsage: boolean | undefined } | undefined;
+  /** It is heard of at least this often while it is scheduled to run. */
+  readonly heartbeatMs?: number | undefined;
+  /** When it is scheduled to run; absent: always. */
+  readonly activeHours?: ActiveHours | undefined;
   readonly keys: readonly IdentityKey[];
   readonly pods: readonly PodInterval[];
   /** Addresses shared with others (NAT), public and private. */

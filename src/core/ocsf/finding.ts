@@ -1,5 +1,6 @@
 /** Alerts and incidents as OCSF findings. */
 import type { Alert, Level, RuleInfo } from "../alert.ts";
+import type { GapNote } from "../completeness/partial.ts";
 import { CLASS, type Event } from "../event.ts";
 import { INCIDENT_STATUS, type Incident } from "../incident.ts";
 import { attacksOf, tagsOf } from "./attacks.ts";
@@ -160,7 +161,16 @@ function remediation(rule: RuleInfo): Tree | undefined {
 
 function alertRest(alert: Alert): Tree {
   const group = Object.entries(alert.group).map(([name, value]) => ({ name: visible(name), value: visible(value) }));
-  return { group, bucket: alert.bucket, agents: alert.agents.map(visible), final: alert.final };
+  const rest: Tree = { group, bucket: alert.bucket, agents: alert.agents.map(visible), final: alert.final };
+  if (alert.coverage !== undefined) {
+    const { state, missing, gaps } = alert.coverage;
+    rest["coverage"] = { state, missing: missing.slice(0, INCIDENT_ITEMS_MAX).map(visible), gaps: gaps.map(gapTree) };
+  }
+  return rest;
+}
+
+function gapTree({ source, from, to, why }: GapNote): Tree {
+  return { source: visible(source), from, ...(to === null ? {} : { to }), why };
 }
 
 function ruleRest(rule: RuleInfo): Tree {
@@ -174,6 +184,7 @@ function incidentRest(incident: Incident): Tree {
   const { state, missing, watermark } = incident.coverage;
   const rest: Tree = { entity: visible(incident.entity), final: incident.final };
   rest["coverage"] = { state, missing: missing.slice(0, INCIDENT_ITEMS_MAX).map(visible), watermark };
+  if (incident.coverage.gaps !== undefined) put(rest, ["coverage", "gaps"], incident.coverage.gaps.map(gapTree));
   if (has(incident.agentUid)) put(rest, ["ai_agent", "uid"], visible(incident.agentUid));
   if (has(incident.agentName)) put(rest, ["ai_agent", "name"], visible(incident.agentName));
   rest["timeline"] = incident.timeline.slice(0, INCIDENT_ITEMS_MAX).map((entry) => ({
