@@ -24,6 +24,7 @@ import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
+import type { IncidentSettings } from "./pipeline/incidents.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
@@ -191,7 +192,7 @@ function correlationOf(
   },
 ): Correlator {
   const { store, now, rules, registry } = deps;
-  const { lateness, openAt, quiet } = config.correlation;
+  const { lateness } = config.correlation;
   const startTime = now();
   const names: CorrelateDeps["names"] = (facts) => {
     const made = resolver(registry);
@@ -209,9 +210,22 @@ function correlationOf(
     rule: (id) => rules.rule(id),
     registry: () => registry,
     uuid5,
+    incidents: incidentSettings(config),
+  });
+}
+
+/** How incidents are opened, closed and told. */
+function incidentSettings({ correlation }: Config): IncidentSettings {
+  const { openAt, quiet, reopen, riskOpen, riskDecay, minConfidence, recordUrls } = correlation;
+  return {
     openAt,
     quietMs: quiet,
-  });
+    reopenMs: reopen,
+    riskOpen,
+    riskDecayMs: riskDecay,
+    confidenceMin: minConfidence,
+    recordUrls: new Map(Object.entries(recordUrls)),
+  };
 }
 
 /** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */

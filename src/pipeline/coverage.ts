@@ -1,5 +1,6 @@
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
+import type { SourceCoverage } from "../core/incident.ts";
 import type { SourceState } from "../ports/store.ts";
 import type { RunningSource } from "./ingest.ts";
 
@@ -8,6 +9,8 @@ export interface Coverage {
   readonly watermarks: Watermarks;
   /** Sources that stalled past their budget: alerts no longer wait for them, and say so. */
   readonly missing: readonly string[];
+  /** How far each source is complete, by name. */
+  readonly bySource?: readonly SourceCoverage[];
 }
 
 /**
@@ -34,7 +37,9 @@ export function coverage(sources: readonly RunningSource[], states: readonly Sou
     }
   }
   for (const category of CATEGORIES) if (!byCategory.has(category)) byCategory.set(category, now);
-  return { watermarks: { all, byCategory }, missing: missing.sort() };
+  const bySource = sources.map(({ id }) => ({ source: id, watermark: byId.get(id)?.watermark ?? undefined }));
+  bySource.sort((a, b) => (a.source < b.source ? -1 : 1));
+  return { watermarks: { all, byCategory }, missing: missing.sort(), bySource };
 }
 
 /** A watermark as it is stored: undefined where nothing is proven, or everything. */

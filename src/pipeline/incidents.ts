@@ -1,12 +1,30 @@
 import type { Alert } from "../core/alert.ts";
-import type { Event } from "../core/event.ts";
-import { closeQuiet, groupAlerts, openedBy } from "../core/incident-grouping.ts";
-import type { Incident } from "../core/incident.ts";
-import type { Store } from "../ports/store.ts";
+import type { EpochMs, Event } from "../core/event.ts";
+import { isClosed, type Incident } from "../core/incident.ts";
+import { enrich } from "../core/incident/enrich.ts";
+import { entitiesOf } from "../core/incident/entities.ts";
+import { entitiesOfAll, groupAlerts, reachMs, type GroupingContext, type IncidentPolicy } from "../core/incident/group.ts";
+import { closeQuiet } from "../core/incident/transitions.ts";
+import type { AlertLink, Logged, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
+
+/** Alerts about one entity that may matter to new ones, newest first: who raises more in two days is heard by the newest. */
+const ALERTS_PER_ENTITY_MAX = 500;
+/** Incidents of one entity, newest first, that may go on. */
+const INCIDENTS_PER_ENTITY_MAX = 20;
+/** Incidents closed in one step, so that a long backlog does not close thousands in one transaction. */
+const CLOSED_PER_STEP_MAX = 200;
+/** How long before and after its alerts an agent's events count to an incident: what it did just before explains it. */
+const MARGIN_MS = 10 * 60_000;
+/** Events of an agent that one incident sums up; of more it says "at least". */
+const EVENTS_MAX = 5_000;
+/** An incident that is amended all the time reads its agent's events no more often than this. */
+const READ_EVERY_MS = 15_000;
+/** Agents whose events one step reads: the rest are told by their evidence alone until their next revision. */
+const READS_PER_STEP_MAX = 50;
 
 /** What a step of correlation came to, as far as incidents need it. */
 interface Step {
@@ -16,59 +34,142 @@ interface Step {
   readonly events: readonly Event[];
 }
 
-/** The incidents that alerts open or amend, and those that have been quiet for long enough. */
+/** How incidents are made; the configuration's. */
+export interface IncidentSettings extends IncidentPolicy {
+  /** Page of a record by source, with `{id}` in the place of the vendor's id. */
+  readonly recordUrls: ReadonlyMap<string, string>;
+}
+
+/** The incidents that alerts open or amend, and those that have been quiet for long enough, each as its next revision. */
 export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], step: Step): Promise<Incident[]> {
-  const { missing, watermarks } = step.covered;
+  const { missing, watermarks, bySource } = step.covered;
   const coverage = {
     state: missing.length === 0 ? ("complete" as const) : ("partial" as const),
     missing,
     watermark: finite(watermarks.all),
+    ...(bySource === undefined ? {} : { sources: bySource }),
   };
-  let incidents: Incident[] = [];
-  if (alerts.length > 0) {
-    const registry = deps.registry();
-    const openIds = new Set(state.open.map((incident) => incident.id));
-    const perhapsClosed = openedBy(alerts, deps).filter((id) => !openIds.has(id));
-    const closed = perhapsClosed.length === 0 ? [] : await deps.store.incidents({ ids: perhapsClosed });
-    incidents = groupAlerts([...state.open, ...closed], alerts, {
-      rule: deps.rule,
-      agent: (id) => registry.byId(id),
-      evidence: await loadEvidence(deps.store, state.analysis, alerts, step.events),
-      uuid5: deps.uuid5,
-      openAt: deps.openAt,
-      quietMs: deps.quietMs,
-      coverage,
-    });
-  }
-  const changedIds = new Set(incidents.map((incident) => incident.id));
-  const rest = state.open.filter((incident) => !changedIds.has(incident.id));
-  const all = finite(watermarks.all);
-  return step.complete && all !== undefined ? [...incidents, ...closeQuiet(rest, all, deps.quietMs)] : incidents;
+  const recent = await loadEvidence(deps.store, state.analysis, alerts, step.events);
+  const amended = alerts.length === 0 ? [] : await group(deps, alerts, { evidence: recent, coverage });
+  const watermark = finite(watermarks.all);
+  const closed = step.complete && watermark !== undefined ? await closeDue(deps, state, amended, watermark) : [];
+  return enrichAll(deps, state.analysis, [...amended, ...closed], recent);
 }
 
+/** Where each alert belongs, for the alerts that come later. */
+export function linksOf(alerts: readonly Alert[], rule: CorrelateDeps["rule"]): AlertLink[] {
+  return alerts.flatMap(({ id, firstTime, lastTime, ...rest }) =>
+    entitiesOf({ id, firstTime, lastTime, ...rest }, rule(rest.ruleId)).map((entity) => ({ entity, alertId: id, firstTime, lastTime })),
+  );
+}
+
+/** Reads what is stored about the alerts' entities anew: a person or a pager may have changed it since the last step. */
+async function group(
+  deps: CorrelateDeps,
+  alerts: readonly Alert[],
+  found: Pick<GroupingContext, "evidence" | "coverage">,
+): Promise<Incident[]> {
+  const { store, rule, uuid5, incidents: policy } = deps;
+  const registry = deps.registry();
+  const context: GroupingContext = { ...found, rule, agent: (id) => registry.byId(id), uuid5, policy, now: deps.now() };
+  const entities = entitiesOfAll(alerts, rule);
+  const reach = reachMs(policy);
+  const from = alerts.reduce((time, alert) => Math.min(time, alert.firstTime), Infinity) - reach;
+  const to = alerts.reduce((time, alert) => Math.max(time, alert.lastTime), -Infinity) + reach;
+  const known = {
+    alerts: await store.alertsAbout(entities, { from, to, limit: ALERTS_PER_ENTITY_MAX }),
+    incidents: await store.incidentsAbout(entities, INCIDENTS_PER_ENTITY_MAX),
+  };
+  const changed = groupAlerts(known, alerts, context);
+  // An id that exists already belongs to an incident that lies further back: its alert goes on there.
+  const fresh = changed.filter((incident) => incident.revision === 1).map((incident) => incident.id);
+  const older = fresh.length === 0 ? [] : await store.incidents({ ids: fresh });
+  return older.length === 0 ? changed : groupAlerts({ ...known, incidents: [...known.incidents, ...older] }, alerts, context);
+}
+
+/** Closes what has been quiet, as it is stored now; what others closed meanwhile is forgotten. */
+async function closeDue(deps: CorrelateDeps, state: CorrelateState, amended: readonly Incident[], watermark: EpochMs): Promise<Incident[]> {
+  const { quietMs } = deps.incidents;
+  const changed = new Set(amended.map((incident) => incident.id));
+  const due = state.open.filter((one) => !changed.has(one.id) && closeQuiet(one, watermark, quietMs) !== undefined);
+  const ids = due.slice(0, CLOSED_PER_STEP_MAX).map((incident) => incident.id);
+  if (ids.length === 0) return [];
+  const stored = await deps.store.incidents({ ids });
+  rememberOpen(state, stored);
+  return stored.map((incident) => closeQuiet(incident, watermark, quietMs)).filter((incident) => incident !== undefined);
+}
+
+async function enrichAll(
+  deps: CorrelateDeps,
+  analysis: Analysis,
+  incidents: readonly Incident[],
+  recent: ReadonlyMap<string, Event>,
+): Promise<Incident[]> {
+  const now = deps.now();
+  const enriched: Incident[] = [];
+  let reads = 0;
+  for (const incident of incidents) {
+    const readTime = incident.blast?.readTime;
+    const waits = readTime !== undefined && now - readTime < READ_EVERY_MS && !isClosed(incident);
+    const ended = incident.closure?.how === "merged";
+    if (waits || ended || (readTime !== undefined && reads >= READS_PER_STEP_MAX)) enriched.push(incident);
+    else enriched.push(await enrichOne(deps, analysis, incident, { recent, now, look: reads++ < READS_PER_STEP_MAX }));
+  }
+  return enriched;
+}
+
+async function enrichOne(
+  { store, incidents: policy }: CorrelateDeps,
+  analysis: Analysis,
+  incident: Incident,
+  { recent, now, look }: { readonly recent: ReadonlyMap<string, Event>; readonly now: EpochMs; readonly look: boolean },
+): Promise<Incident> {
+  const from = incident.firstTime - MARGIN_MS;
+  const to = incident.lastTime + MARGIN_MS;
+  const logged = await readBack(store, analysis, evidenceOf(incident.alerts));
+  const { agentUid } = incident;
+  const events = look && agentUid !== undefined ? await store.eventsOfAgent(agentUid, from, to, EVENTS_MAX + 1) : undefined;
+  return enrich(incident, {
+    evidence: new Map(logged.map(({ event }) => [event.uid, recent.get(event.uid) ?? event])),
+    sequences: new Map(logged.map(({ sequence, event }) => [event.uid, sequence])),
+    events: events?.slice(0, EVENTS_MAX),
+    scope: { from, to, atLeast: (events?.length ?? 0) > EVENTS_MAX, readTime: now },
+    recordUrls: policy.recordUrls,
+    policy,
+  });
+}
+
+function evidenceOf(alerts: readonly Alert[]): string[] {
+  return [...new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]))];
+}
+
+/** Evidence by uid: what this step read, as it was correlated, and the rest from the log. */
 async function loadEvidence(
   store: Store,
   analysis: Analysis,
   alerts: readonly Alert[],
   recent: readonly Event[],
 ): Promise<Map<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
+  const wanted = new Set(evidenceOf(alerts));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length === 0) return found;
-  for (const event of await store.events(rest)) {
-    analysis.decide(event);
-    found.set(event.uid, event);
-  }
+  for (const { event } of await readBack(store, analysis, rest)) found.set(event.uid, event);
   return found;
+}
+
+/** Events from the log with the agents that they were correlated with. */
+async function readBack(store: Store, analysis: Analysis, uids: readonly string[]): Promise<readonly Logged[]> {
+  const logged = uids.length === 0 ? [] : await store.logged(uids);
+  for (const { event } of logged) analysis.decide(event);
+  return logged;
 }
 
 /** Keeps the open ones of the incidents that changed. */
 export function rememberOpen(state: CorrelateState, changed: readonly Incident[]): void {
   const byId = new Map(state.open.map((incident) => [incident.id, incident]));
   for (const incident of changed) {
-    if (incident.status >= 4) byId.delete(incident.id);
+    if (isClosed(incident)) byId.delete(incident.id);
     else byId.set(incident.id, incident);
   }
   state.open = [...byId.values()];

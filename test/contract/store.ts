@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
+import { agentEventPromises } from "./store-agent-events.ts";
 import { baselinePromises } from "./store-baselines.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
@@ -43,6 +44,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     const store: TheStore = () => subject.store;
     transactionPromises(store);
     logPromises(store);
+    agentEventPromises(store);
     sourcePromises(store);
     subjectPromises(store);
     outboxPromises(store);

@@ -87,21 +87,22 @@ export async function lastSequence(session: Session): Promise<Sequence> {
 
 /** See Store.events; in the order of `uids`, unknown ones left out. */
 export async function eventsByUid(session: Session, uids: readonly string[]): Promise<readonly Event[]> {
+  return (await loggedByUid(session, uids)).map(({ event }) => event);
+}
+
+/** See Store.logged; in the order of `uids`, unknown ones left out. */
+export async function loggedByUid(session: Session, uids: readonly string[]): Promise<readonly Logged[]> {
   if (uids.length === 0) return [];
-  const { rows } = await session.query<{ body: string }>(`select body from custodes.log where uid_hash = ${ANY_OF_1}`, [
-    arrayLiteral(uids.map(uidHash)),
-  ]);
-  const found = new Map<string, Event>();
-  for (const { body } of rows) {
+  const { rows } = await session.query<{ sequence: number; body: string }>(
+    `select sequence, body from custodes.log where uid_hash = ${ANY_OF_1}`,
+    [arrayLiteral(uids.map(uidHash))],
+  );
+  const found = new Map<string, Logged>();
+  for (const { sequence, body } of rows) {
     const event = decodeEvent(body);
-    found.set(event.uid, event);
+    found.set(event.uid, { sequence, event });
   }
-  const events: Event[] = [];
-  for (const uid of new Set(uids)) {
-    const event = found.get(uid);
-    if (event !== undefined) events.push(event);
-  }
-  return events;
+  return [...new Set(uids)].map((uid) => found.get(uid)).filter((one) => one !== undefined);
 }
 
 /** See Store.eventCounts. */

@@ -1,7 +1,7 @@
 import type { Store, Transaction } from "../../ports/store.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
-import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { appendEvents, eventCounts, eventsByUid, loggedByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
 import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
 import {
   addDeliveries,
@@ -15,7 +15,9 @@ import {
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
 import { facts, moveCursor, moveOffset, noteSource, offset, saveFacts, sources } from "./sources.ts";
-import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
+import { eventsOfAgent } from "./agent-events.ts";
+import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
+import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** The store over a migrated database. `close` closes the database with it. */
@@ -31,12 +33,16 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     lastSequence: () => withOne(lastSequence),
     offset: (job) => withOne((session) => offset(session, job)),
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
+    logged: (uids) => withOne((session) => loggedByUid(session, uids)),
+    eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
     eventCounts: () => withOne(eventCounts),
     facts: () => withOne(facts),
     baselineHeads: () => withOne(baselineHeads),
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
     incidents: (filter) => withOne((session) => incidents(session, filter)),
+    alertsAbout: (entities, range) => withOne((session) => alertsAbout(session, entities, range)),
+    incidentsAbout: (entities, limit) => withOne((session) => incidentsAbout(session, entities, limit)),
     incidentRevision: (id, revision) => withOne((session) => incidentRevision(session, id, revision)),
     alertRevision: (id, revision) => withOne((session) => alertRevision(session, id, revision)),
     dueDestinations: (now) => withOne((session) => dueDestinations(session, now)),
@@ -62,6 +68,7 @@ function transactionOn(session: Session): Transaction {
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
     saveAlerts: (list) => inOrder(() => saveAlerts(session, list)),
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
+    linkAlerts: (list) => inOrder(() => linkAlerts(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
     saveBaselines: (list) => inOrder(() => saveBaselines(session, list)),
