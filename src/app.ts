@@ -8,7 +8,7 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { hmacSha256, secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory, type Directory } from "./core/identity/directory.ts";
@@ -16,6 +16,8 @@ import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
+import { answerTaker } from "./pipeline/answers.ts";
+import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
@@ -136,11 +138,22 @@ async function build(
   });
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
+  const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
-    pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules }),
+    pushes: [
+      ...config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
+      ...config.destinations.flatMap(({ id, connector, options }): PushRoute[] => {
+        const answers = connector.answers?.(options);
+        // Who sends signs: a bearer token of ours would only be one more secret to give away.
+        const path = `/push/${id}/webhook`;
+        return answers === undefined
+          ? []
+          : [{ path, token: undefined, push: answerTaker({ ...closing, meter, log, hmacSha256 }, id, answers) }];
+      }),
+    ],
+    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, close: (id, ask) => answerIncident(closing, id, ask) }),
     log,
   });
   closers.push(() => receiver.close());

@@ -5,7 +5,7 @@ import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
 import type { Health } from "./pipeline/health.ts";
 import type { Store } from "./ports/store.ts";
-import { queryState, STATE_QUERIES } from "./state.ts";
+import { CHANGES, queryState, STATE_QUERIES, type LiveState } from "./state.ts";
 
 /** What the receiver answers about the service itself: health, metrics, state. */
 export function infoRoutes(
@@ -14,7 +14,7 @@ export function infoRoutes(
   store: Store,
   config: Config,
   now: () => number,
-  live: { readonly watch: FieldWatch; readonly rules: LiveRules },
+  live: { readonly watch: FieldWatch; readonly rules: LiveRules; readonly close: NonNullable<LiveState["close"]> },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
   const open = { method: "GET", token: undefined } as const;
@@ -44,7 +44,7 @@ export function infoRoutes(
       },
     },
     ...STATE_QUERIES.map((query): InfoRoute => ({
-      method: query === "deadletters-replay" ? "POST" : "GET",
+      method: CHANGES.has(query) ? "POST" : "GET",
       path: `/state/${query}`,
       token: config.receiver.token,
       local: true,
@@ -55,6 +55,7 @@ export function infoRoutes(
             configured: config.sources.map((source) => source.id),
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
+            close: live.close,
           }),
         ),
     })),

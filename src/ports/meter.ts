@@ -20,7 +20,8 @@ export type CounterName =
   | "incidents_total"
   | "deliveries_total"
   | "dead_letters_total"
-  | "rule_reloads_total";
+  | "rule_reloads_total"
+  | "incident_answers_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"
