@@ -8,7 +8,7 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { hmacSha256, secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { directory, type Directory } from "./core/identity/directory.ts";
@@ -16,7 +16,6 @@ import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
-import { answerTaker } from "./pipeline/answers.ts";
 import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverage } from "./pipeline/coverage.ts";
@@ -26,12 +25,12 @@ import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
-import type { IncidentSettings } from "./pipeline/incidents.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
+import { answerRoutes, incidentSettings } from "./incident-routes.ts";
 import { infoRoutes } from "./info-routes.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
@@ -144,14 +143,7 @@ async function build(
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: [
       ...config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-      ...config.destinations.flatMap(({ id, connector, options }): PushRoute[] => {
-        const answers = connector.answers?.(options);
-        // Who sends signs: a bearer token of ours would only be one more secret to give away.
-        const path = `/push/${id}/webhook`;
-        return answers === undefined
-          ? []
-          : [{ path, token: undefined, push: answerTaker({ ...closing, meter, log, hmacSha256 }, id, answers) }];
-      }),
+      ...answerRoutes(config, { ...closing, meter, log }),
     ],
     infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, close: (id, ask) => answerIncident(closing, id, ask) }),
     log,
@@ -225,20 +217,6 @@ function correlationOf(
     uuid5,
     incidents: incidentSettings(config),
   });
-}
-
-/** How incidents are opened, closed and told. */
-function incidentSettings({ correlation }: Config): IncidentSettings {
-  const { openAt, quiet, reopen, riskOpen, riskDecay, minConfidence, recordUrls } = correlation;
-  return {
-    openAt,
-    quietMs: quiet,
-    reopenMs: reopen,
-    riskOpen,
-    riskDecayMs: riskDecay,
-    confidenceMin: minConfidence,
-    recordUrls: new Map(Object.entries(recordUrls)),
-  };
 }
 
 /** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */

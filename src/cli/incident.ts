@@ -2,7 +2,7 @@
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { BlastRadius, DoneAction } from "../core/incident/blast.ts";
 import { safeText } from "../core/safe-text.ts";
-import { bytes } from "../core/story.ts";
+import { bytes, times } from "../core/story.ts";
 import type { Answered } from "../pipeline/close.ts";
 import { timelineLines } from "./timeline.ts";
 
@@ -10,6 +10,8 @@ import { timelineLines } from "./timeline.ts";
 const WIDTH = { usual: 120, min: 100, max: 160 } as const;
 /** Width of the labels at the left. */
 const LABEL = 16;
+/** Between a label and its text, until the lines are broken; no safe text has one. */
+const ROW = "\t";
 /** Rows of each list and lines of the timeline: more than a screen shows help nobody; `--json` has all. */
 const ROWS_MAX = 6;
 const TIMELINE_LINES = 24;
@@ -41,6 +43,7 @@ export function incidentRows(incidents: readonly Incident[]): string[][] {
 /** The whole of it. `columns` is the width of the terminal. */
 export function incidentText(incident: Incident, columns: number = process.stdout.columns ?? WIDTH.usual): string {
   const width = Math.min(WIDTH.max, Math.max(WIDTH.min, columns));
+  const clock = clockOf(incident);
   const lines = [
     ...whatLines(incident),
     ...section("WHO", whoLines(incident)),
@@ -49,7 +52,7 @@ export function incidentText(incident: Incident, columns: number = process.stdou
     ...section("DO THIS NOW", doLines(incident)),
     "",
     "TIMELINE (UTC)",
-    ...timelineLines(incident.timeline, TIMELINE_LINES, clockOf(incident)).map((line) => `  ${cut(line, width - 2)}`),
+    ...timelineLines(incident.timeline, TIMELINE_LINES, clock, width - clock(incident.firstTime).length - 28).map((line) => `  ${line}`),
     "",
     "PROOF",
     ...proofLines(incident),
@@ -162,7 +165,8 @@ function blastLines(blast: BlastRadius): string[] {
     ...row(
       "endpoints",
       blast.endpoints.map(
-        (one) => `${one.name} (${times(one.count)}${one.failed > 0 ? `, ${one.failed} failed` : ""}, ${bytes(one.bytesIn)})`,
+        (one) =>
+          `${one.name}${one.service === undefined ? "" : ` of ${one.service}`} (${times(one.count)}${one.failed > 0 ? `, ${one.failed} failed` : ""}, ${bytes(one.bytesIn)})`,
       ),
       ROWS_MAX,
       totals.endpoints,
@@ -224,16 +228,14 @@ function row(label: string, values: readonly string[], max = ROWS_MAX * 2, total
   if (values.length === 0) return [];
   const shown = values.slice(0, max).map((value) => safeText(value, values.length === 1 ? SENTENCE_MAX : NAME_MAX * 2));
   const more = total - shown.length;
-  return [`  ${label.padEnd(LABEL)} ${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`];
+  return [`  ${label.padEnd(LABEL)}${ROW}${shown.join("; ")}${more > 0 ? `; and ${more} more` : ""}`];
 }
 
 /** Breaks at spaces; what follows stands under the text, not under the label. */
 function wrapped(line: string, width: number): string[] {
-  if (line.length <= width) return [line];
-  const label = /^ {2}\S.{0,15} (?=\S)/.exec(line);
-  const indent = line.startsWith("  ") ? " ".repeat(label !== null && line[LABEL + 2] === " " ? LABEL + 3 : 4) : "  ";
+  const indent = " ".repeat(line.includes(ROW) ? LABEL + 3 : 4);
   const lines: string[] = [];
-  let rest = line;
+  let rest = line.replace(ROW, " ");
   while (rest.length > width) {
     const at = rest.lastIndexOf(" ", width);
     const end = at > indent.length ? at : width;
@@ -260,14 +262,6 @@ function statusName(incident: Pick<Incident, "status">): string {
 
 function sentence(text: string): string {
   return safeText(text, SENTENCE_MAX);
-}
-
-function times(count: number): string {
-  return count === 1 ? "once" : `${count} times`;
-}
-
-function cut(line: string, width: number): string {
-  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }
 
 function span(from: number, to: number): string {

@@ -8,6 +8,8 @@ import { REVERSIBILITY, reversibilityOf, type Reversibility } from "./reversibil
 const ROWS_MAX = 25;
 /** Addresses and countries of one credential. */
 const PLACES_MAX = 10;
+/** Tools of one turn that its name says. */
+const TOOLS_MAX = 5;
 /** Scopes of each kind. */
 const SCOPES_MAX = 50;
 /** Longest name, UTF-16 units. */
@@ -144,13 +146,19 @@ function endpointsOf(events: readonly Event[]): TouchedEndpoint[] {
 /** `GET /v1/customers/{id}`: numbers, UUIDs and long hexadecimal parts of a path would make every call an endpoint of its own. */
 export function endpointName(event: Event): string {
   const path = event.urlPath ?? event.url?.split("?", 1)[0];
-  if (path === undefined) return name(event.toolName ?? event.operation ?? event.routeName ?? "call");
+  if (path === undefined) return name(toolsOf(event) ?? event.operation ?? event.routeName ?? "call");
   const general = path
     .slice(0, 2 * NAME_MAX)
     .split("/")
     .map((part) => (/^(\d+|[0-9a-f-]{16,}|[A-Za-z_-]{0,8}\d{3,})$/i.test(part) ? "{id}" : part))
     .join("/");
   return name(event.method === undefined ? general : `${event.method} ${general}`);
+}
+
+function toolsOf(event: Event): string | undefined {
+  const tools = event.toolName === undefined ? (event.toolNames ?? []) : [event.toolName];
+  const more = tools.length > TOOLS_MAX ? ` and ${tools.length - TOOLS_MAX} more` : "";
+  return tools.length === 0 ? undefined : `tool ${tools.slice(0, TOOLS_MAX).join(", ")}${more}`;
 }
 
 function dataOf(events: readonly Event[]): TouchedData[] {
@@ -212,7 +220,7 @@ function actionsOf(events: readonly Event[]): Done[] {
 function actionName(event: Event): string {
   switch (event.category) {
     case "agent_api":
-      return name(event.toolName === undefined ? endpointName(event) : `tool ${event.toolName}`);
+      return name(toolsOf(event) ?? endpointName(event));
     case "infra_change": {
       const what = `${event.infraAction ?? event.operation ?? "change"} ${event.resourceName ?? event.resourceUid ?? ""}`.trimEnd();
       return name((event.grant ?? "") === "" ? what : `${what} granting ${event.grant}`);

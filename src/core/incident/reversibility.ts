@@ -12,12 +12,12 @@ export type Reversibility = (typeof REVERSIBILITY)[number];
 /** Money, deletion, permissions and credentials, messages that were sent, data that left, what was run. */
 const WORDS: Readonly<Record<Reversibility, string>> = {
   irreversible: `
-    pay payment payments payout payouts transfer transfers refund refunds charge charges purchase
+    wire pay payment payments payout payouts transfer transfers refund refunds charge charges purchase
     delete deletes remove destroy drop truncate purge erase wipe terminate deletecollection unlink
     grant grants attach impersonate permission permissions policy policies rolebinding rolebindings
     clusterrolebinding clusterrolebindings passrole assumerole accesskey loginprofile privilege
     send sends sent email emails mail sms publish notify tweet share
-    export exfiltrate upload exec execute deploy sign approve merge`,
+    export exfiltrate upload exec execute shell bash terminal command deploy sign approve merge`,
   reversible: "draft drafts flag flags label labels tag tags bookmark preview dryrun simulate validate",
   "by hand": `
     create add insert put update patch modify edit write set change replace upsert move rename
@@ -43,6 +43,8 @@ const BY_METHOD: Readonly<Record<string, Reversibility>> = {
   PUT: "by hand",
   PATCH: "by hand",
 };
+/** Tools of one turn that are looked at. */
+const TOOLS_MAX = 50;
 /** A longer name is no action's name; its first words say enough. */
 const NAME_MAX = 512;
 
@@ -73,7 +75,7 @@ export function reversibilityOf(event: Event): Reversibility | undefined {
 /** A tool says more than the route, and the route more than the method, but no word of a path makes a GET a change. */
 function ofCall(event: Event): Reversibility | undefined {
   const method = BY_METHOD[event.method?.toUpperCase() ?? ""];
-  const tool = byWords([event.toolName]);
+  const tool = byWords([event.toolName, ...(event.toolNames ?? []).slice(0, TOOLS_MAX)]);
   if (tool !== undefined) return tool;
   if (method === "read" || method === "irreversible") return method;
   const named = byWords([event.method === undefined ? event.operation : undefined, event.urlPath, event.routeName]);

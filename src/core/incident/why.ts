@@ -24,14 +24,10 @@ export function tellWhy(
   const told = alerts
     .map((alert) => ({ alert, events: eventsOf(alert, evidence) }))
     .filter(({ events }) => events.length > 0)
-    .map((one) => ({ ...one, kinds: new Set(one.events.map((event) => event.category)).size }));
+    .map((one) => ({ ...one, joined: joinedOf(one.events) }));
   const sure = (alert: Alert): number => (isConfident(alert, policy) ? 1 : 0);
   told.sort(
-    (a, b) =>
-      sure(b.alert) - sure(a.alert) ||
-      rank(b.alert.level) - rank(a.alert.level) ||
-      Math.min(2, b.kinds) - Math.min(2, a.kinds) ||
-      byTime(a.alert, b.alert),
+    (a, b) => sure(b.alert) - sure(a.alert) || rank(b.alert.level) - rank(a.alert.level) || b.joined - a.joined || byTime(a.alert, b.alert),
   );
   const best = told[0];
   if (best === undefined) return undefined;
@@ -42,6 +38,12 @@ export function tellWhy(
   const quantity = parts.length > 2 ? "all by " : parts.length === 2 ? "both by " : "by ";
   const by = `${quantity}${who} (${[...keys, `confidence ${confidenceOf(best.alert)}`].join(" / ")})`;
   return safeText(`${texts.join(", then ")}${more}: ${by}`, WHY_MAX);
+}
+
+/** What several sources saw says more than several kinds of events of one, and those more than one kind. */
+function joinedOf(events: readonly Event[]): number {
+  if (new Set(events.map((event) => event.source)).size > 1) return 2;
+  return new Set(events.map((event) => event.category)).size > 1 ? 1 : 0;
 }
 
 function eventsOf(alert: Alert, evidence: ReadonlyMap<string, Event>): Event[] {
