@@ -26,6 +26,9 @@ const READ_EVERY_MS = 15_000;
 /** Agents whose events one step reads: the rest are told by their evidence alone until their next revision. */
 const READS_PER_STEP_MAX = 50;
 
+/** Incidents whose evidence is read together: at most 25,000 events. */
+const TOLD_AT_ONCE = 20;
+
 /** What a step of correlation came to, as far as incidents need it. */
 interface Step {
   readonly covered: Coverage;
@@ -99,41 +102,51 @@ async function closeDue(deps: CorrelateDeps, state: CorrelateState, amended: rea
   return stored.map((incident) => closeQuiet(incident, watermark, quietMs)).filter((incident) => incident !== undefined);
 }
 
+/** Tells why, how far and whence anew; what was merged into another one is told there. */
 async function enrichAll(
   deps: CorrelateDeps,
   analysis: Analysis,
   incidents: readonly Incident[],
   recent: ReadonlyMap<string, Event>,
 ): Promise<Incident[]> {
-  const now = deps.now();
   const enriched: Incident[] = [];
+  const now = deps.now();
   let reads = 0;
-  for (const incident of incidents) {
-    const readTime = incident.blast?.readTime;
-    const waits = readTime !== undefined && now - readTime < READ_EVERY_MS && !isClosed(incident);
-    const ended = incident.closure?.how === "merged";
-    if (waits || ended || (readTime !== undefined && reads >= READS_PER_STEP_MAX)) enriched.push(incident);
-    else enriched.push(await enrichOne(deps, analysis, incident, { recent, now, look: reads++ < READS_PER_STEP_MAX }));
+  for (let start = 0; start < incidents.length; start += TOLD_AT_ONCE) {
+    const some = incidents.slice(start, start + TOLD_AT_ONCE);
+    const logged = await readBack(deps.store, analysis, [...new Set(some.flatMap((incident) => evidenceOf(incident.alerts)))]);
+    const known = new Map(logged.map((one) => [one.event.uid, { ...one, event: recent.get(one.event.uid) ?? one.event }]));
+    for (const incident of some) {
+      const look = isDue(incident, now) && reads < READS_PER_STEP_MAX;
+      if (look) reads++;
+      enriched.push(incident.closure?.how === "merged" ? incident : await enrichOne(deps, incident, { known, now, look }));
+    }
   }
   return enriched;
 }
 
+/** Whether what its agent did is to be read: for the first time, at its end, and in between not too often. */
+function isDue({ agentUid, blast, status }: Incident, now: EpochMs): boolean {
+  if (agentUid === undefined) return false;
+  return blast?.basis !== "events of the agent" || now - blast.readTime >= READ_EVERY_MS || isClosed({ status });
+}
+
 async function enrichOne(
   { store, incidents: policy }: CorrelateDeps,
-  analysis: Analysis,
   incident: Incident,
-  { recent, now, look }: { readonly recent: ReadonlyMap<string, Event>; readonly now: EpochMs; readonly look: boolean },
+  { known, now, look }: { readonly known: ReadonlyMap<string, Logged>; readonly now: EpochMs; readonly look: boolean },
 ): Promise<Incident> {
   const from = incident.firstTime - MARGIN_MS;
   const to = incident.lastTime + MARGIN_MS;
-  const logged = await readBack(store, analysis, evidenceOf(incident.alerts));
   const { agentUid } = incident;
   const events = look && agentUid !== undefined ? await store.eventsOfAgent(agentUid, from, to, EVENTS_MAX + 1) : undefined;
+  const logged = evidenceOf(incident.alerts).flatMap((uid) => known.get(uid) ?? []);
   return enrich(incident, {
-    evidence: new Map(logged.map(({ event }) => [event.uid, recent.get(event.uid) ?? event])),
+    evidence: new Map(logged.map(({ event }) => [event.uid, event])),
     sequences: new Map(logged.map(({ sequence, event }) => [event.uid, sequence])),
     events: events?.slice(0, EVENTS_MAX),
     scope: { from, to, atLeast: (events?.length ?? 0) > EVENTS_MAX, readTime: now },
+    keepBlast: !look && agentUid !== undefined,
     recordUrls: policy.recordUrls,
     policy,
   });

@@ -17,25 +17,28 @@ export interface Findings {
   readonly evidence: ReadonlyMap<string, Event>;
   /** Place of each in the log. */
   readonly sequences: ReadonlyMap<string, number>;
-  /** Everything that the agent did meanwhile; undefined: nobody looked, or there is no agent. */
+  /** Everything that the agent did meanwhile, and when; undefined: there is no agent, or nobody looked. */
   readonly events: readonly Event[] | undefined;
   readonly scope: Omit<BlastScope, "basis">;
+  /** Keep what the incident says of its reach: it was read a moment ago. */
+  readonly keepBlast?: boolean;
   /** Page of a record by source, with `{id}` in the place of the vendor's id. */
   readonly recordUrls: ReadonlyMap<string, string>;
   readonly policy: OpeningPolicy;
 }
 
-/** The incident with its reasons, reach and proof told anew. */
+/** The incident with its reasons and proof told anew, and its reach unless that is to be kept. */
 export function enrich(incident: Incident, findings: Findings): Incident {
   const { evidence, events, scope, policy } = findings;
   const who = incident.agentName ?? incident.entity;
   const why = tellWhy(who, incident.alerts, evidence, policy) ?? incident.why;
   const all = new Map([...evidence.values(), ...(events ?? [])].map((event) => [event.uid, event]));
+  const kept = findings.keepBlast === true ? incident.blast : undefined;
   const basis = events === undefined ? "evidence" : "events of the agent";
   return {
     ...incident,
     ...(why === undefined ? {} : { why }),
-    blast: blastOf([...all.values()], { ...scope, basis }, incident.profile?.scopes),
+    blast: kept ?? blastOf([...all.values()], { ...scope, basis }, incident.profile?.scopes),
     proof: [...evidence.values()]
       .sort(byTimeAndUid)
       .slice(0, PROOF_MAX)

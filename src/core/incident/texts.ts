@@ -55,7 +55,9 @@ export function incidentTexts(incident: Incident): IncidentTexts {
     ),
     bytes_out: blast?.bytesOut,
     data_touched: list(blast?.data.map((one) => `${one.name} (${bytes(one.bytesIn)}, ${times(one.count)})`)),
-    endpoints_touched: list(blast?.endpoints.map((one) => `${one.name} (${times(one.count)}, ${one.failed} failed, ${bytes(one.bytesIn)})`)),
+    endpoints_touched: list(
+      blast?.endpoints.map((one) => `${one.name} (${times(one.count)}, ${one.failed} failed, ${bytes(one.bytesIn)})`),
+    ),
     infrastructure_changed: list(blast?.infrastructure.map(actionText)),
     credential_places: list(blast?.credentials.map((one) => `${one.uid} from ${[...one.addresses, ...one.countries].join(", ")}`)),
     users_affected: list(blast?.users),
