@@ -17,6 +17,7 @@ import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
+import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverageNow } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
@@ -34,6 +35,7 @@ import type { RuleInfo } from "./core/alert.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
+import { answerRoutes, incidentSettings } from "./incident-routes.ts";
 import { infoRoutes } from "./info-routes.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
@@ -160,11 +162,20 @@ async function build(
   });
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
+  const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
-    pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry }),
+    pushes: [
+      ...config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
+      ...answerRoutes(config, { ...closing, meter, log }),
+    ],
+    infos: infoRoutes(checkHealth, meter, store, config, now, {
+      watch,
+      rules,
+      registry: () => registry,
+      close: (id, ask) => answerIncident(closing, id, ask),
+    }),
     log,
   });
   closers.push(() => receiver.close());
@@ -217,7 +228,7 @@ function correlationOf(
   },
 ): Correlator {
   const { store, now, rules, registry } = deps;
-  const { lateness, openAt, quiet } = config.correlation;
+  const { lateness } = config.correlation;
   const startTime = now();
   const names: CorrelateDeps["names"] = (facts) => {
     const made = resolver(registry);
@@ -234,8 +245,7 @@ function correlationOf(
     coverage: () => coverageNow(store, deps.sources, now(), startTime),
     registry: () => registry,
     uuid5,
-    openAt,
-    quietMs: quiet,
+    incidents: incidentSettings(config),
   });
 }
 

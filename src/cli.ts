@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --min-semi-space-size=32 --max-semi-space-size=32
 /** The command line: thin. Names and exit codes are a contract (docs/ARCHITECTURE.md). */
+import { userInfo } from "node:os";
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
 import { addAudit, operator } from "./cli/audit.ts";
@@ -163,11 +164,35 @@ interface StateOptions {
   readonly open?: boolean;
   readonly source?: string;
   readonly destination?: string;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+/** Longest reason that is sent, UTF-16 units: it travels in an address. */
+const REASON_MAX = 1_000;
+
+/** Who closes an incident, and why. */
+function closeParameters({ reason, by }: StateOptions): StateParameters {
+  return { by: by ?? userName(), ...(reason === undefined ? {} : { reason: reason.slice(0, REASON_MAX) }) };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run under an id that has no name.
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }
 
 /** A replay that made nothing pending did not do what was asked. */
 function isNothingReplayed(answer: unknown): boolean {
   return typeof answer === "object" && answer !== null && "replayed" in answer && answer.replayed === 0;
+}
+
+/** What was asked about does not exist. */
+function isUnknown(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "outcome" in answer && answer.outcome === "unknown";
 }
 
 function addState(program: Command, act: Act, add: Add, withConfig: (command: Command) => Command): void {
@@ -184,7 +209,7 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
     const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });
     if (options.json === true) console.log(JSON.stringify(answer, null, 2));
     else printState(query, answer);
-    return answer === null || isNothingReplayed(answer) ? EXIT.no : EXIT.good;
+    return answer === null || isNothingReplayed(answer) || isUnknown(answer) ? EXIT.no : EXIT.good;
   };
   const state = (parent: Command, name: string, about: string) =>
     withConfig(add(parent, name, about))
@@ -198,6 +223,11 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
   state(incidents, "show", "one incident")
     .argument("<id>")
     .action(act((id: string, options: StateOptions) => ask("incident", options, { id })));
+  state(incidents, "close", "close an incident: every destination is told")
+    .argument("<id>")
+    .option("--reason <text>", "why: what it was, or what was done")
+    .option("--by <name>", "who closes it; default the user that runs the command")
+    .action(act((id: string, options: StateOptions) => ask("incidents-close", options, { id, ...closeParameters(options) })));
   withConfig(add(program, "explain", "why an event belongs to its agent: the path of bindings, or why there is none"))
     .argument("<event>", "uid of an event, as alerts and incidents name it")
     .option("--json", "for machines")

@@ -8,7 +8,7 @@ import type { Health } from "./pipeline/health.ts";
 import type { Store } from "./ports/store.ts";
 import { quantile } from "./core/completeness/lateness.ts";
 import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
-import { queryState, STATE_QUERIES } from "./state.ts";
+import { CHANGES, queryState, STATE_QUERIES, type LiveState } from "./state.ts";
 
 /** What the receiver answers about the service itself: health, metrics, state. */
 export function infoRoutes(
@@ -17,7 +17,12 @@ export function infoRoutes(
   store: Store,
   config: Config,
   now: () => number,
-  live: { readonly watch: FieldWatch; readonly rules: LiveRules; readonly registry: () => Directory },
+  live: {
+    readonly watch: FieldWatch;
+    readonly rules: LiveRules;
+    readonly registry: () => Directory;
+    readonly close: NonNullable<LiveState["close"]>;
+  },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
   const open = { method: "GET", token: undefined } as const;
@@ -47,7 +52,7 @@ export function infoRoutes(
       },
     },
     ...STATE_QUERIES.map((query): InfoRoute => ({
-      method: query === "deadletters-replay" ? "POST" : "GET",
+      method: CHANGES.has(query) ? "POST" : "GET",
       path: `/state/${query}`,
       token: config.receiver.token,
       local: true,
@@ -59,6 +64,7 @@ export function infoRoutes(
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
             registry: live.registry,
+            close: live.close,
           }),
         ),
     })),

@@ -1,5 +1,7 @@
 import { encodeEvent } from "./core/event-codec.ts";
 import { directory, type Directory } from "./core/identity/directory.ts";
+import type { Ask } from "./core/incident/transitions.ts";
+import type { Answered } from "./pipeline/close.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import { explainStored } from "./pipeline/explain-event.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
@@ -14,6 +16,7 @@ export const STATE_QUERIES = [
   "sources",
   "incidents",
   "incident",
+  "incidents-close",
   "deadletters",
   "deadletter",
   "deadletters-replay",
@@ -30,6 +33,8 @@ export const STATE_QUERIES = [
   "audit-verify",
   "explain",
 ] as const;
+/** Those that change something: they are asked with POST. */
+export const CHANGES: ReadonlySet<string> = new Set<(typeof STATE_QUERIES)[number]>(["incidents-close", "deadletters-replay"]);
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
 /** Its parameters, as texts. */
@@ -58,6 +63,8 @@ export interface LiveState {
   readonly configured?: readonly string[];
   /** Fields that rules read and the source has not supplied since the service started; only a running service knows. */
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
+  /** Closes incidents; what has none answers that there is no such incident. */
+  readonly close?: (id: string, ask: Ask) => Promise<Answered>;
   /** The rules at work; only a running service has some. */
   readonly rules?: () => RulesStatus;
   /** The agents that are known. */
@@ -81,6 +88,8 @@ export async function queryState(
       return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
     case "incident":
       return (await store.incidents({ ids: [id] }))[0] ?? null;
+    case "incidents-close":
+      return live?.close?.(id, { to: "close", how: "person", by: parameters["by"], reason: parameters["reason"], time: now }) ?? null;
     case "deliveries":
       return store.deliveries({ limit, ...destinationOf(parameters), ...statusOf(parameters) });
     case "deadletters":

@@ -24,6 +24,12 @@ export const config = z.strictObject({
     .prefault("1h")
     .describe("An incident that reached its level longer ago than this, or has been silent for longer, opens no page (backfill, replay)"),
   client: z.string().min(1).max(100).default("Custodes").describe("Name of the sender as PagerDuty shows it"),
+  minConfidence: z.number().int().min(0).max(100).default(50).describe("Incidents less sure than this to be the agent's doing page nobody"),
+  webhookSecret: secret
+    .optional()
+    .describe(
+      "Signing secret of a V3 webhook subscription that posts to /push/<this destination>/webhook: resolving there closes an incident here, acknowledging takes it up",
+    ),
   incidentUrl: page.optional().describe("Page of an incident for links; {id} stands for its id"),
 });
 

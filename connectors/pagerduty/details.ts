@@ -3,6 +3,7 @@ import type { Alert, RuleInfo } from "../../src/core/alert.ts";
 import { attackOf } from "../../src/core/attack.ts";
 import type { Incident } from "../../src/core/incident.ts";
 import { missingTexts } from "../../src/archetypes/own-object.ts";
+import { incidentTexts } from "../../src/core/incident/texts.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
 import { iso } from "./values.ts";
 
@@ -17,8 +18,14 @@ const DESCRIPTION_MAX = 4_000;
 
 /** Lists in the order in which they are shortened, and then left out, when the event is too large. */
 export const GIVEN_UP_FIRST = [
+  "proof",
   "evidence_ids",
   "timeline",
+  "endpoints_touched",
+  "credential_places",
+  "users_affected",
+  "could_still_reach",
+  "undone_by_hand",
   "ips",
   "hosts",
   "users",
@@ -30,6 +37,11 @@ export const GIVEN_UP_FIRST = [
   "rules",
   "actions",
   "runbooks",
+  "data_touched",
+  "infrastructure_changed",
+  "sent_out",
+  "recommended",
+  "cannot_be_undone",
 ] as const;
 
 /** Keys and values; lists are lists of texts. */
@@ -38,8 +50,10 @@ export type Details = Readonly<Record<string, string | number | boolean | readon
 /** Everything that may be shown of an incident; `shortened` cuts it to size. */
 export function details(incident: Incident, rules: readonly RuleInfo[]): Details {
   const attack = attackOf(incident.tags, incident.maps);
+  const { why, proof, ...rest } = textDetails(incident);
   const evidence = [...new Set(incident.alerts.flatMap((alert) => alert.evidence))];
   return {
+    why,
     description: incident.story === "" ? undefined : safeText(incident.story, DESCRIPTION_MAX),
     agent_id: text(incident.agentUid),
     agent_owner: text(incident.agentOwner),
@@ -47,6 +61,7 @@ export function details(incident: Incident, rules: readonly RuleInfo[]): Details
     risk_score: incident.risk,
     first_seen: iso(incident.firstTime),
     last_seen: iso(incident.lastTime),
+    ...rest,
     runbooks: list(incident.runbooks),
     actions: list(incident.actions),
     alerts: list(incident.alerts.slice(0, LIST_MAX).map(alertLine)),
@@ -60,6 +75,7 @@ export function details(incident: Incident, rules: readonly RuleInfo[]): Details
     timeline: list(incident.timeline.slice(0, LIST_MAX).map((entry) => `${iso(entry.time)} ${entry.source}: ${entry.text}`)),
     coverage: incident.coverage.state,
     missing_sources: list(missingTexts(incident.coverage)),
+    proof,
     evidence_ids: list(evidence.slice(0, LIST_MAX)),
     evidence_count: evidence.length,
     tags: list(incident.tags),
@@ -68,6 +84,15 @@ export function details(incident: Incident, rules: readonly RuleInfo[]): Details
     revision: incident.revision,
     final: incident.final,
   };
+}
+
+/** Why it is an incident, how sure, what it reached and what to do. */
+function textDetails(incident: Incident): Details {
+  const entries = Object.entries(incidentTexts(incident)).map(([name, value]): [string, Details[string]] => {
+    if (typeof value === "string") return [name, safeText(value, DESCRIPTION_MAX)];
+    return [name, typeof value === "object" ? list(value) : value];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The details after `steps` steps of giving up: first each list is shortened, then each is left out. */

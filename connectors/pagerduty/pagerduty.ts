@@ -6,6 +6,7 @@ import type { Context, Secret } from "../../src/ports/context.ts";
 import { config, HOSTS, type Config } from "./config.ts";
 import { ITEM_BYTES_MAX, render } from "./render.ts";
 import { failureOf, PEER } from "./responses.ts";
+import { webhook } from "./webhook.ts";
 
 /** The whole answer must be there by then: a server that sends a byte now and then would hold the queue. */
 const ANSWER_MS = 30_000;
@@ -17,6 +18,7 @@ export default defineConnector<Config>({
   config,
   check,
   destination,
+  answers: ({ webhookSecret }) => (webhookSecret === undefined ? undefined : webhook(webhookSecret)),
 });
 
 function destination(options: Config): Destination {

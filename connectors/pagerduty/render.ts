@@ -6,7 +6,7 @@ import { LEVELS, type Level, type RuleInfo } from "../../src/core/alert.ts";
 import { utf8Bytes } from "../../src/archetypes/http-exchange.ts";
 import { poison } from "../../src/core/errors.ts";
 import type { EpochMs, Event } from "../../src/core/event.ts";
-import { INCIDENT_STATUS, type Incident } from "../../src/core/incident.ts";
+import { INCIDENT_STATUS, isClosed, type Incident } from "../../src/core/incident.ts";
 import { safeText } from "../../src/core/safe-text.ts";
 import type { Delivery, Rendered } from "../../src/ports/connector.ts";
 import { details, shortened, STEPS_MAX, type Details } from "./details.ts";
@@ -35,6 +35,8 @@ export interface PageOptions {
   readonly minLevel: Level;
   /** Milliseconds. */
   readonly maxAge: number;
+  /** 0 to 100. */
+  readonly minConfidence: number;
   readonly client: string;
   readonly incidentUrl?: string | undefined;
 }
@@ -47,6 +49,9 @@ export function render(delivery: Delivery, options: PageOptions): Rendered {
   const { incident } = subject;
   if (LEVELS.indexOf(incident.level) < LEVELS.indexOf(options.minLevel))
     return skip(`level ${incident.level} is below minLevel ${options.minLevel}`);
+  // What is closed must also close there: it may have paged while it was surer.
+  if (!isClosed(incident) && (incident.confidence ?? 100) < options.minConfidence)
+    return skip(`confidence ${incident.confidence} is below minConfidence ${options.minConfidence}`);
   if (incident.id === "" || incident.id.length > DEDUP_KEY_MAX) throw poison("RENDER_CONTRACT", "the incident's id cannot be a dedup_key");
   const action = actionOf(incident.status);
   const meta = { action, dedupKey: incident.id };
@@ -61,13 +66,13 @@ export function render(delivery: Delivery, options: PageOptions): Rendered {
 
 /** New incidents trigger, those that somebody works on are acknowledged, ended ones are resolved. */
 function actionOf(status: number): "trigger" | "acknowledge" | "resolve" {
-  if (status === INCIDENT_STATUS.resolved || status === INCIDENT_STATUS.closed) return "resolve";
+  if (isClosed({ status })) return "resolve";
   return status === INCIDENT_STATUS.inProgress || status === INCIDENT_STATUS.onHold ? "acknowledge" : "trigger";
 }
 
 /**
  * When the incident became what it is: the time of the first alert of its present level, not before it was
- * opened and not after its newest event. So a backfilled incident is as old as its events, an incident that is
+ * opened or last reopened and not after its newest event. So a backfilled incident is as old as its events, an incident that is
  * still going on pages no second time, and one that rises to a higher level does.
  */
 function pageTime(incident: Incident): EpochMs {
@@ -75,7 +80,7 @@ function pageTime(incident: Incident): EpochMs {
     (time, alert) => (alert.level === incident.level ? Math.min(time, alert.lastTime) : time),
     Infinity,
   );
-  return Math.min(incident.lastTime, Math.max(incident.openedTime, reached));
+  return Math.min(incident.lastTime, Math.max(incident.openedTime, incident.reopened?.time ?? -Infinity, reached));
 }
 
 function fittingTrigger(incident: Incident, rules: readonly RuleInfo[], evidence: readonly Event[], options: PageOptions): string {

@@ -4,17 +4,21 @@ import { utf8Bytes } from "../../src/archetypes/http-exchange.ts";
 import type { Event } from "../../src/core/event.ts";
 import type { Incident, Mapping } from "../../src/core/incident.ts";
 import { missingTexts } from "../../src/archetypes/own-object.ts";
+import { incidentTexts } from "../../src/core/incident/texts.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
 import type { Delivery } from "../../src/ports/connector.ts";
 import { iso, LIST_MAX, short, TITLE_MAX } from "./values.ts";
 
 /** Values are cut at 64 KB by the service, by older pages at 32 KB; AdditionalFields stays below both. */
 export const FIELD_BYTES_MAX = 32_000;
+/** Longest sentence about an incident, UTF-16 units. */
+const TEXT_MAX = 1_000;
 /** Evidence uids of one row: the field map asks for a cap of this order. */
 const EVIDENCE_MAX = 50;
 
 /** Lists in the order in which they are given up when the field is too large; `Truncated` names them. */
 const GIVEN_UP_FIRST = [
+  "Proof",
   "Timeline",
   "EvidenceIds",
   "Alerts",
@@ -29,6 +33,16 @@ const GIVEN_UP_FIRST = [
   "Agents",
   "CoverageMissing",
   "Sources",
+  "EndpointsTouched",
+  "CredentialPlaces",
+  "UsersAffected",
+  "CouldStillReach",
+  "UndoneByHand",
+  "DataTouched",
+  "InfrastructureChanged",
+  "SentOut",
+  "Recommended",
+  "CannotBeUndone",
 ] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -66,6 +80,7 @@ export function incidentFields(delivery: Delivery, { incident, rules, evidence }
     RuleIds: names(rules.map((rule) => rule.id)),
     AlertCount: incident.alerts.length,
     Alerts: incident.alerts.slice(0, LIST_MAX).map(alertSummary),
+    ...textFields(incident),
     Tags: names(incident.tags),
     Mappings: mappings(incident.maps),
     Hosts: names(incident.hosts),
@@ -84,6 +99,16 @@ export function incidentFields(delivery: Delivery, { incident, rules, evidence }
     })),
     Sources: sources(evidence),
   });
+}
+
+/** Why it is an incident, how sure, what it reached and what to do: `cannot_be_undone` is CannotBeUndone here. */
+function textFields(incident: Incident): Fields {
+  const entries = Object.entries(incidentTexts(incident)).map(([name, value]): [string, unknown] => {
+    const column = name.replace(/(^|_)([a-z])/g, (_, _before, letter: string) => letter.toUpperCase());
+    if (typeof value === "string") return [column, safeText(value, TEXT_MAX)];
+    return [column, typeof value === "object" ? names(value) : value];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The service has no idempotency: a reader drops repeated rows by DedupKey and old states by EventUid and Revision. */

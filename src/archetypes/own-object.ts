@@ -6,6 +6,7 @@ import { LEVELS, type Alert } from "../core/alert.ts";
 import { poison } from "../core/errors.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Incident, TimelineEntry } from "../core/incident.ts";
+import { incidentTexts } from "../core/incident/texts.ts";
 import { safeList, safeText } from "../core/safe-text.ts";
 import type { Delivery, Subject } from "../ports/connector.ts";
 
@@ -82,6 +83,7 @@ function incidentObject(incident: Incident, rules: readonly { readonly threat: s
     actions: list(incident.actions),
     credentials: list(incident.credentials),
     runbooks: list(incident.runbooks, caps.text),
+    ...textFields(incident, caps),
     alerts: gravest(incident.alerts, caps.alerts).map((alert) => alertEntry(alert, short)),
     alerts_total: incident.alerts.length,
     timeline: ends(incident.timeline, caps.timeline).map((entry) => timelineEntry(entry, short)),
@@ -93,6 +95,16 @@ function incidentObject(incident: Incident, rules: readonly { readonly threat: s
 export function missingTexts({ missing, gaps = [] }: Pick<Incident["coverage"], "missing" | "gaps">): string[] {
   const time = (value: number | null): string => (value === null ? "now" : isoTime(value));
   return [...missing, ...gaps.map(({ source, from, to, why }) => `${source}: ${why} ${time(from)}/${time(to)}`)];
+}
+
+/** Why it is one, and what it reached; proof counts as evidence does. */
+function textFields(incident: Incident, caps: Caps): Fields {
+  const entries = Object.entries(incidentTexts(incident)).map(([name, value]): [string, unknown] => {
+    if (typeof value === "string") return [name, safeText(value, caps.text)];
+    if (typeof value !== "object") return [name, value];
+    return [name, safeList(value, name === "proof" ? caps.evidence : caps.list, caps.text)];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The gravest alerts, by time within a level. */

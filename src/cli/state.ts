@@ -7,16 +7,18 @@ import { safeText } from "../core/safe-text.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import type { Config } from "../config/config.ts";
 import { storeLocation } from "../config/places.ts";
+import { answerIncident, type Answered } from "../pipeline/close.ts";
 import type { OutboxRow, Quarantined } from "../ports/store.ts";
 import type { SourceRow } from "../source-state.ts";
-import { queryState, type StateParameters, type StateQuery } from "../state.ts";
+import { CHANGES, queryState, type StateParameters, type StateQuery } from "../state.ts";
 import type { BaselineSummary } from "../pipeline/show-baselines.ts";
 import type { ExplainedEvent } from "../pipeline/explain-event.ts";
 import { directory } from "../core/identity/directory.ts";
 import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
 import { sourceLines } from "./source-table.ts";
-import { timelineLines } from "./timeline.ts";
+import { closedText, incidentRows, incidentText } from "./incident.ts";
+import { routing } from "./routing.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */
@@ -100,7 +102,11 @@ async function openedState(config: Config): Promise<Answering | Failure> {
     const { store } = await openStore(storeLocation(config));
     return {
       ask: (query, parameters) =>
-        queryState(store, query, parameters, Date.now(), { configured, registry: () => directory(config.agents) }),
+        queryState(store, query, parameters, Date.now(), {
+          configured,
+          registry: () => directory(config.agents),
+          close: (id, ask) => answerIncident({ store, now: Date.now, ...routing(config) }, id, ask),
+        }),
       close: () => store.close(),
     };
   } catch (error) {
@@ -119,7 +125,7 @@ async function askService(
   const { listen } = config.receiver;
   try {
     const answer = await axios.request<unknown>({
-      method: query === "deadletters-replay" ? "POST" : "GET",
+      method: CHANGES.has(query) ? "POST" : "GET",
       url: `http://${listen}/state/${query}`,
       params: parameters,
       timeout: ANSWER_MS,
@@ -142,12 +148,13 @@ export function printState(query: StateQuery, answer: unknown): void {
       for (const line of sourceLines(answer as SourceRow[])) console.log(line);
       return;
     case "incidents":
-      console.log(
-        table([["ID", "LEVEL", "RISK", "STATUS", "REV", "ENTITY", "OPENED", "TITLE"], ...(answer as Incident[]).map(incidentRow)]),
-      );
+      console.log(table(incidentRows(answer as Incident[])));
       return;
     case "incident":
       console.log(answer === null ? "there is no such incident" : incidentText(answer as Incident));
+      return;
+    case "incidents-close":
+      console.log(closedText(answer as Answered));
       return;
     case "deadletters":
     case "deliveries":
@@ -174,53 +181,6 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "audit-verify":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
-}
-
-function incidentRow(row: Incident): string[] {
-  return [
-    row.id,
-    row.level,
-    String(row.risk),
-    statusName(row.status),
-    String(row.revision),
-    row.entity,
-    iso(row.openedTime),
-    safeText(row.title, 100),
-  ];
-}
-
-function statusName(status: number): string {
-  return ["unknown", "new", "in progress", "on hold", "resolved", "closed"][status] ?? String(status);
-}
-
-/** More lines than a screen shows help nobody; `--json` has all. */
-const TIMELINE_LINES = 30;
-
-/** An incident for a terminal. */
-function incidentText(incident: Incident): string {
-  const list = (label: string, values: readonly string[]) =>
-    values.length === 0 ? [] : [`  ${label.padEnd(12)} ${values.map((one) => safeText(one, 80)).join(", ")}`];
-  return [
-    `${incident.level.toUpperCase()}  ${safeText(incident.title, 160)}`,
-    `  ${safeText(incident.story, 400)}`,
-    `  id ${incident.id}, revision ${incident.revision}, ${statusName(incident.status)}, risk ${incident.risk}, ${incident.final ? "final" : "provisional"}, coverage ${incident.coverage.state}${incident.coverage.missing.length > 0 ? ` (missing: ${incident.coverage.missing.join(", ")})` : ""}`,
-    ...list(
-      "agent",
-      [incident.agentUid, incident.agentName, incident.agentOwner].filter((one) => one !== undefined),
-    ),
-    ...list("hosts", incident.hosts),
-    ...list("addresses", incident.ips),
-    ...list("credentials", incident.credentials),
-    ...list("users", incident.users),
-    ...list(
-      "mappings",
-      incident.maps.map((map) => `${map.framework} ${map.version} ${map.id}`),
-    ),
-    ...list("actions", incident.actions),
-    ...list("runbooks", incident.runbooks),
-    "  timeline",
-    ...timelineLines(incident.timeline, TIMELINE_LINES, iso).map((line) => `    ${line}`),
-  ].join("\n");
 }
 
 function outboxRow(row: OutboxRow): string[] {

@@ -86,6 +86,34 @@ export const configSchema = z.strictObject({
       lateness: duration.prefault("1m").describe("Default for sources whose connector names none"),
       openAt: z.enum(LEVELS).default("medium").describe("An alert of at least this level opens an incident"),
       quiet: duration.prefault("1h").describe("An incident without new alerts for this long is closed"),
+      reopen: duration
+        .prefault("24h")
+        .describe("What would open an incident this long after another one about the same agent was closed reopens that one"),
+      riskOpen: z
+        .number()
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(100)
+        .describe("The added risk of alerts below openAt that opens an incident; 0: it never does"),
+      riskDecay: duration
+        .refine((ms) => ms >= 60_000, "at least one minute")
+        .prefault("24h")
+        .describe("An alert's risk falls in a straight line to nothing after this long, in event time"),
+      minConfidence: z
+        .number()
+        .int()
+        .min(0)
+        .max(100)
+        .default(50)
+        .describe("An alert less sure of its agent than this opens no incident and adds no risk; it joins an open one"),
+      recordUrls: z
+        .record(
+          z.string().regex(INSTANCE, "write the name of a source"),
+          z.string().regex(/^https?:\/\/[^\s]+$/, "must be an http or https address"),
+        )
+        .default({})
+        .describe("Pages of records by source, for links in incidents; {id} stands for the vendor's id of the record"),
     })
     .prefault({}),
   retention: z

@@ -43,6 +43,7 @@ export const CODES = {
   // store and queue
   CURSOR_MOVED: "Another worker moved the cursor first.",
   OFFSET_MOVED: "Another worker moved the offset first.",
+  INCIDENT_MOVED: "Somebody else changed the incident first.",
   STORE_UNAVAILABLE: "The store cannot be reached.",
   STORE_LOCKED: "Another process uses the data directory.",
   QUEUE_UNAVAILABLE: "The queue's backend cannot be reached.",

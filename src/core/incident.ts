@@ -1,6 +1,7 @@
 import type { Alert, Level } from "./alert.ts";
 import type { GapNote } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
+import type { BlastRadius } from "./incident/blast.ts";
 
 /** State of an incident, OCSF 2005 `status_id`: 1 new, 2 in progress, 4 resolved, 5 closed. */
 export const INCIDENT_STATUS = { new: 1, inProgress: 2, onHold: 3, resolved: 4, closed: 5 } as const;
@@ -21,7 +22,63 @@ export interface Mapping {
   readonly id: string;
 }
 
-/** The alerts about one agent (or the rule's entity) that belong together, with context. */
+/** What the registry said of the agent when the incident was last amended. */
+export interface IncidentProfile {
+  readonly team?: string;
+  readonly purpose?: string;
+  readonly role?: string;
+  /** The agent that started it, by id. */
+  readonly parent?: string;
+  readonly runbook?: string;
+  readonly dataClasses?: readonly string[];
+  readonly scopes?: readonly string[];
+}
+
+/** What a person or a program is asked to do, and where it says how. */
+export interface Recommendation {
+  readonly action: string;
+  readonly ruleId: string;
+  readonly runbook?: string;
+}
+
+/** The way back from a line of evidence to the record that it was made of. */
+export interface Proof {
+  readonly uid: string;
+  readonly time: EpochMs;
+  readonly source: string;
+  /** The vendor's own id of the record. */
+  readonly originalUid?: string;
+  /** Its place in our log. */
+  readonly sequence?: number;
+  /** Page of the record at the vendor, where the configuration says how to make it. */
+  readonly url?: string;
+}
+
+/** How an incident ended. */
+export interface Closure {
+  /**
+   * `quiet`: nothing new for long enough. `person`: on the command line. `pager`: where it had paged. `merged`: it is part of another one.
+   * `ended`: it was about the service itself, and what was wrong is over.
+   */
+  readonly how: "quiet" | "person" | "pager" | "merged" | "ended";
+  /** Name of the person, as given; for `merged` the id of the other incident. */
+  readonly by?: string;
+  readonly reason?: string;
+  /** For `quiet` the event time at which it was over; else the clock's, but not before its last event. */
+  readonly time: EpochMs;
+}
+
+/** How far a source was complete when an incident was last amended. */
+export interface SourceCoverage {
+  readonly source: string;
+  /** Undefined: it has never proven anything. */
+  readonly watermark: EpochMs | undefined;
+}
+
+/**
+ * The alerts about one agent (or the rule's entity) that belong together, with context. Optional members are those that
+ * incidents of earlier versions do not have, or about which there is nothing to say.
+ */
 export interface Incident {
   /** UUIDv5 over the entity and the alert that opened it; stored at opening and never changed. */
   readonly id: string;
@@ -32,27 +89,45 @@ export interface Incident {
   readonly agentUid: string | undefined;
   readonly agentName: string | undefined;
   readonly agentOwner: string | undefined;
+  readonly profile?: IncidentProfile;
   readonly title: string;
   /** What happened, in one sentence. */
   readonly story: string;
+  /** The events that made it suspicious, joined in words: what, when, and by which keys they are the same agent's. */
+  readonly why?: string;
+  /** That of its worst alert whose confidence is high enough to open an incident. */
   readonly level: Level;
   /** 0 to 100. */
   readonly risk: number;
+  /** 0 to 100: how sure it is that this is the entity's doing; the most confident of the alerts that give it its level. */
+  readonly confidence?: number;
+  /** What opened it: an alert's level, or the risk of many below it, which came to at most `risk` at once. */
+  readonly opened?: { readonly by: "level" | "risk"; readonly risk: number };
   readonly status: number;
+  /** First event of the alerts that opened it. */
   readonly openedTime: EpochMs;
   readonly firstTime: EpochMs;
   readonly lastTime: EpochMs;
+  /** Set while it is closed. */
+  readonly closure?: Closure;
+  /** How often it was reopened; `time` is that of the first event of the newest reopening, `at` when that was decided. */
+  readonly reopened?: { readonly count: number; readonly time: EpochMs; readonly at: EpochMs };
   readonly alerts: readonly Alert[];
   /** Distinct tags of its rules. */
   readonly tags: readonly string[];
   readonly maps: readonly Mapping[];
   readonly timeline: readonly TimelineEntry[];
+  readonly blast?: BlastRadius;
   readonly hosts: readonly string[];
   readonly ips: readonly string[];
   readonly users: readonly string[];
   readonly credentials: readonly string[];
   readonly runbooks: readonly string[];
   readonly actions: readonly string[];
+  /** 1 soft, 2 hard, 3 emergency; of its alerts the highest. */
+  readonly response?: 1 | 2 | 3;
+  readonly recommended?: readonly Recommendation[];
+  readonly proof?: readonly Proof[];
   /** All its alerts are final. */
   readonly final: boolean;
   /** `complete`, or `partial` with the sources that were missing. */
@@ -62,5 +137,11 @@ export interface Incident {
     readonly watermark: EpochMs | undefined;
     /** Stretches of its time of which records of a source are missing. */
     readonly gaps?: readonly GapNote[];
+    readonly sources?: readonly SourceCoverage[];
   };
+}
+
+/** Whether nobody works on it any more. */
+export function isClosed(incident: Pick<Incident, "status">): boolean {
+  return incident.status === INCIDENT_STATUS.resolved || incident.status === INCIDENT_STATUS.closed;
 }

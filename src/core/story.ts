@@ -50,6 +50,11 @@ export function tellStory(who: string, alerts: readonly Alert[], atLeast = false
   return safeText(`${who}: ${named}${more} (${atLeast ? "at least " : ""}${events} ${events === 1 ? "event" : "events"}).`, 500);
 }
 
+/** How often, in words. */
+export function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
 /** Bytes for people: decimal units, one digit. */
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;

@@ -19,7 +19,7 @@ import { finite } from "./coverage.ts";
 import { loadEvidence, withConfidence } from "./evidence.ts";
 import { grow, isNews } from "./grow.ts";
 import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
-import { incidentsOf, rememberOpen } from "./incidents.ts";
+import { incidentsOf, linksOf, rememberOpen, type IncidentSettings } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import { route, type RunningDestination } from "./route.ts";
 
@@ -29,6 +29,8 @@ export const CONTINUOUS_JOB = "continuous";
 export const STEP_MAX = 2000;
 /** Coverages that are kept until reading has come to them; of more, the newest is replaced. */
 const AHEAD_MAX = 1000;
+/** How often a step looks again at incidents that somebody else changed while it wrote them. */
+const MOVED_MAX = 5;
 /** One job runs no longer than this, so that shutdown and other jobs wait little. */
 const SLICE_MS = 20_000;
 
@@ -49,8 +51,7 @@ export interface CorrelateDeps {
   readonly registry: () => Directory;
   readonly destinations: readonly RunningDestination[];
   readonly uuid5: (name: string) => string;
-  readonly openAt: Alert["level"];
-  readonly quietMs: number;
+  readonly incidents: IncidentSettings;
 }
 
 /** What one run of the job did. */
@@ -213,12 +214,41 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   const changed = [...reconciled, ...(step.complete ? completed(waiting, step.covered, reconciled) : [])];
   const attributions = state.analysis.decided();
   const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
-  const alerts = withConfidence(changed, evidence);
+  const changes: Changes = {
+    alerts: withConfidence(changed, evidence),
+    facts: state.analysis.changedFacts(),
+    attributions,
+    baselines: state.analysis.changedBaselines(),
+  };
+  for (let attempt = 1; ; attempt++) {
+    const found = await incidentsOf(deps, state, changes.alerts, { ...step, evidence, attributions });
+    try {
+      const result = await save(deps, state, step, { ...changes, incidents: tellCoverage(found, step.covered) });
+      rememberWaiting(waiting, changes.alerts);
+      return result;
+    } catch (error) {
+      // A person or a pager closed one of them in between: nothing was stored, and what is stored now decides.
+      if (!(error instanceof Failure && error.code === "INCIDENT_MOVED") || attempt >= MOVED_MAX) throw error;
+    }
+  }
+}
+
+/** What one step adds to the store, beside incidents. */
+interface Changes {
+  readonly alerts: readonly Alert[];
+  readonly facts: ReturnType<Analysis["changedFacts"]>;
+  readonly attributions: ReturnType<Analysis["decided"]>;
+  readonly baselines: ReturnType<Analysis["changedBaselines"]>;
+}
+
+async function save(
+  deps: CorrelateDeps,
+  state: CorrelateState,
+  step: Step,
+  { alerts, facts, attributions, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
+): Promise<{ alerts: number; incidents: number }> {
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
-  const incidents = tellCoverage(await incidentsOf(deps, state, alerts, { ...step, evidence }), step.covered);
   const now = deps.now();
-  const facts = state.analysis.changedFacts();
-  const baselines = state.analysis.changedBaselines();
   const offset = step.last ?? state.offset;
   const moved = offset !== state.offset && offset !== null;
   const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
@@ -237,6 +267,7 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
     if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
     if (newWatermark !== null && newWatermark !== state.watermark) await tx.moveOffset(WATERMARK_JOB, state.watermark, newWatermark);
     if (alerts.length > 0) await tx.saveAlerts(alerts);
+    if (alerts.length > 0) await tx.linkAlerts(linksOf(alerts, deps.rule));
     if (incidents.length > 0) await tx.saveIncidents(incidents);
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
@@ -247,7 +278,6 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   state.offset = offset;
   state.watermark = newWatermark;
   rememberOpen(state, incidents);
-  rememberWaiting(waiting, alerts);
   report(deps, state, alerts, incidents);
   return { alerts: alerts.length, incidents: incidents.length };
 }

@@ -1,6 +1,7 @@
 import type { SourceGap } from "../core/completeness/gap.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
+import type { SourceCoverage } from "../core/incident.ts";
 import type { SourceState, Store } from "../ports/store.ts";
 import type { RunningSource } from "./ingest.ts";
 
@@ -10,7 +11,7 @@ export interface Coverage {
   /** Sources that stalled past their budget: alerts no longer wait for them, and say so. */
   readonly missing: readonly string[];
   /** How far each source is complete, by name. */
-  readonly bySource?: readonly { readonly source: string; readonly watermark: EpochMs | undefined }[];
+  readonly bySource?: readonly SourceCoverage[];
   /** Gaps of the sources that are not healed. */
   readonly gaps?: readonly SourceGap[];
 }

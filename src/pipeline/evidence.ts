@@ -2,6 +2,7 @@ import type { Alert } from "../core/alert.ts";
 import type { Category, Event } from "../core/event.ts";
 import { attributeStored } from "../core/identity/attribute.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
+import type { Logged } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps } from "./correlate.ts";
 
@@ -12,27 +13,43 @@ export interface Recent {
   readonly attributions: readonly Attribution[];
 }
 
+/** The uids of all events that alerts rest on. */
+export function evidenceOf(alerts: readonly Alert[]): string[] {
+  return [...new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]))];
+}
+
 /** The events of alerts, by uid, with the agents and names that they were correlated with. */
 export async function loadEvidence(
-  { store, registry }: CorrelateDeps,
+  deps: CorrelateDeps,
   analysis: Analysis,
   alerts: readonly Alert[],
   { events: recent, attributions }: Recent,
 ): Promise<ReadonlyMap<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
+  const wanted = new Set(evidenceOf(alerts));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));
-  if (rest.length === 0) return found;
-  const known = [...attributions, ...(await store.attributions(rest))].map((row) => [`${row.uid}\n${row.agentUid}`, row] as const);
+  for (const { event } of await readBack(deps, analysis, rest, attributions)) found.set(event.uid, event);
+  return found;
+}
+
+/** Events from the log with the agents and names that they were correlated with. `attributions`: those that are not stored yet. */
+export async function readBack(
+  { store, registry }: Pick<CorrelateDeps, "store" | "registry">,
+  analysis: Analysis,
+  uids: readonly string[],
+  attributions: readonly Attribution[],
+): Promise<readonly Logged[]> {
+  if (uids.length === 0) return [];
+  const known = [...attributions, ...(await store.attributions(uids))].map((row) => [`${row.uid}\n${row.agentUid}`, row] as const);
   const rows = Map.groupBy(new Map(known).values(), ({ uid }) => uid);
   const agents = registry();
-  for (const event of await store.events(rest)) {
+  const logged = await store.logged(uids);
+  for (const { event } of logged) {
     attributeStored(event, rows.get(event.uid) ?? [], agents);
     analysis.decide(event);
-    found.set(event.uid, event);
   }
-  return found;
+  return logged;
 }
 
 /**

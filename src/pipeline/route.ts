@@ -1,6 +1,6 @@
 import { LEVELS, type Alert, type Level, type RuleInfo } from "../core/alert.ts";
 import type { EpochMs } from "../core/event.ts";
-import type { Incident } from "../core/incident.ts";
+import { isClosed, type Incident } from "../core/incident.ts";
 import type { Connector, Destination, Subject } from "../ports/connector.ts";
 import type { OutboxRow } from "../ports/store.ts";
 
@@ -18,6 +18,9 @@ export interface RunningDestination {
   readonly maxAttempts: number;
 }
 
+/** What of a destination decides what goes there. */
+export type Routed = Pick<RunningDestination, "id" | "when"> & { readonly destination: Pick<Destination, "accepts"> };
+
 /** A new row of the outbox. */
 export type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
 
@@ -28,7 +31,7 @@ export function deliveryKey(destination: string, kind: Subject["kind"], id: stri
 
 /** The deliveries of changed alerts and incidents. */
 export function route(
-  destinations: readonly RunningDestination[],
+  destinations: readonly Routed[],
   alerts: readonly Alert[],
   incidents: readonly Incident[],
   rule: (id: string) => RuleInfo | undefined,
@@ -43,7 +46,8 @@ export function route(
     }
     for (const incident of incidents) {
       const rules = incident.alerts.map((alert) => rule(alert.ruleId));
-      if (wanted(destination, "incident", incident.level, incident.final, rules)) {
+      // Nobody amends what is closed, and a page that is open must end also where a late alert is still provisional.
+      if (wanted(destination, "incident", incident.level, incident.final || isClosed(incident), rules)) {
         rows.push(row(destination.id, "incident", incident.id, incident.revision, now));
       }
     }
@@ -64,13 +68,7 @@ function row(destination: string, kind: Subject["kind"], subjectId: string, revi
 }
 
 /** Whether a destination gets an alert or incident of this level that `rules` raised. */
-export function wanted(
-  to: Pick<RunningDestination, "id" | "when"> & { readonly destination: Pick<Destination, "accepts"> },
-  kind: Subject["kind"],
-  level: Level,
-  final: boolean,
-  rules: readonly (RuleInfo | undefined)[],
-): boolean {
+export function wanted(to: Routed, kind: Subject["kind"], level: Level, final: boolean, rules: readonly (RuleInfo | undefined)[]): boolean {
   const { when } = to;
   if (!to.destination.accepts.includes(kind) || when.kinds?.includes(kind) === false) return false;
   if (when.final === true && !final) return false;

@@ -167,6 +167,25 @@ export interface Destination {
   send(batch: readonly Rendered[], context: Context): Promise<readonly Outcome[]>;
 }
 
+/** What somebody said about an incident where a destination had shown it. */
+export interface IncidentAnswer {
+  readonly incidentId: string;
+  readonly to: "close" | "acknowledge";
+  /** Who said it, as the destination names them. */
+  readonly by: string | undefined;
+  readonly reason: string | undefined;
+  readonly time: EpochMs;
+}
+
+/** How a destination's answers come back: requests that it signs, to a path of their own. */
+export interface AnswerReceiver {
+  /**
+   * Pure; `hmacSha256` gives lower-case hex. Empty for a request that is genuine and says nothing about an incident.
+   * @throws {Failure} permanent HTTP_DENIED for a wrong signature (answered with 401); poison for what cannot be read (400)
+   */
+  receive(request: PushRequest, hmacSha256: (key: string, body: Uint8Array) => string): readonly IncidentAnswer[];
+}
+
 /** One finding of a connector's self-check. */
 export interface Check {
   readonly name: string;
@@ -190,6 +209,8 @@ export interface Connector<C = unknown> {
   readonly format?: (config?: C) => Format;
   readonly normalize?: (config?: C) => Normalize;
   readonly destination?: (config: C) => Destination;
+  /** Undefined where this instance takes no answers. */
+  readonly answers?: (config: C) => AnswerReceiver | undefined;
   /** Categories that its events can have: a rule's watermark is the minimum over the sources that feed it. */
   readonly categories?: readonly Event["category"][];
   /** How far behind the newest event records usually arrive, milliseconds; a source's `lateness` overrides it. */

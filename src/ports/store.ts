@@ -145,8 +145,13 @@ export interface Transaction {
   moveOffset(job: string, from: Sequence | null, to: Sequence): Promise<void>;
   /** Inserts or replaces by id; a lower revision than the stored one changes nothing. */
   saveAlerts(alerts: readonly Alert[]): Promise<void>;
-  /** As `saveAlerts`; keeps every revision that a delivery refers to. */
+  /**
+   * Adds the next revision of each incident, all of them or none; keeps the earlier ones, which deliveries refer to.
+   * @throws {Failure} permanent INCIDENT_MOVED when one of them does not follow the newest stored revision (none: 0)
+   */
   saveIncidents(incidents: readonly Incident[]): Promise<void>;
+  /** Notes what alerts are about; times of a known pair only widen. */
+  linkAlerts(links: readonly AlertLink[]): Promise<void>;
   /** Puts deliveries into the outbox; a key that exists changes nothing. */
   addDeliveries(
     rows: readonly Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">[],
@@ -196,6 +201,14 @@ export interface Fact {
   readonly origin?: string;
 }
 
+/** "This alert is about this entity" (see `entitiesOf`). */
+export interface AlertLink {
+  readonly entity: string;
+  readonly alertId: string;
+  readonly firstTime: EpochMs;
+  readonly lastTime: EpochMs;
+}
+
 /** PostgreSQL or PGlite; holds the truth. Every method may throw {Failure} retryable STORE_UNAVAILABLE. */
 export interface Store {
   /** Everything in `work` happens, or none of it. Concurrent transactions do not see each other's halves. */
@@ -222,6 +235,8 @@ export interface Store {
   lastSequence(): Promise<Sequence>;
   offset(job: string): Promise<Sequence | null>;
   events(uids: readonly string[]): Promise<readonly Event[]>;
+  /** As `events`, with their places in the log. */
+  logged(uids: readonly string[]): Promise<readonly Logged[]>;
   /**
    * Events of one agent (by id) with from <= time <= to, by time, at most `limit`: those that it was known for when they
    * were written, and those that were attributed to it alone later; not those that it shares with others.
@@ -249,6 +264,13 @@ export interface Store {
   alerts(filter?: { readonly ids?: readonly string[]; readonly limit?: number }): Promise<readonly Alert[]>;
   /** Newest revision of each. */
   incidents(filter?: { readonly ids?: readonly string[]; readonly open?: boolean; readonly limit?: number }): Promise<readonly Incident[]>;
+  /** Newest revisions of alerts linked to these entities that touch [from, to]; of each entity the newest `limit`. Each once, by id. */
+  alertsAbout(
+    entities: readonly string[],
+    range: { readonly from: EpochMs; readonly to: EpochMs; readonly limit: number },
+  ): Promise<readonly Alert[]>;
+  /** Newest revisions of incidents about these entities, open and closed; of each entity the newest `limit`. */
+  incidentsAbout(entities: readonly string[], limit: number): Promise<readonly Incident[]>;
   incidentRevision(id: string, revision: number): Promise<Incident | undefined>;
   alertRevision(id: string, revision: number): Promise<Alert | undefined>;
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */

@@ -11,7 +11,17 @@ test("an empty map is a configuration with defaults, and its paths are absolute"
   const { config } = load("{}");
   expect(config).toMatchObject({ store: "embedded", queue: "store", sources: [], destinations: [], agents: [] });
   expect(config?.data).toMatch(/^\/.*\/data$/);
-  expect(config?.correlation).toEqual({ every: "*/5 * * * * *", lateness: 60_000, openAt: "medium", quiet: 3_600_000 });
+  expect(config?.correlation).toEqual({
+    every: "*/5 * * * * *",
+    lateness: 60_000,
+    openAt: "medium",
+    quiet: 3_600_000,
+    reopen: 86_400_000,
+    riskOpen: 100,
+    riskDecay: 86_400_000,
+    minConfidence: 50,
+    recordUrls: {},
+  });
 });
 
 test("sources take their lateness from themselves, else their connector, else the correlation", () => {

@@ -16,7 +16,13 @@ import { alertSubject, delivery, incidentSubject, STORY_TIME, type IncidentSubje
 
 const NAME = "pagerduty/soc";
 const HOUR = 3_600_000;
-const OPTIONS: PageOptions = { minLevel: "high", maxAge: HOUR, client: "Custodes", incidentUrl: "https://soc.example.com/incidents/{id}" };
+const OPTIONS: PageOptions = {
+  minLevel: "high",
+  maxAge: HOUR,
+  minConfidence: 50,
+  client: "Custodes",
+  incidentUrl: "https://soc.example.com/incidents/{id}",
+};
 
 interface PagerdutyEvent {
   readonly event_action: string;
@@ -140,7 +146,7 @@ describe("pagerduty's events", () => {
     const event = rendered(subject);
     expect(event.bytes).toBeLessThanOrEqual(ITEM_BYTES_MAX);
     const { custom_details: shown } = (JSON.parse(event.body) as PagerdutyEvent).payload;
-    expect(shown["truncated"]).toEqual(["evidence_ids", "timeline", "ips", "hosts"]);
+    expect(shown["truncated"]).toEqual(GIVEN_UP_FIRST.slice(0, GIVEN_UP_FIRST.indexOf("hosts") + 1));
     expect(shown["hosts"]).toHaveLength(10);
     expect(shown["users"]).toHaveLength(100);
     expect(eventOf(incidentSubject()).payload.custom_details).not.toHaveProperty("truncated");

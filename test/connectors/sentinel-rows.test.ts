@@ -208,7 +208,7 @@ describe("sentinel's rows", () => {
     const row = rowOf({ ...subject, incident });
     const fields = fieldsOf(row);
     expect(Buffer.byteLength(JSON.stringify(fields))).toBeLessThanOrEqual(FIELD_BYTES_MAX);
-    expect(fields["Truncated"]).toEqual(["Timeline", "EvidenceIds", "Alerts", "Tags", "Mappings", "Hosts", "Users"]);
+    expect(fields["Truncated"]).toEqual(["Proof", "Timeline", "EvidenceIds", "Alerts", "Tags", "Mappings", "Hosts", "Users"]);
     expect(fields["Timeline"]).toBeUndefined();
     expect(fields["Credentials"]).toHaveLength(40);
     expect(fieldsOf(rowOf(subject))["Truncated"]).toBeUndefined();

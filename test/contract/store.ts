@@ -4,6 +4,7 @@ import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { auditPromises } from "./store-audit.ts";
 import { attributionPromises } from "./store-attributions.ts";
+import { agentEventPromises } from "./store-agent-events.ts";
 import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
 import { coveragePromises } from "./store-coverage.ts";
@@ -52,6 +53,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     const store: TheStore = () => subject.store;
     transactionPromises(store);
     logPromises(store);
+    agentEventPromises(store);
     sourcePromises(store);
     subjectPromises(store);
     outboxPromises(store);

@@ -1,4 +1,6 @@
 /** Correlators over a store in memory, with a small pack of rules of every way to end: growing, absent, tumbling, resolved late. */
+import type { IncidentSettings } from "../../src/pipeline/incidents.ts";
+import { incidentPolicy } from "../fixtures/policy.ts";
 import { parseRuleFile } from "../../src/adapters/rules/yaml.ts";
 import { regexEngine } from "../../src/adapters/rules/re2.ts";
 import type { Alert } from "../../src/core/alert.ts";
@@ -150,7 +152,13 @@ export interface Correlating extends Correlator {
 }
 
 /** A correlator; each is a process of its own. */
-export function correlating(store: Store, proven: Proven, now: () => EpochMs = () => START, pack: RuleSet<Event> = PACK): Correlating {
+export function correlating(
+  store: Store,
+  proven: Proven,
+  now: () => EpochMs = () => START,
+  pack: RuleSet<Event> = PACK,
+  incidents: Partial<IncidentSettings> = {},
+): Correlating {
   const meter = testMeter();
   const log = testLog();
   let rules = pack;
@@ -177,8 +185,7 @@ export function correlating(store: Store, proven: Proven, now: () => EpochMs = (
     registry: () => registry,
     destinations: [sink],
     uuid5,
-    openAt: "medium",
-    quietMs: QUIET_MS,
+    incidents: incidentPolicy({ quietMs: QUIET_MS, ...incidents }),
   });
   return { ...made, meter, log, take: (next) => made.reload(() => (rules = next)) };
 }

@@ -1,4 +1,5 @@
 /** Random rules and histories for the real pipeline over a real store. */
+import { incidentPolicy } from "../fixtures/policy.ts";
 import { parseRuleFile } from "../../src/adapters/rules/yaml.ts";
 import { regexEngine } from "../../src/adapters/rules/re2.ts";
 import { engine } from "../../src/core/correlation/engine.ts";
@@ -105,8 +106,7 @@ export function worker(store: Store, rules: RuleSet<Event>, latenessMs: number, 
     registry: () => registry,
     destinations: [sink],
     uuid5,
-    openAt: "medium",
-    quietMs: 3_600_000,
+    incidents: incidentPolicy(),
   });
 }
 

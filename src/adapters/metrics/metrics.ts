@@ -15,6 +15,7 @@ const COUNTERS: Readonly<Record<CounterName, readonly [string, readonly string[]
   dead_letters_total: ["Deliveries refused for good", ["destination", "code"]],
   expired_total: ["Rows that retention took out; of the log, days", ["class"]],
   rule_reloads_total: ["Changes of rule files by result", ["result"]],
+  incident_answers_total: ["What people said of incidents at a destination, by outcome", ["destination", "to", "outcome"]],
 };
 const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> = {
   source_watermark_seconds: ["Event time up to which a source is complete, seconds since the epoch", ["source"]],

@@ -134,6 +134,11 @@ export async function lastSequence(session: Session): Promise<Sequence> {
 
 /** See Store.events; in the order of `uids`, unknown ones left out. */
 export async function eventsByUid(session: Session, uids: readonly string[]): Promise<readonly Event[]> {
+  return (await loggedByUid(session, uids)).map(({ event }) => event);
+}
+
+/** See Store.logged; in the order of `uids`, unknown ones left out. */
+export async function loggedByUid(session: Session, uids: readonly string[]): Promise<readonly Logged[]> {
   if (uids.length === 0) return [];
   const places = await session.query<{ sequence: number }>(`select sequence from custodes.log_uid where hash = ${ANY_OF_1}`, [
     arrayLiteral(uids.map(uidHash)),
@@ -142,14 +147,8 @@ export async function eventsByUid(session: Session, uids: readonly string[]): Pr
     session,
     places.rows.map(({ sequence }) => sequence),
   );
-  const found = new Map<string, Event>();
-  for (const { event } of rows) found.set(event.uid, event);
-  const events: Event[] = [];
-  for (const uid of new Set(uids)) {
-    const event = found.get(uid);
-    if (event !== undefined) events.push(event);
-  }
-  return events;
+  const found = new Map(rows.map((row) => [row.event.uid, row]));
+  return [...new Set(uids)].map((uid) => found.get(uid)).filter((one) => one !== undefined);
 }
 
 /** The events at these sequences, in their order; only the parts that hold one of them are looked into. */

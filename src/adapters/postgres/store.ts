@@ -6,7 +6,7 @@ import { expire } from "./expire.ts";
 import { attributions, saveAttributions } from "./attributions.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
-import { appendEvents, eventCounts, eventsByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { appendEvents, eventCounts, eventsByUid, loggedByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
 import { activityOf, eventsOfAgent, knowsAgent } from "./agent-events.ts";
 import { eventsByRefs } from "./log-refs.ts";
 import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
@@ -22,7 +22,8 @@ import {
 import { appendQuarantine, quarantine } from "./quarantine.ts";
 import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgentsSeen, saveConditions, saveGaps } from "./coverage.ts";
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
-import { alertRevision, alerts, incidentRevision, incidents, saveAlerts, saveIncidents } from "./subjects.ts";
+import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
+import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
@@ -42,6 +43,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     lastSequence: () => withOne(lastSequence),
     offset: (job) => withOne((session) => offset(session, job)),
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
+    logged: (uids) => withOne((session) => loggedByUid(session, uids)),
     eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
     activityOf: (agent, from, to, limit) => withOne((session) => activityOf(session, agent, from, to, limit)),
     knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
@@ -53,6 +55,8 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
     incidents: (filter) => withOne((session) => incidents(session, filter)),
+    alertsAbout: (entities, range) => withOne((session) => alertsAbout(session, entities, range)),
+    incidentsAbout: (entities, limit) => withOne((session) => incidentsAbout(session, entities, limit)),
     incidentRevision: (id, revision) => withOne((session) => incidentRevision(session, id, revision)),
     alertRevision: (id, revision) => withOne((session) => alertRevision(session, id, revision)),
     dueDestinations: (now) => withOne((session) => dueDestinations(session, now)),
@@ -89,6 +93,7 @@ function transactionOn(session: Session, now: () => EpochMs): Transaction {
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
     saveAlerts: (list) => inOrder(() => saveAlerts(session, list)),
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
+    linkAlerts: (list) => inOrder(() => linkAlerts(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
     saveAttributions: (list) => inOrder(() => saveAttributions(session, list)),

@@ -7,39 +7,30 @@ import { storable } from "./text.ts";
 
 /** See Transaction.saveAlerts. */
 export async function saveAlerts(session: Session, alerts: readonly Alert[]): Promise<void> {
-  await save(session, "alert", alerts);
-}
-
-/** See Transaction.saveIncidents. */
-export async function saveIncidents(session: Session, incidents: readonly Incident[]): Promise<void> {
-  await save(session, "incident", incidents);
+  await save(session, alerts);
 }
 
 interface Revised {
   readonly id: string;
   readonly revision: number;
   readonly lastTime: number;
-  readonly status?: number;
 }
 
-async function save(session: Session, table: "alert" | "incident", subjects: readonly Revised[]): Promise<void> {
+async function save(session: Session, subjects: readonly Revised[]): Promise<void> {
   const rows = ascending(subjects).map((subject) => ({
     id: storable(subject.id),
     revision: subject.revision,
     last_time: subject.lastTime,
-    status: subject.status,
     // JSON text escapes NUL and lone surrogates, so a subject comes back exactly as it was.
     body: JSON.stringify(subject),
   }));
   if (rows.length === 0) return;
-  const columns = table === "alert" ? "id, revision, last_time, body" : "id, revision, last_time, status, body";
   await session.query(
-    `insert into custodes.${table} as old (${columns})
-     select ${columns} from json_to_recordset($1::json) as new(id text, revision integer, last_time bigint, status integer, body text)
-     where not exists (select 1 from custodes.${table} as later where later.id = new.id and later.revision > new.revision)
+    `insert into custodes.alert as old (id, revision, last_time, body)
+     select id, revision, last_time, body from json_to_recordset($1::json) as new(id text, revision integer, last_time bigint, body text)
+     where not exists (select 1 from custodes.alert as later where later.id = new.id and later.revision > new.revision)
      order by id, revision
-     on conflict (id, revision) do update set
-       last_time = excluded.last_time, body = excluded.body${table === "incident" ? ", status = excluded.status" : ""}`,
+     on conflict (id, revision) do update set last_time = excluded.last_time, body = excluded.body`,
     [JSON.stringify(rows)],
   );
 }
@@ -101,7 +92,8 @@ export async function incidentRevision(session: Session, id: string, revision: n
   return rows.map(incidentOf)[0];
 }
 
-interface Body {
+/** A stored subject. */
+export interface Body {
   readonly body: string;
 }
 
@@ -109,11 +101,13 @@ function ids(list: readonly string[] | undefined): string | null {
   return list === undefined ? null : JSON.stringify(list.map(storable));
 }
 
-function alertOf({ body }: Body): Alert {
+/** The alert that a row holds. */
+export function alertOf({ body }: Body): Alert {
   return JSON.parse(body) as Alert;
 }
 
-function incidentOf({ body }: Body): Incident {
+/** The incident that a row holds. */
+export function incidentOf({ body }: Body): Incident {
   const stored = JSON.parse(body) as Incident;
   // JSON leaves out what is undefined; the type promises the keys.
   return {

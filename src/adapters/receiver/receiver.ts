@@ -164,6 +164,7 @@ function addPush(server: FastifyInstance, route: PushRoute, options: ReceiverOpt
 
 function refuse(error: unknown, reply: FastifyReply, report: (reason: string) => void): FastifyReply {
   const failure = error instanceof Failure ? error : undefined;
+  if (failure?.code === "HTTP_DENIED") return reply.code(401).send({ error: failure.message });
   if (failure?.kind === "poison") return reply.code(400).send({ error: failure.message, code: failure.code });
   const wait = String(Math.max(1, Math.ceil((failure?.retryAfterMs ?? 1000) / 1000)));
   if (failure?.code === "HTTP_THROTTLED") return reply.code(429).header("retry-after", wait).send({ error: failure.message });

@@ -13,6 +13,11 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
+/** Lower-case hex HMAC-SHA-256 of bytes under a shared secret. */
+export function hmacSha256(key: string, body: Uint8Array): string {
+  return createHmac("sha256", key).update(body).digest("hex");
+}
+
 /** A digest, lower-case hex HMAC-SHA-256, under a key that nobody can guess and that is new at every call. */
 export function secretDigest(): (text: string) => string {
   const key = randomBytes(32);

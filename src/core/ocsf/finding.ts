@@ -3,6 +3,7 @@ import type { Alert, Level, RuleInfo } from "../alert.ts";
 import type { GapNote } from "../completeness/partial.ts";
 import { CLASS, type Event } from "../event.ts";
 import { INCIDENT_STATUS, type Incident } from "../incident.ts";
+import { incidentTexts } from "../incident/texts.ts";
 import { attacksOf, tagsOf } from "./attacks.ts";
 import { activityOf, SEVERITY_NAMES } from "./classes.ts";
 import { classify, evidenceOf, metadata, type OcsfOptions } from "./event.ts";
@@ -68,6 +69,7 @@ export function incidentToOcsf(incident: Incident, rules: readonly RuleInfo[], e
   const attacks = attacksOf(incident.tags, incident.maps);
   if (attacks.length > 0) target["attacks"] = attacks;
   risk(target, incident.risk);
+  confidence(target, incident.confidence);
   put(target, ["metadata", "profiles"], ["security_control"]);
   const observables = incidentObservables(incident);
   if (observables.length > 0) target["observables"] = observables;
@@ -98,11 +100,12 @@ function risk(target: Tree, score: number | undefined): void {
   target["risk_level_id"] = score >= 90 ? 4 : score >= 70 ? 3 : score >= 40 ? 2 : score > 0 ? 1 : 0;
 }
 
-/** OCSF's three levels; below 50 are keys that several agents share (docs/decisions/0015). */
+/** OCSF's three levels of confidence over 0 to 100. */
 function confidence(target: Tree, score: number | undefined): void {
-  if (score === undefined) return;
-  target["confidence_score"] = score;
-  target["confidence_id"] = score >= 80 ? 3 : score >= 50 ? 2 : 1;
+  if (score === undefined || !Number.isFinite(score)) return;
+  target["confidence_score"] = Math.round(score);
+  const id = score >= 80 ? 3 : score >= 50 ? 2 : 1;
+  Object.assign(target, { confidence_id: id, confidence: ["Unknown", "Low", "Medium", "High"][id] });
 }
 
 function findingInfo(alert: Alert, rule: RuleInfo | undefined, events: readonly Event[], version: OcsfOptions["version"]): Tree {
@@ -196,6 +199,11 @@ function incidentRest(incident: Incident): Tree {
   rest["taxonomy"] = tagsOf(incident.maps);
   rest["runbooks"] = incident.runbooks.map(visible);
   rest["actions"] = incident.actions.map(visible);
+  for (const [name, value] of Object.entries(incidentTexts(incident))) {
+    if (typeof value === "string") rest[name] = visible(value);
+    else if (typeof value === "object") rest[name] = value.map(visible);
+    else if (value !== undefined) rest[name] = value;
+  }
   return rest;
 }
 

@@ -1,28 +1,32 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { uuid5 } from "../../src/adapters/system/system.ts";
-import type { Alert, RuleInfo } from "../../src/core/alert.ts";
-import type { Event } from "../../src/core/event.ts";
-import { closeQuiet, groupAlerts, openedBy, type GroupingContext } from "../../src/core/incident-grouping.ts";
-import { INCIDENT_STATUS, type Incident } from "../../src/core/incident.ts";
-import { ruleInfo } from "../fixtures/subjects.ts";
-import { agent, event } from "./identity/agents.ts";
+import { uuid5 } from "../../../src/adapters/system/system.ts";
+import type { Alert, RuleInfo } from "../../../src/core/alert.ts";
+import type { Event } from "../../../src/core/event.ts";
+import { groupAlerts as groupKnown, type GroupingContext, type IncidentPolicy } from "../../../src/core/incident/group.ts";
+import { INCIDENT_STATUS, type Incident } from "../../../src/core/incident.ts";
+import { incidentPolicy } from "../../fixtures/policy.ts";
+import { ruleInfo } from "../../fixtures/subjects.ts";
+import { agent, event } from "../identity/agents.ts";
 
 const T = Date.UTC(2026, 2, 31, 12);
 const MINUTE = 60_000;
 const QUIET = 60 * MINUTE;
 
 function context(
-  changes: Partial<GroupingContext> & { rules?: Readonly<Record<string, Partial<RuleInfo>>>; events?: readonly Event[] } = {},
+  changes: Partial<Omit<GroupingContext, "policy">> & {
+    rules?: Readonly<Record<string, Partial<RuleInfo>>>;
+    events?: readonly Event[];
+    policy?: Partial<IncidentPolicy>;
+  } = {},
 ): GroupingContext {
-  const { rules = {}, events = [], ...rest } = changes;
+  const { rules = {}, events = [], policy = {}, ...rest } = changes;
   return {
     rule: (id) => ruleInfo({ id, risk: undefined, ...rules[id] }),
     agent: (id) => agent(id, { name: `${id}-bot`, owner: `${id}-owner` }),
     evidence: new Map(events.map((one) => [one.uid, one])),
     uuid5,
-    openAt: "medium",
-    quietMs: QUIET,
+    policy: incidentPolicy({ quietMs: QUIET, ...policy }),
+    now: T,
     coverage: { state: "complete", missing: [], watermark: T },
     ...rest,
   };
@@ -45,11 +49,20 @@ function alert(id: string, minute: number, changes: Partial<Alert> = {}): Alert 
     ...changes,
   };
 }
+/** One step over these incidents, of which no alert but those that they list is stored. */
+function groupAlerts(incidents: readonly Incident[], changed: readonly Alert[], given: GroupingContext): Incident[] {
+  return groupKnown({ incidents, alerts: incidents.flatMap((one) => one.alerts) }, changed, given);
+}
 /** Applies steps of changed alerts as the pipeline does, closing nothing. */
 function play(steps: readonly (readonly Alert[])[], given = context()): Map<string, Incident> {
-  const open = new Map<string, Incident>();
-  for (const step of steps) for (const incident of groupAlerts([...open.values()], step, given)) open.set(incident.id, incident);
-  return open;
+  const incidents = new Map<string, Incident>();
+  const alerts = new Map<string, Alert>();
+  for (const step of steps) {
+    const known = { incidents: [...incidents.values()], alerts: [...alerts.values()] };
+    for (const incident of groupKnown(known, step, given)) incidents.set(incident.id, incident);
+    for (const alert of step) alerts.set(alert.id, alert);
+  }
+  return incidents;
 }
 const only = (incidents: Iterable<Incident>): Incident => {
   const all = [...incidents];
@@ -206,70 +219,4 @@ test("an incident is final when all its alerts are, and tells what was missing a
     coverage: { state: "partial", missing: ["kong/main"] },
   });
   expect(only(groupAlerts([], [alert("1", 0), alert("2", 0)], given)).final).toBe(true);
-});
-
-test("an incident is closed once the watermark has left it behind by more than the quiet time, and only when final", () => {
-  const [done] = groupAlerts([], [alert("1", 0)], context());
-  const [going] = groupAlerts([], [alert("2", 0, { final: false })], context());
-  expect(closeQuiet([done!, going!], T + QUIET, QUIET)).toEqual([]);
-  const closed = closeQuiet([done!, going!], T + QUIET + 1, QUIET);
-  expect(closed).toEqual([{ ...done!, status: INCIDENT_STATUS.closed, revision: 2 }]);
-});
-
-test("new activity after an incident was closed opens another one", () => {
-  const [first] = groupAlerts([], [alert("1", 0)], context());
-  const [closed] = closeQuiet([first!], T + 3 * QUIET, QUIET);
-  const next = only(groupAlerts([closed!], [alert("2", 30)], context()));
-  expect(next.id).not.toBe(first!.id);
-  expect(next).toMatchObject({ revision: 1, status: INCIDENT_STATUS.new });
-});
-
-test("late evidence for the alert that opened a closed incident amends that incident, under a higher revision", () => {
-  const [first] = groupAlerts([], [alert("1", 0)], context());
-  const [closed] = closeQuiet([first!], T + 3 * QUIET, QUIET);
-  const amended = alert("1", 0, { count: 5, revision: 2 });
-  expect(openedBy([amended], context())).toEqual([first!.id]);
-  const incident = only(groupAlerts([closed!], [amended], context()));
-  expect(incident).toMatchObject({ id: first!.id, revision: 3, status: INCIDENT_STATUS.closed });
-  expect(incident.alerts[0]?.count).toBe(5);
-});
-
-test("no two incidents ever have one id, revisions never fall, and every alert that may open has a home: for any order of steps", () => {
-  const step = fc.array(
-    fc.record({
-      id: fc.integer({ min: 0, max: 12 }),
-      minute: fc.integer({ min: 0, max: 600 }),
-      agents: fc.subarray(["a", "b", "c"], { minLength: 1 }),
-      level: fc.constantFrom("low", "medium", "critical"),
-    }),
-    { minLength: 1, maxLength: 5 },
-  );
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
-      const stored = new Map<string, Incident>();
-      const homed = new Set<string>();
-      for (const [index, changes] of steps.entries()) {
-        const alerts = changes.map(({ id, minute, agents, level }) =>
-          alert(`alert ${id}`, minute, { group: {}, agents, level: level as Alert["level"] }),
-        );
-        const open = [...stored.values()].filter((one) => one.status < INCIDENT_STATUS.resolved);
-        const closed = openedBy(alerts, context())
-          .map((id) => stored.get(id))
-          .filter((one) => one !== undefined && one.status >= INCIDENT_STATUS.resolved);
-        const changed = groupAlerts([...open, ...new Set(closed.map((one) => one!))], alerts, context());
-        expect(new Set(changed.map((one) => one.id)).size).toBe(changed.length);
-        for (const incident of changed) {
-          expect(incident.revision).toBe((stored.get(incident.id)?.revision ?? 0) + 1);
-          expect(incident.firstTime).toBeLessThanOrEqual(incident.lastTime);
-          stored.set(incident.id, incident);
-          for (const one of incident.alerts) homed.add(`${one.id} ${incident.entity}`);
-        }
-        for (const one of alerts)
-          if (one.level !== "low") for (const name of one.agents) expect(homed).toContain(`${one.id} agent:${name}`);
-        const rest = [...stored.values()].filter((one) => one.status < INCIDENT_STATUS.resolved);
-        for (const incident of closeQuiet(rest, T + index * 60 * MINUTE, QUIET)) stored.set(incident.id, incident);
-      }
-    }),
-    { numRuns: 200 },
-  );
 });

@@ -1,0 +1,53 @@
+/** What people and pagers say about an incident, beside the steps of correlation. */
+import type { RuleInfo } from "../core/alert.ts";
+import { Failure } from "../core/errors.ts";
+import type { EpochMs } from "../core/event.ts";
+import { isClosed, type Incident } from "../core/incident.ts";
+import { answer, type Ask } from "../core/incident/transitions.ts";
+import type { Store } from "../ports/store.ts";
+import { route, type Routed } from "./route.ts";
+
+/** How often it is tried again when a step of correlation, or somebody else, amends the incident meanwhile. */
+const ATTEMPTS_MAX = 10;
+
+/** What changing an incident needs. */
+export interface CloseDeps {
+  readonly store: Store;
+  readonly rule: (id: string) => RuleInfo | undefined;
+  readonly destinations: readonly Routed[];
+  readonly now: () => EpochMs;
+}
+
+/** What became of it: `unknown` there is none of that id, `unchanged` it was so already, or the word is about an earlier time. */
+export interface Answered {
+  readonly outcome: "changed" | "unchanged" | "unknown";
+  readonly incident?: Pick<Incident, "id" | "revision" | "status" | "closure">;
+}
+
+/**
+ * Does what somebody asks of the incident as it is then, with the deliveries of the new revision, in one transaction. A
+ * revision that correlation writes at the same time is not lost: whoever comes second looks again.
+ */
+export async function answerIncident(deps: CloseDeps, id: string, ask: Ask): Promise<Answered> {
+  for (let attempt = 1; ; attempt++) {
+    const incident = (await deps.store.incidents({ ids: [id] }))[0];
+    if (incident === undefined) return { outcome: "unknown" };
+    const next = answer(incident, ask);
+    if (next === undefined) return { outcome: "unchanged", incident: shortOf(incident) };
+    try {
+      await deps.store.transaction(async (tx) => {
+        await tx.saveIncidents([next]);
+        const rows = route(deps.destinations, [], [next], deps.rule, deps.now());
+        if (rows.length > 0) await tx.addDeliveries(rows);
+      });
+      return { outcome: "changed", incident: shortOf(next) };
+    } catch (error) {
+      if (!(error instanceof Failure && error.code === "INCIDENT_MOVED") || attempt >= ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+function shortOf(incident: Incident): NonNullable<Answered["incident"]> {
+  const { id, revision, status, closure } = incident;
+  return { id, revision, status, ...(closure === undefined || !isClosed(incident) ? {} : { closure }) };
+}
