@@ -11,7 +11,15 @@ const DAY = 86_400_000;
 /** Promises about gaps, lateness, conditions and signs of agents. */
 export function coveragePromises(store: TheStore): void {
   const gap = (id: string, more: Partial<SourceGap> = {}): SourceGap => ({
-    ...{ id, source: "a/1", from: 10, to: 20, why: "count", detail: "d", state: "open", foundTime: 5, endTime: null },
+    id,
+    source: "a/1",
+    from: 10,
+    to: 20,
+    why: "count",
+    detail: "d",
+    state: "open",
+    foundTime: 5,
+    endTime: null,
     ...more,
   });
   const save = (...gaps: SourceGap[]): Promise<void> => store().transaction((tx) => tx.saveGaps(gaps));
@@ -102,7 +110,12 @@ export function coveragePromises(store: TheStore): void {
 
   describe("conditions", () => {
     const condition = (entity: string, more: Partial<Condition> = {}): Condition => ({
-      ...{ rule: "r", entity, since: 5, ended: null, level: "high", detail: "d" },
+      rule: "r",
+      entity,
+      since: 5,
+      ended: null,
+      level: "high",
+      detail: "d",
       ...more,
     });
     const put = (...list: Condition[]): Promise<void> => store().transaction((tx) => tx.saveConditions(list));
