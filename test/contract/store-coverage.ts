@@ -31,6 +31,12 @@ export function coveragePromises(store: TheStore): void {
       const open = await store().transaction((tx) => tx.openGaps("a/1"));
       expect(open).toEqual([{ ...first, detail: "\uFFFDä" }, gap("a")]);
     });
+    test("that are open are counted with their source", async () => {
+      await store().transaction((tx) => tx.moveCursor(move(null, "c1", { source: "a/1" })));
+      await save(gap("a"), gap("b"), gap("c", { state: "healed", endTime: 9 }), gap("d", { source: "b/1" }));
+      expect((await store().source("a/1"))?.openGaps).toBe(2);
+      expect((await store().sources()).map(({ openGaps }) => openGaps)).toEqual([2]);
+    });
     test("are replaced by id", async () => {
       await save(gap("a"), gap("b"));
       await save(gap("a", { from: 12, state: "healed", endTime: 30 }));

@@ -71,6 +71,23 @@ test("an alert that late records do not change is told again without the word, a
   expect(whole?.coverage).toBeUndefined();
 });
 
+test("a source that works again but has not come as far yet is still missing from what was told", async () => {
+  const it = watching(memory);
+  await it.minutes(2);
+  it.idp.fail(unreachable);
+  await it.minutes(20);
+  it.api.add(call("c1", it.now()), call("c2", it.now() + 1));
+  await it.minutes(2);
+  it.idp.prove(it.now() - 10 * MINUTE);
+  it.idp.fail(undefined);
+  await it.minutes(8);
+  expect((await it.store.source("fake/idp"))?.lastError).toBeNull();
+  expect((await it.alert("both"))[0]?.coverage?.missing).toEqual(["fake/idp"]);
+  it.idp.prove(undefined);
+  await it.minutes(1);
+  expect((await it.alert("both"))[0]?.coverage).toBeUndefined();
+});
+
 test("an alert about a time for which the stalled source was complete is not partial", async () => {
   const it = watching(memory);
   await it.minutes(5);

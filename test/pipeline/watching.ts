@@ -43,14 +43,17 @@ correlation: {type: event_count, rules: [call, sign-in], group-by: [ai_agent.uid
 function fake() {
   let records: FakeRecord[] = [];
   let failure: Failure | undefined;
+  let proven: EpochMs | undefined;
   return {
     add: (...more: FakeRecord[]) => void records.push(...more),
     fail: (how: Failure | undefined) => void (failure = how),
+    /** From now on it proves no more than this; undefined: all but the last minute. */
+    prove: (time: EpochMs | undefined) => void (proven = time),
     pull: async (now: EpochMs): Promise<Page> => {
       if (failure !== undefined) throw failure;
       const given = records;
       records = [];
-      return page(given, { next: `c${now}`, completeTo: now - MINUTE });
+      return page(given, { next: `c${now}`, completeTo: proven ?? now - MINUTE });
     },
   };
 }
