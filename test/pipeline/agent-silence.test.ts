@@ -23,8 +23,11 @@ test("B52: an agent that stops while everything that carries it is complete is t
   const [silent] = await it.alert("custodes-agent-silent");
   expect(silent).toMatchObject({ agents: ["a"], group: { "ai_agent.uid": "a" }, bucket: START, final: false, level: "high" });
   expect(await it.incident("agent:a")).toHaveLength(1);
+  // What is found missing later takes nothing back: only a sign of life does.
+  const found = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
+  await it.store.transaction((tx) => tx.saveGaps([{ ...found, id: "g", source: "fake/api", from: START, to: START + MINUTE }]));
   await it.minutes(10);
-  expect(await it.alert("custodes-agent-silent")).toMatchObject([{ revision: 1 }]);
+  expect(await it.alert("custodes-agent-silent")).toMatchObject([{ revision: 1, final: false }]);
   it.api.add(call("c2", it.now()));
   await it.minutes(2);
   expect(await it.alert("custodes-agent-silent")).toMatchObject([{ final: true }]);

@@ -76,21 +76,23 @@ export function watching(
   const sources = [sourceOf("api", "agent_api"), sourceOf("idp", "authentication")];
   const registry = directory(agents);
   const holds = new Map<string, Hold>();
-  const startTime = now();
+  let startTime = now();
   const rules = packOf(RULES);
-  const watch = watcher({
-    store,
-    now,
-    meter,
-    sources,
-    startTime,
-    uuid5,
-    sha256,
-    destinations: [sink],
-    deliverer: { hold: (id) => holds.get(id) },
-    registry: () => registry,
-    options: { alerts: true, gapAfter: 15 * MINUTE, heldAfter: 15 * MINUTE, ...options },
-  });
+  const startWatch = () =>
+    watcher({
+      store,
+      now,
+      meter,
+      sources,
+      startTime,
+      uuid5,
+      sha256,
+      destinations: [sink],
+      deliverer: { hold: (id) => holds.get(id) },
+      registry: () => registry,
+      options: { alerts: true, gapAfter: 15 * MINUTE, heldAfter: 15 * MINUTE, ...options },
+    });
+  let watch = startWatch();
   const start = () =>
     correlator({
       store,
@@ -121,7 +123,11 @@ export function watching(
     meter,
     holds,
     ...vendors,
-    restart: () => void (correlation = start()),
+    restart: () => {
+      startTime = now();
+      watch = startWatch();
+      correlation = start();
+    },
     async minutes(count: number) {
       for (let minute = 0; minute < count; minute++) {
         clock.move(MINUTE);
