@@ -20,30 +20,27 @@ import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
 import { coverageNow } from "./pipeline/coverage.ts";
-import { deliverer } from "./pipeline/deliver.ts";
+import { deliverer, type Deliverer } from "./pipeline/deliver.ts";
 import { healthRule } from "./core/completeness/health-rules.ts";
-import { watcher } from "./pipeline/watch.ts";
+import { watcher, type Watcher } from "./pipeline/watch.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
-import { health, type Health, type PartHealth } from "./pipeline/health.ts";
+import { health, type Health } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { RETAIN_EVERY, retainer } from "./pipeline/retain.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
-import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
+import { supervise } from "./pipeline/supervise.ts";
 import type { RuleInfo } from "./core/alert.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { answerRoutes, incidentSettings } from "./incident-routes.ts";
-import { infoRoutes } from "./info-routes.ts";
+import { infoRoutes, queueHealth } from "./info-routes.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
-
-/** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
-const QUEUE_ANSWER_MS = 2000;
 
 /** How often rule files are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
 const RULES_LOOK_EVERY = "*/3 * * * * *";
@@ -121,19 +118,8 @@ async function build(
   });
   const watch = fieldWatch(fieldsRead(rules.pack().rules));
   const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
-  const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
-  const delivery = deliverer({ store, now, meter, context, rule });
-  const watching = watcher({
-    ...{ store, now, meter, sources, destinations, uuid5, sha256 },
-    startTime: now(),
-    deliverer: delivery,
-    registry: () => registry,
-    options: config.health,
-  });
-  const correlation = correlationOf(config, {
-    ...{ store, now, meter, log, rules, registry, sources, destinations, rule },
-    ownAlerts: () => watching.alerts(),
-  });
+  const judged = { store, now, meter, log, rules, registry, sources, destinations };
+  const { delivery, watching, correlation } = judges(config, judged, context);
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
   const supervisor = await supervise({
@@ -218,6 +204,20 @@ async function followRules(
   });
 }
 
+/** What decides: correlation, delivery, and the watch over the service itself. */
+function judges(
+  config: Config,
+  deps: Omit<Parameters<typeof correlationOf>[1], "rule" | "ownAlerts">,
+  context: Context,
+): { readonly delivery: Deliverer; readonly watching: Watcher; readonly correlation: Correlator } {
+  const { store, now, meter, rules, registry } = deps;
+  const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
+  const delivery = deliverer({ store, now, meter, context, rule });
+  const options = config.health;
+  const watching = watcher({ ...deps, startTime: now(), deliverer: delivery, registry: () => registry, uuid5, sha256, options });
+  return { delivery, watching, correlation: correlationOf(config, { ...deps, rule, ownAlerts: () => watching.alerts() }) };
+}
+
 /** The correlation job over the rules at work. */
 function correlationOf(
   config: Config,
@@ -247,21 +247,6 @@ function correlationOf(
     uuid5,
     incidents: incidentSettings(config),
   });
-}
-
-/** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */
-async function queueHealth(queue: Queue): Promise<PartHealth> {
-  const late = new Promise<PartHealth>((resolve) => {
-    setTimeout(
-      () => resolve({ name: "queue", ok: false, message: `does not answer within ${QUEUE_ANSWER_MS} ms` }),
-      QUEUE_ANSWER_MS,
-    ).unref();
-  });
-  const asked = queue.depth(PULL_QUEUE).then(
-    (): PartHealth => ({ name: "queue", ok: true, message: "answers" }),
-    (error: unknown): PartHealth => ({ name: "queue", ok: false, message: error instanceof Error ? error.message : String(error) }),
-  );
-  return Promise.race([asked, late]);
 }
 
 function runSource(source: SourceConfig): RunningSource & { readonly every: string } {

@@ -4,11 +4,16 @@ import type { Config } from "./config/config.ts";
 import type { Directory } from "./core/identity/directory.ts";
 import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
-import type { Health } from "./pipeline/health.ts";
+import type { Health, PartHealth } from "./pipeline/health.ts";
+import { PULL_QUEUE } from "./pipeline/supervise.ts";
+import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { quantile } from "./core/completeness/lateness.ts";
 import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
 import { CHANGES, queryState, STATE_QUERIES, type LiveState } from "./state.ts";
+
+/** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
+const QUEUE_ANSWER_MS = 2000;
 
 /** What the receiver answers about the service itself: health, metrics, state. */
 export function infoRoutes(
@@ -86,4 +91,19 @@ async function readGauges(meter: Metrics, store: Store, config: Config, now: () 
   for (const state of await store.sources()) {
     if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
   }
+}
+
+/** A queue whose backend is away loses nothing, but nothing runs: it shows, and heals by itself. */
+export async function queueHealth(queue: Queue): Promise<PartHealth> {
+  const late = new Promise<PartHealth>((resolve) => {
+    setTimeout(
+      () => resolve({ name: "queue", ok: false, message: `does not answer within ${QUEUE_ANSWER_MS} ms` }),
+      QUEUE_ANSWER_MS,
+    ).unref();
+  });
+  const asked = queue.depth(PULL_QUEUE).then(
+    (): PartHealth => ({ name: "queue", ok: true, message: "answers" }),
+    (error: unknown): PartHealth => ({ name: "queue", ok: false, message: error instanceof Error ? error.message : String(error) }),
+  );
+  return Promise.race([asked, late]);
 }

@@ -12,7 +12,7 @@ import { NEW_RUN, type Again, type PullState, type Run } from "./cursor.ts";
 import { valueAt } from "./path.ts";
 
 /** Distinct records of one run that are remembered; of more, repeated ones count twice and may hide a missing one. */
-export const RUN_IDS_MAX = 400;
+const RUN_IDS_MAX = 400;
 /** Characters of a record's hash in a run: of 400 records, two are taken for one once in 200 runs, which costs one more read. */
 const ID_CHARS = 4;
 /** Stretches that wait to be read again; of more, neighbours are joined. */

@@ -48,7 +48,7 @@ export async function health(
     const ok = paused === null && !stalled && !failing;
     // What was an outage is over when the source has caught up; until then it is told as such.
     const missing = gaps.filter((gap) => gap.source === source.id && gap.to !== null);
-    const gap = missing.length === 0 ? "" : `; ${missing.length} gaps, the newest: ${missing[0]?.why}, ${missing[0]?.detail}`;
+    const gap = missing.length === 0 ? "" : `; gaps: ${missing.length}, the newest: ${missing[0]?.why}, ${missing[0]?.detail}`;
     parts.push({ name: `source ${source.id}`, ok: ok && missing.length === 0, message: message + gap, red: paused !== null });
   }
   for (const destination of destinations) {

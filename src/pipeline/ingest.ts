@@ -134,6 +134,9 @@ interface Seen {
 async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource, batch: Batch, seen: Seen): Promise<GapChanges> {
   const { received } = seen;
   const watermark = batch.before?.watermark ?? null;
+  const news = batch.gaps !== undefined || missedBefore(source, batch, seen, []).length > 0 || poisoned(batch, seen).length > 0;
+  // A gap that the watch opens meanwhile is for the next batch.
+  if (!news && batch.before?.openGaps === 0) return { changed: [], proven: 0, healed: 0 };
   const open = await tx.openGaps(source.id);
   const found = [...(batch.gaps ?? []), ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
   const covered = batch.covered ?? [];

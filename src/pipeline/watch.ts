@@ -212,8 +212,7 @@ async function silentAgents(deps: WatchDeps, { now, states, gaps, open }: Known)
   if (agents.length === 0) return [];
   const seen = Map.groupBy(await deps.store.agentsSeen(), ({ agent }) => agent);
   const carrier = (source: RunningSource): Carrier => {
-    const state = states.get(source.id);
-    const watermark = isStalled(deps, source, state, now) ? undefined : (state?.watermark ?? undefined);
+    const watermark = states.get(source.id)?.watermark ?? undefined;
     return { watermark, gaps: gaps.filter((gap) => gap.source === source.id && gap.state !== "healed") };
   };
   const wrong: Wrong[] = [];

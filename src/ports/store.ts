@@ -30,6 +30,8 @@ export interface SourceState {
   readonly duplicates: number;
   readonly quarantined: number;
   readonly lateEvents: number;
+  /** Gaps that are open; absent: nobody has counted. */
+  readonly openGaps?: number;
 }
 
 /** One quarantined record. */

@@ -110,21 +110,6 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     return does("reset", habits.reset) ? { broken: true } : undefined;
   };
 
-  /** The page of `list` at an offset, and the cursor of the one after it. */
-  const page = (list: readonly VendorRecord[], cursor: string): { items: readonly VendorRecord[]; next: string | null } => {
-    const size = habits.pageSize;
-    const start = offsetOf(list, cursor, habits.order);
-    if (does("empty", habits.emptyPage)) return { items: [], next: `${cursor === "" ? "o0" : cursor}!` };
-    const items = list.slice(start, start + size);
-    const last = items.at(-1);
-    if (last === undefined || start + size >= list.length) return { items, next: null };
-    if (does("repeat", habits.repeatPage)) return { items, next: `${cursor === "" ? "o0" : cursor}!` };
-    if (does("drop", habits.dropPage)) return { items, next: start + 2 * size < list.length ? `o${start + 2 * size}` : null };
-    if (does("overlap", habits.overlapPages)) return { items, next: `o${start + Math.max(1, size - 1)}` };
-    if (does("ties", habits.loseTies)) return { items, next: `t${last.time}` };
-    return { items, next: `o${start + size}` };
-  };
-
   const window = (query: URLSearchParams): VendorAnswer => {
     const since = Number(query.get("since"));
     const until = Number(query.get("until"));
@@ -135,7 +120,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
       .filter(({ time }) => time >= since && time <= until)
       .toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
     const newest = habits.order === "oldest" ? all.slice(-(habits.cap ?? Infinity)) : all.slice(0, habits.cap ?? Infinity);
-    const { items, next } = page(newest, cursor);
+    const { items, next } = pageOf(habits, does, newest, cursor);
     return list(items, next, { total: all.length, truncated: newest.length < all.length });
   };
 
@@ -143,7 +128,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since: Number.NaN, until: Number.NaN, first: cursor === "" });
     const all = shown().toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
-    const { items, next } = page(all, cursor);
+    const { items, next } = pageOf(habits, does, all, cursor);
     return list(items, next, {}, (record) => all.indexOf(record) + 1);
   };
 
@@ -172,6 +157,29 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     reads,
     done,
   };
+}
+
+/** Whether a habit shows now. */
+type Does = (habit: string, chance: number) => boolean;
+
+/** The page of a list at a cursor, and the cursor of the one after it. */
+function pageOf(
+  habits: Habits,
+  does: Does,
+  list: readonly VendorRecord[],
+  cursor: string,
+): { readonly items: readonly VendorRecord[]; readonly next: string | null } {
+  const size = habits.pageSize;
+  const start = offsetOf(list, cursor, habits.order);
+  if (does("empty", habits.emptyPage)) return { items: [], next: `${cursor === "" ? "o0" : cursor}!` };
+  const items = list.slice(start, start + size);
+  const last = items.at(-1);
+  if (last === undefined || start + size >= list.length) return { items, next: null };
+  if (does("repeat", habits.repeatPage)) return { items, next: `${cursor === "" ? "o0" : cursor}!` };
+  if (does("drop", habits.dropPage)) return { items, next: start + 2 * size < list.length ? `o${start + 2 * size}` : null };
+  if (does("overlap", habits.overlapPages)) return { items, next: `o${start + Math.max(1, size - 1)}` };
+  if (does("ties", habits.loseTies)) return { items, next: `t${last.time}` };
+  return { items, next: `o${start + size}` };
 }
 
 /** `o<offset>`, or `t<time>`: after everything of that time. A mark at the end says that the page came before. */

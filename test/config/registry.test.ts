@@ -148,3 +148,20 @@ test("identities of Vault and of Microsoft Entra are keys", () => {
   const { keys } = one("identities: {vault_entities: [e1], entra_app_ids: a1, service_principals: [p1], managed_identities: [m1]}");
   expect(keys.map(({ kind, value }) => `${kind}:${value}`).sort()).toEqual(["client:a1", "client:m1", "client:p1", "user:e1"]);
 });
+
+test("a heartbeat and scheduled hours are read, what is left out is all of it, and the time zone is checked", () => {
+  expect(one("heartbeat: 15m")).toMatchObject({ heartbeatMs: 900_000, activeHours: undefined });
+  expect(one('heartbeat: 1h, schedule: {days: [mon, sun], from: "08:00", to: "18:30"}, timezone: Europe/Berlin').activeHours).toEqual({
+    days: [1, 0],
+    from: 480,
+    to: 1110,
+    timezone: "Europe/Berlin",
+  });
+  expect(one('schedule: {from: "22:00"}').activeHours).toEqual({ days: [0, 1, 2, 3, 4, 5, 6], from: 1320, to: 1440, timezone: "UTC" });
+  expect(one("schedule: {cron: nightly}").activeHours).toBeUndefined();
+  const wrong = (text: string) => problems(`version: 1\nagents:\n  - {id: a, ${text}}\n`);
+  expect(wrong("timezone: Mars/Base")).toEqual(["3 agents.0.timezone: is not a time zone; write it as Europe/Berlin"]);
+  expect(wrong("schedule: {days: [monday]}")).toHaveLength(1);
+  expect(wrong('schedule: {from: "8"}')).toHaveLength(1);
+  expect(wrong("heartbeat: often")).toHaveLength(1);
+});

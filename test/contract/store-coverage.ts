@@ -11,7 +11,15 @@ const DAY = 86_400_000;
 /** Promises about gaps, lateness, conditions and signs of agents. */
 export function coveragePromises(store: TheStore): void {
   const gap = (id: string, more: Partial<SourceGap> = {}): SourceGap => ({
-    ...{ id, source: "a/1", from: 10, to: 20, why: "count", detail: "d", state: "open", foundTime: 5, endTime: null },
+    id,
+    source: "a/1",
+    from: 10,
+    to: 20,
+    why: "count",
+    detail: "d",
+    state: "open",
+    foundTime: 5,
+    endTime: null,
     ...more,
   });
   const save = (...gaps: SourceGap[]): Promise<void> => store().transaction((tx) => tx.saveGaps(gaps));
@@ -22,6 +30,12 @@ export function coveragePromises(store: TheStore): void {
       await save(gap("a"), first, gap("c", { state: "healed", endTime: 9 }), gap("d", { source: "b/1" }));
       const open = await store().transaction((tx) => tx.openGaps("a/1"));
       expect(open).toEqual([{ ...first, detail: "\uFFFDä" }, gap("a")]);
+    });
+    test("that are open are counted with their source", async () => {
+      await store().transaction((tx) => tx.moveCursor(move(null, "c1", { source: "a/1" })));
+      await save(gap("a"), gap("b"), gap("c", { state: "healed", endTime: 9 }), gap("d", { source: "b/1" }));
+      expect((await store().source("a/1"))?.openGaps).toBe(2);
+      expect((await store().sources()).map(({ openGaps }) => openGaps)).toEqual([2]);
     });
     test("are replaced by id", async () => {
       await save(gap("a"), gap("b"));
@@ -102,7 +116,12 @@ export function coveragePromises(store: TheStore): void {
 
   describe("conditions", () => {
     const condition = (entity: string, more: Partial<Condition> = {}): Condition => ({
-      ...{ rule: "r", entity, since: 5, ended: null, level: "high", detail: "d" },
+      rule: "r",
+      entity,
+      since: 5,
+      ended: null,
+      level: "high",
+      detail: "d",
       ...more,
     });
     const put = (...list: Condition[]): Promise<void> => store().transaction((tx) => tx.saveConditions(list));

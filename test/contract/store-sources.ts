@@ -52,6 +52,7 @@ export function sourcePromises(store: TheStore): void {
         duplicates: 3,
         quarantined: 4,
         lateEvents: 5,
+        openGaps: 0,
       });
     });
 

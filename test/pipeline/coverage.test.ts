@@ -102,6 +102,39 @@ test("health: a working source is green, a stalled one yellow, a paused one red 
   expect(paused.parts.find((part) => part.name === "source a/1")).toMatchObject({ ok: false, message: "HTTP_DENIED: key refused" });
 });
 
+test("health: a gap is yellow with its reason, and no longer when it is over; an outage is told as such", async () => {
+  const gap: SourceGap = {
+    id: "g",
+    source: "a/1",
+    from: 1,
+    to: 2,
+    why: "count",
+    detail: "two are missing",
+    state: "open",
+    foundTime: 3,
+    endTime: null,
+  };
+  const missing = await seen([state("a/1")], START, [gap]);
+  expect(missing.status).toBe("yellow");
+  expect(missing.parts[1]?.message).toBe("works; gaps: 1, the newest: count, two are missing");
+  expect((await seen([state("a/1")], START, [{ ...gap, source: "other/1" }])).status).toBe("green");
+  expect((await seen([state("a/1")], START, [{ ...gap, to: null, why: "unreachable" }])).status).toBe("green");
+});
+
+test("coverage names the gaps of configured sources that are not healed, and how far each source is", () => {
+  const gap = (id: string, source: string, more: Partial<SourceGap> = {}): SourceGap => ({
+    ...({ id, source, from: 1, to: 2, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null } as const),
+    ...more,
+  });
+  const gaps = [gap("a", "a/1"), gap("b", "gone/1"), gap("c", "a/1", { state: "healed" }), gap("d", "a/1", { state: "lost" })];
+  const found = coverage([source("b/1"), source("a/1")], [state("a/1")], START, START, gaps);
+  expect(found.gaps?.map(({ id }) => id)).toEqual(["a", "d"]);
+  expect(found.bySource).toEqual([
+    { source: "a/1", watermark: START - MINUTE },
+    { source: "b/1", watermark: undefined },
+  ]);
+});
+
 test("health: a source that has failed since the start is not green", async () => {
   const failing = await seen([state("a/1", { lastSuccessTime: null, watermark: null, lastError: "HTTP_UNREACHABLE: no such host" })]);
   expect(failing.status).toBe("yellow");

@@ -33,7 +33,8 @@ export function memory(over: { addLateness?: (day: number, one: SourceLateness) 
   const move = (change: SourceChange): void => {
     const old = sources.get(change.source);
     if ((old?.cursor ?? null) !== change.from) throw new Failure("moved", { kind: "permanent", code: "CURSOR_MOVED" });
-    const most = (a: number | null | undefined, b: number | null): number | null => (a == null ? b : b === null ? a : Math.max(a, b));
+    const most = (a: number | null | undefined, b: number | null): number | null =>
+      a === null || a === undefined ? b : b === null ? a : Math.max(a, b);
     const before = old ?? { source: change.source, ...EMPTY };
     sources.set(change.source, {
       ...before,

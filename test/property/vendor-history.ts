@@ -67,14 +67,14 @@ function configFor(kind: Kind): Config {
 /** Plays the history of a seed. */
 export async function play(kind: Kind, seed: number): Promise<Outcome> {
   const world = makeWorld(kind, seed);
-  const { clock, vendor, pull, roll } = world;
-  const problems: string[] = [];
+  const { clock, vendor, roll } = world;
+  const problems = world.contradictions;
   const lost = new Set<string>();
   for (let step = 0; step < STEPS_ILL; step++) {
     clock.move(roll.between(5, 40) * SECOND);
     world.live();
     if (roll.between(0, 25) === 0) world.expire();
-    await pull();
+    await world.pull();
     for (const record of world.missing()) {
       lost.add(record.id);
       // Nobody can know of a record that was never shown and never counted.
@@ -85,7 +85,7 @@ export async function play(kind: Kind, seed: number): Promise<Outcome> {
   world.renew();
   for (let step = 0; step < STEPS_WELL; step++) {
     clock.move(step < 5 ? 30 * SECOND : 4 * MINUTE);
-    await pull();
+    await world.pull();
   }
   const begin = vendor.reads[0]?.since ?? Number.NaN;
   for (const { id, time } of vendor.shown()) {
@@ -119,7 +119,8 @@ function makeWorld(kind: Kind, seed: number) {
     vendor.add(Array.from({ length: roll.between(0, 4) === 0 ? roll.between(2, 4) : 1 }, () => make(time, shownFrom)));
   for (let ago = 10 * MINUTE; ago > 0; ago -= 40 * SECOND) burst(clock.now() - ago, 0);
   const runs: { at: number; since: number; until: number }[] = [];
-  const source = watched(httpSource(config), vendor, runs);
+  const contradictions: string[] = [];
+  const source = watched(httpSource(config), vendor, runs, contradictions);
   const pullOnce = puller(ingestDeps(kept.store, clock), contextOf(clock, vendor, random));
   const normalize = httpNormalize(config);
   const target = running(source, { id: "http/vendor", normalize });
@@ -128,6 +129,7 @@ function makeWorld(kind: Kind, seed: number) {
     vendor,
     roll,
     memory: kept,
+    contradictions,
     live: () => burst(clock.now() - roll.between(0, 4) * SECOND, clock.now()),
     expire: () => vendor.rotate((expected = `t${serial}`)),
     renew: () => void (token = expected),
@@ -165,10 +167,18 @@ function covered(kept: Memory, { time }: VendorRecord): boolean {
 }
 
 /** Notes which windows are said to have been read, and when their reading began. */
-function watched(source: Source, vendor: MisbehavingVendor, runs: { at: number; since: number; until: number }[]): Source {
+function watched(
+  source: Source,
+  vendor: MisbehavingVendor,
+  runs: { at: number; since: number; until: number }[],
+  contradictions: string[],
+): Source {
   return {
     async pull(cursor, context): Promise<Page> {
       const page = await source.pull(cursor, context);
+      for (const gap of page.gaps ?? [])
+        if (page.covered?.some((span) => overlaps(gap, span.from + 1, span.to - 1)) === true)
+          contradictions.push("a page covers what it lacks");
       const first = vendor.reads.findLast((read) => read.first);
       if (page.completeTo !== null && first !== undefined) runs.push({ at: first.at, since: first.since, until: page.completeTo });
       return page;

@@ -4,6 +4,9 @@ import { play, type Kind } from "./vendor-history.ts";
 /** Histories of each kind; `CUSTODES_HISTORIES` gives another number for a long run. */
 const HISTORIES = Number(process.env["CUSTODES_HISTORIES"] ?? 75);
 
+/** A capped answer takes many reads, and with them time. */
+const FEWER: Partial<Readonly<Record<Kind, number>>> = { capped: 0.5 };
+
 /** Seeds of histories that once broke the property, for ever. */
 const SEEDS: readonly (readonly [Kind, number])[] = [
   // A hole that was filled took the time of another one with it.
@@ -26,9 +29,10 @@ describe("a vendor that misbehaves: every loss is told and located, and none rem
     const met = new Map<string, number>();
     let found = 0;
     let lost = 0;
+    const count = Math.ceil(HISTORIES * (FEWER[kind] ?? 1));
     for (const seed of [
       ...SEEDS.filter(([of]) => of === kind).map(([, seed]) => seed),
-      ...Array.from({ length: HISTORIES }, (_, at) => at + 1),
+      ...Array.from({ length: count }, (_, at) => at + 1),
     ]) {
       const outcome = await play(kind, seed);
       expect(outcome.problems, `${kind}, seed ${seed}: add it to SEEDS`).toEqual([]);
@@ -37,7 +41,7 @@ describe("a vendor that misbehaves: every loss is told and located, and none rem
       lost += outcome.lost;
     }
     expect(MET[kind].filter((habit) => !met.has(habit))).toEqual([]);
-    expect(found).toBeGreaterThan(HISTORIES / 5);
-    expect(lost).toBeGreaterThan(HISTORIES / 5);
+    expect(found).toBeGreaterThan(count / 5);
+    expect(lost).toBeGreaterThan(count / 5);
   });
 });

@@ -67,8 +67,9 @@ export async function offset(session: Session, job: string): Promise<Sequence | 
 export async function sources(session: Session, source?: string): Promise<readonly SourceState[]> {
   const { rows } = await session.query<SourceState>(
     `select source, cursor, watermark, newest_time as "newestTime", last_success_time as "lastSuccessTime",
-       last_error as "lastError", paused_reason as "pausedReason", events, duplicates, quarantined, late_events as "lateEvents"
-     from custodes.source where $1::text is null or source = $1 order by source`,
+       last_error as "lastError", paused_reason as "pausedReason", events, duplicates, quarantined, late_events as "lateEvents",
+       (select count(*) from custodes.source_gap as gap where gap.source = one.source and gap.state = 'open') as "openGaps"
+     from custodes.source as one where $1::text is null or source = $1 order by source`,
     [source === undefined ? null : storable(source)],
   );
   return rows.map((row) => ({ ...row, cursor: decodeCursor(row.cursor) }));

@@ -58,7 +58,12 @@ function zoneOf(timezone: string): Zone {
   const format = new Intl.DateTimeFormat("en-US", {
     timeZone: timezone,
     hourCycle: "h23",
-    ...{ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" },
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
   });
   const local = (time: EpochMs): EpochMs => {
     const part = new Map(format.formatToParts(time).map(({ type, value }) => [type, Number(value)]));

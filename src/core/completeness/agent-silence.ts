@@ -11,7 +11,7 @@ export interface Beating {
 
 /** A source that carries the agent, as far as silence needs it. */
 export interface Carrier {
-  /** Complete up to here; undefined: unproven, or stalled. */
+  /** Complete up to here; undefined: nothing is proven. */
   readonly watermark: EpochMs | undefined;
   /** Gaps that are not healed. */
   readonly gaps: readonly Pick<SourceGap, "from" | "to">[];

@@ -29,6 +29,11 @@ describe("scheduled time", () => {
     const all: ActiveHours = { days: [0], from: 0, to: 24 * 60, timezone: "Europe/Berlin" };
     expect(activeAfter(all, at("2026-03-28T12:00Z"), 23 * HOUR)).toBe(at("2026-03-29T22:00Z"));
   });
+  test("hours over a change of the clock end by the clock", () => {
+    const night: ActiveHours = { days: [0], from: 0, to: 4 * 60, timezone: "Europe/Berlin" };
+    expect(activeAfter(night, at("2026-03-28T12:00Z"), 3 * HOUR)).toBe(at("2026-03-29T02:00Z"));
+    expect(activeAfter(night, at("2026-03-28T12:00Z"), 3.5 * HOUR)).toBe(at("2026-04-04T22:30Z"));
+  });
   test("an agent that is never scheduled is never silent", () => {
     expect(activeAfter({ ...office, days: [] }, 0, 1)).toBe(Infinity);
   });

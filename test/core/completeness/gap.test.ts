@@ -10,7 +10,15 @@ const found = (from: number, to: number | null, more: Partial<FoundGap> = {}): F
   ...more,
 });
 const open = (id: string, from: number, to: number | null, more: Partial<SourceGap> = {}): SourceGap => ({
-  ...{ id, source: "s/1", from, to, why: "count", detail: "d", state: "open", foundTime: 1, endTime: null },
+  id,
+  source: "s/1",
+  from,
+  to,
+  why: "count",
+  detail: "d",
+  state: "open",
+  foundTime: 1,
+  endTime: null,
   ...more,
 });
 const change = (gaps: readonly SourceGap[], news: Partial<GapNews>) =>
