@@ -3,6 +3,8 @@ import agentFindings from "./agent-findings/agent-findings.ts";
 import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
 import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
 import elastic from "./elastic/elastic.ts";
+import entra from "./entra/entra.ts";
+import hashicorpVault from "./hashicorp-vault/hashicorp-vault.ts";
 import http from "./http/http.ts";
 import istio from "./istio/istio.ts";
 import kong from "./kong/kong.ts";
@@ -20,6 +22,8 @@ export const connectors: readonly Connector[] = [
   awsCloudtrail,
   awsVpcflow,
   elastic,
+  entra,
+  hashicorpVault,
   http,
   istio,
   kong,

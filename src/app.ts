@@ -17,22 +17,27 @@ import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
 import { analysis } from "./pipeline/analysis.ts";
 import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
+import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
-import { coverage } from "./pipeline/coverage.ts";
+import { coverageNow } from "./pipeline/coverage.ts";
 import { deliverer } from "./pipeline/deliver.ts";
+import { healthRule } from "./core/completeness/health-rules.ts";
+import { watcher } from "./pipeline/watch.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health, type PartHealth } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
+import { RETAIN_EVERY, retainer } from "./pipeline/retain.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { PULL_QUEUE, supervise } from "./pipeline/supervise.ts";
+import type { RuleInfo } from "./core/alert.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { answerRoutes, incidentSettings } from "./incident-routes.ts";
 import { infoRoutes } from "./info-routes.ts";
-import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
+import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
@@ -88,8 +93,10 @@ async function build(
 ): Promise<Omit<Service, "stop">> {
   const { clock, log } = world;
   const now = () => clock.now();
-  const { store, pool } = await openStore(storeLocation(config), log);
+  const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
+  const trail = auditTrail({ store, now, log });
+  closers.push(() => trail.stopped());
   const queue = await bullmqQueue(queueLocation(config, pool), { log });
   closers.push(() => queue.close());
   // Nobody else works on an embedded store: a job that seems to run there is that of a process that was killed, and would
@@ -103,7 +110,8 @@ async function build(
   const registry = directory(config.agents);
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
-  const rules = await followRules(config, { now, log, meter }, (take) => {
+  const changed = (change: RulesChange): void => void trail.note("rules.reloaded", "", { ...change });
+  const rules = await followRules(config, { now, log, meter, changed }, (take) => {
     correlation.reload(() => {
       const next = take();
       watch.expect(fieldsRead(next.rules));
@@ -113,8 +121,19 @@ async function build(
   });
   const watch = fieldWatch(fieldsRead(rules.pack().rules));
   const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
-  const delivery = deliverer({ store, now, meter, context, rule: (id) => rules.rule(id) });
-  const correlation = correlationOf(config, { store, now, meter, log, rules, registry, sources, destinations });
+  const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
+  const delivery = deliverer({ store, now, meter, context, rule });
+  const watching = watcher({
+    ...{ store, now, meter, sources, destinations, uuid5, sha256 },
+    startTime: now(),
+    deliverer: delivery,
+    registry: () => registry,
+    options: config.health,
+  });
+  const correlation = correlationOf(config, {
+    ...{ store, now, meter, log, rules, registry, sources, destinations, rule },
+    ownAlerts: () => watching.alerts(),
+  });
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
   const supervisor = await supervise({
@@ -129,10 +148,16 @@ async function build(
     pull: puller(ingestDeps, context),
     correlator: correlation,
     deliverer: delivery,
+    watch: () => watching.look(),
   });
   schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
+  const { signal } = aborter;
+  const retain = retainer({ store, retention: config.retention, now, meter, log, signal, neededFrom: () => correlation.neededFrom() });
+  schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
+  schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
     aborter.abort();
+    await retain.ended();
     await supervisor.stop();
   });
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
@@ -145,11 +170,17 @@ async function build(
       ...config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
       ...answerRoutes(config, { ...closing, meter, log }),
     ],
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, close: (id, ask) => answerIncident(closing, id, ask) }),
+    infos: infoRoutes(checkHealth, meter, store, config, now, {
+      watch,
+      rules,
+      registry: () => registry,
+      close: (id, ask) => answerIncident(closing, id, ask),
+    }),
     log,
   });
   closers.push(() => receiver.close());
   const { alerting, version } = rules.pack();
+  await trail.started({ version: VERSION, config: config.hash, rules: alerting, pack: version });
   log.info(
     { url: receiver.url, sources: sources.length, destinations: destinations.length, rules: alerting, version },
     "custodes is running",
@@ -167,7 +198,7 @@ async function build(
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
 async function followRules(
   config: Config,
-  deps: Pick<LiveRulesDeps, "now" | "log" | "meter">,
+  deps: Pick<LiveRulesDeps, "now" | "log" | "meter" | "changed">,
   between: LiveRulesDeps["between"],
 ): Promise<LiveRules> {
   const { placeholders } = config;
@@ -190,7 +221,7 @@ async function followRules(
 /** The correlation job over the rules at work. */
 function correlationOf(
   config: Config,
-  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations"> & {
+  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations" | "rule" | "ownAlerts"> & {
     readonly rules: LiveRules;
     readonly registry: Directory;
     readonly sources: readonly RunningSource[];
@@ -211,8 +242,7 @@ function correlationOf(
       return analysis(names(facts), engine(rules.pack().rules, options));
     },
     names,
-    coverage: async () => coverage(deps.sources, await store.sources(), now(), startTime),
-    rule: (id) => rules.rule(id),
+    coverage: () => coverageNow(store, deps.sources, now(), startTime),
     registry: () => registry,
     uuid5,
     incidents: incidentSettings(config),

@@ -3,6 +3,7 @@
 import { userInfo } from "node:os";
 import { Command, CommanderError, Option } from "commander";
 import { connectors } from "../connectors/index.ts";
+import { addAudit, operator } from "./cli/audit.ts";
 import { addBaseline } from "./cli/baseline-commands.ts";
 import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
@@ -10,6 +11,7 @@ import { checkCommand, commandConfig, DEFAULT_CONFIG, placeholdersFrom } from ".
 import { demoCommand } from "./cli/demo.ts";
 import { normalizeCommand } from "./cli/normalize.ts";
 import { CommandError, EXIT, note } from "./cli/output.ts";
+import { addQuestions } from "./cli/questions.ts";
 import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand } from "./cli/rule-list.ts";
 import { testRulesCommand } from "./cli/rules.ts";
@@ -73,6 +75,8 @@ async function main(arguments_: readonly string[]): Promise<number> {
   );
   addBaseline(program, act, add, withConfig, parseDuration);
   addState(program, act, add, withConfig);
+  addQuestions(program, act, add, withConfig, parseMoment);
+  addAudit(program, act, add, withConfig);
 
   try {
     await program.parseAsync([...arguments_], { from: "user" });
@@ -198,6 +202,8 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
       source: options.source,
       destination: options.destination,
       open: options.open === true ? "true" : undefined,
+      // Who asks, for the audit log.
+      by: operator(),
     };
     const present = Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined));
     const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });
@@ -222,6 +228,10 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
     .option("--reason <text>", "why: what it was, or what was done")
     .option("--by <name>", "who closes it; default the user that runs the command")
     .action(act((id: string, options: StateOptions) => ask("incidents-close", options, { id, ...closeParameters(options) })));
+  withConfig(add(program, "explain", "why an event belongs to its agent: the path of bindings, or why there is none"))
+    .argument("<event>", "uid of an event, as alerts and incidents name it")
+    .option("--json", "for machines")
+    .action(act((id: string, options: StateOptions) => ask("explain", options, { id })));
   const dead = add(program, "deadletters", "deliveries that a destination refused for good");
   state(dead, "list", "all")
     .option("--destination <id>")

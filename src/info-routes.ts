@@ -1,10 +1,13 @@
 import type { Metrics } from "./adapters/metrics/metrics.ts";
 import type { InfoRoute } from "./adapters/receiver/receiver.ts";
 import type { Config } from "./config/config.ts";
+import type { Directory } from "./core/identity/directory.ts";
 import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
 import type { Health } from "./pipeline/health.ts";
 import type { Store } from "./ports/store.ts";
+import { quantile } from "./core/completeness/lateness.ts";
+import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
 import { CHANGES, queryState, STATE_QUERIES, type LiveState } from "./state.ts";
 
 /** What the receiver answers about the service itself: health, metrics, state. */
@@ -14,7 +17,12 @@ export function infoRoutes(
   store: Store,
   config: Config,
   now: () => number,
-  live: { readonly watch: FieldWatch; readonly rules: LiveRules; readonly close: NonNullable<LiveState["close"]> },
+  live: {
+    readonly watch: FieldWatch;
+    readonly rules: LiveRules;
+    readonly registry: () => Directory;
+    readonly close: NonNullable<LiveState["close"]>;
+  },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
   const open = { method: "GET", token: undefined } as const;
@@ -55,6 +63,7 @@ export function infoRoutes(
             configured: config.sources.map((source) => source.id),
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
+            registry: live.registry,
             close: live.close,
           }),
         ),
@@ -68,6 +77,12 @@ async function readGauges(meter: Metrics, store: Store, config: Config, now: () 
   const pending = new Map((await store.dueDestinations(Number.MAX_SAFE_INTEGER)).map((row) => [row.destination, row.due]));
   for (const destination of new Set([...config.destinations.map((one) => one.id), ...pending.keys()]))
     meter.gauge("outbox_pending", { destination }, pending.get(destination) ?? 0);
+  for (const { source, lag, late } of await store.lateness(now() - LATENESS_DAYS_MS)) {
+    for (const [name, q] of Object.entries(QUANTILES)) {
+      meter.gauge("source_settle_lag_seconds", { source, quantile: name }, (quantile(lag, q) ?? 0) / 1000);
+      meter.gauge("source_lateness_seconds", { source, quantile: name }, (quantile(late, q) ?? 0) / 1000);
+    }
+  }
   for (const state of await store.sources()) {
     if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
   }

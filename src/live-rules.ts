@@ -58,6 +58,8 @@ export interface LiveRulesDeps {
   readonly now: () => EpochMs;
   readonly log: Log;
   readonly meter: Meter;
+  /** Told of every change of the rules, as numbers, once it is known what changed. */
+  readonly changed?: (change: RulesChange) => void;
   look(): Promise<RuleStamp>;
   /** Reads the files. @throws {Failure} config, when one has gone in between */
   read(before: Pack, lost: RuleStamp["lost"]): Pack;
@@ -65,6 +67,15 @@ export interface LiveRulesDeps {
   between(take: () => Pack): void;
   /** Names in the routes of destinations that no rule of the pack has. */
   deadRoutes(pack: Pack): readonly string[];
+}
+
+/** A change of the rules: of so many, to this version. */
+export interface RulesChange {
+  readonly version: string;
+  readonly before: string;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
 }
 
 /** What is known of the files that the newest pack was read from. */
@@ -124,7 +135,7 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
     }
     const wrong = next.rejected.length + next.kept.length > 0;
     meter.count("rule_reloads_total", { result: wrong ? "partial" : "taken" });
-    report(log, before, seen);
+    deps.changed?.(report(log, before, seen));
     for (const name of deps.deadRoutes(next)) log.warn({ name }, "a route names a rule that is not loaded");
     deps.between(() => take(next));
   };
@@ -174,7 +185,7 @@ function sameProblems(a: Seen, b: Seen): boolean {
   return text(a) === text(b);
 }
 
-function report(log: Log, before: Pack, { pack, lost }: Seen): void {
+function report(log: Log, before: Pack, { pack, lost }: Seen): RulesChange {
   const old = textsById(before.loaded);
   const now = textsById(pack.loaded);
   const added = [...now.keys()].filter((id) => !old.has(id));
@@ -189,6 +200,7 @@ function report(log: Log, before: Pack, { pack, lost }: Seen): void {
   for (const one of pack.rejected) log.warn({ ...one }, "rule rejected");
   for (const one of pack.kept) log.warn({ ...one }, "the older version of a rule is kept");
   for (const one of lost) log.warn({ ...one }, "rules are lost; those that came from there are kept");
+  return { version, before: before.version, added: added.length, changed: changed.length, removed: removed.length };
 }
 
 function textsById(documents: readonly RuleDocument[]): ReadonlyMap<string, string> {

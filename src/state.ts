@@ -1,11 +1,15 @@
 import { encodeEvent } from "./core/event-codec.ts";
+import { directory, type Directory } from "./core/identity/directory.ts";
 import type { Ask } from "./core/incident/transitions.ts";
 import type { Answered } from "./pipeline/close.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import { explainStored } from "./pipeline/explain-event.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
-import type { DeliveryStatus, SourceState, Store } from "./ports/store.ts";
+import { touched, trace } from "./pipeline/questions.ts";
+import { sourceRows } from "./source-state.ts";
+import type { DeliveryStatus, Quarantined, Store } from "./ports/store.ts";
 
 /** What can be asked of a service, running or stopped. */
 export const STATE_QUERIES = [
@@ -23,6 +27,11 @@ export const STATE_QUERIES = [
   "rules",
   "baselines",
   "log",
+  "trace",
+  "touched",
+  "audit",
+  "audit-verify",
+  "explain",
 ] as const;
 /** Those that change something: they are asked with POST. */
 export const CHANGES: ReadonlySet<string> = new Set<(typeof STATE_QUERIES)[number]>(["incidents-close", "deadletters-replay"]);
@@ -58,6 +67,8 @@ export interface LiveState {
   readonly close?: (id: string, ask: Ask) => Promise<Answered>;
   /** The rules at work; only a running service has some. */
   readonly rules?: () => RulesStatus;
+  /** The agents that are known. */
+  readonly registry?: () => Directory;
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -72,7 +83,7 @@ export async function queryState(
   const id = parameters["id"] ?? "";
   switch (query) {
     case "sources":
-      return sourceRows(await store.sources(), now, live);
+      return sourceRows(store, now, live);
     case "incidents":
       return store.incidents({ limit, ...(parameters["open"] === "true" ? { open: true } : {}) });
     case "incident":
@@ -92,7 +103,7 @@ export async function queryState(
         ({ raw: _raw, ...row }) => row,
       );
     case "quarantine-record":
-      return /^\d{1,15}$/.test(id) ? ((await store.quarantine({ id: Number(id) }))[0] ?? null) : null;
+      return /^\d{1,15}$/.test(id) ? quarantined(store, parameters, now) : null;
     case "progress":
       return progress(store);
     case "rules":
@@ -101,47 +112,47 @@ export async function queryState(
       return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
     case "log":
       return logPage(store, parameters);
+    case "trace":
+      return id === "" ? null : trace(store, id);
+    case "touched":
+      return touched(store, parameters["agent"] ?? "", whole(parameters, "from") ?? 0, whole(parameters, "to") ?? now);
+    case "audit":
+      return store.audit({ limit, ...withWhole(parameters, "before") });
+    case "audit-verify":
+      return store.verifyAudit({
+        ...withWhole(parameters, "from"),
+        ...(parameters["expect"] === undefined ? {} : { expect: parameters["expect"] }),
+      });
+    case "explain":
+      return explainStored(store, live?.registry?.() ?? directory([]), id);
   }
+}
+
+function whole(parameters: StateParameters, name: string): number | undefined {
+  const value = Number(parameters[name] ?? Number.NaN);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function withWhole<K extends string>(parameters: StateParameters, name: K): { readonly [P in K]?: number } {
+  const value = whole(parameters, name);
+  return value === undefined ? {} : ({ [name]: value } as { readonly [P in K]?: number });
+}
+
+/** One quarantined record with its content; that somebody looked at it is an entry of the audit log. */
+async function quarantined(store: Store, { id = "", by = "unknown" }: StateParameters, now: number): Promise<Quarantined | null> {
+  const found = (await store.quarantine({ id: Number(id) }))[0];
+  if (found === undefined) return null;
+  await store.appendAudit({ time: now, actor: by, action: "quarantine.shown", subject: id, details: { source: found.source } });
+  return found;
 }
 
 /** Rows after the sequence `after`; without it, from the first event at the time `since` on, or from the start. */
 async function logPage(store: Store, parameters: StateParameters): Promise<LogPage> {
-  const whole = (name: string): number | undefined => {
-    const value = Number(parameters[name] ?? Number.NaN);
-    return Number.isSafeInteger(value) ? value : undefined;
-  };
-  const since = whole("since");
-  const after = whole("after") ?? (since === undefined ? 0 : await store.sequenceBefore(since));
+  const since = whole(parameters, "since");
+  const after = whole(parameters, "after") ?? (since === undefined ? 0 : await store.sequenceBefore(since));
   const last = await store.lastSequence();
   const rows = await store.readLog(after, LOG_ROWS);
   return { last, after, rows: rows.map(({ sequence, event }) => ({ sequence, body: encodeEvent(event) })) };
-}
-
-function sourceRows(states: readonly SourceState[], now: number, live: LiveState | undefined): readonly object[] {
-  const unheard = (live?.configured ?? []).filter((source) => !states.some((state) => state.source === source)).map(neverHeard);
-  return [...states, ...unheard]
-    .map((state) => ({
-      ...state,
-      lagMs: state.watermark === null ? null : now - state.watermark,
-      neverSupplied: live?.fieldGaps?.(state.source) ?? null,
-    }))
-    .sort((a, b) => (a.source < b.source ? -1 : 1));
-}
-
-function neverHeard(source: string): SourceState {
-  return {
-    source,
-    cursor: null,
-    watermark: null,
-    newestTime: null,
-    lastSuccessTime: null,
-    lastError: "not heard of yet",
-    pausedReason: null,
-    events: 0,
-    duplicates: 0,
-    quarantined: 0,
-    lateEvents: 0,
-  };
 }
 
 /** How far correlation has come in the log and in event time, and how many deliveries are not settled (counted up to LIMIT_MAX). */
@@ -173,10 +184,11 @@ async function deadLetter(store: Store, key: string): Promise<unknown> {
 /** `id` names one dead letter; without it, all of a destination, or all there are. */
 async function replay(store: Store, parameters: StateParameters, now: number): Promise<number> {
   const id = parameters["id"];
-  if (id !== undefined) return store.replayDeadLetters([id], now);
+  if (id !== undefined) return store.replayDeadLetters([id], now, parameters["by"]);
   const rows = await store.deliveries({ status: "dead", limit: LIMIT_MAX, ...destinationOf(parameters) });
   return store.replayDeadLetters(
     rows.map((row) => row.key),
     now,
+    parameters["by"],
   );
 }

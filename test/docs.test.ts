@@ -11,6 +11,8 @@ import { configJsonSchema } from "../src/config/json-schema.ts";
 import { parseConfig } from "../src/config/load.ts";
 import { parseRegistry, registrySchema } from "../src/config/registry.ts";
 import { formatProblem } from "../src/config/yaml.ts";
+import { GAP_REASONS } from "../src/core/completeness/gap.ts";
+import { HEALTH_RULES, healthRule } from "../src/core/completeness/health-rules.ts";
 import { FIELD_PATHS } from "../src/core/fields.ts";
 import { compileRules } from "../src/core/sigma/compile.ts";
 import { eventReader } from "../src/core/sigma/event-reader.ts";
@@ -226,6 +228,13 @@ describe("tables", () => {
       const labels = new RegExp(`^ {2}${own}: \\[".*?", \\[(.*?)\\]\\]`, "m").exec(source)?.[1] ?? "?";
       expect(`${own}: ${(row[2] ?? "").replaceAll("`", '"')}`).toBe(`${own}: ${labels}`);
     }
+  });
+  test("reasons of gaps and the service's own rules are all there, with their levels and runbooks", () => {
+    const text = read("docs/operations.md");
+    expect(namesIn(tableRows(text, "gap-reasons")).sort()).toEqual([...GAP_REASONS].sort());
+    const rows = tableRows(text, "health-rules").map(([id = "", level]) => `${namesIn([[id]])[0]} ${level}`);
+    expect(rows.sort()).toEqual(HEALTH_RULES.map((id) => `${id} ${healthRule(id)?.level}`).sort());
+    expect(headingsOf(read("docs/runbooks.md"))).toEqual(expect.arrayContaining([...HEALTH_RULES]));
   });
   test("limits have the values of their constants", () => {
     const rows = tableRows(read("docs/operations.md"), "limits");

@@ -2,6 +2,7 @@
  * The record of one agent turn as `cp_security` sends it: version 1 with ten keys, version 2 with approval_id, consent_id,
  * session_id, egress_host, tokens, model and refusal besides. Keys that a record supplies as null or "" mean "none".
  */
+import { linkTexts, proven } from "../../src/archetypes/links.ts";
 import { poison } from "../../src/core/errors.ts";
 import { CLASS, SEVERITY, type Category, type EpochMs, type Event } from "../../src/core/event.ts";
 import { newEvent } from "../../src/core/new-event.ts";
@@ -36,6 +37,8 @@ export const agentFindingsNormalize: Normalize = (record, context) => {
   for (let index = 0; index < findings.length && index < FINDINGS_MAX; index++) {
     events.push(findingEvent(turn, findings[index] as Json, `${uid}#f${index}`, time, context));
   }
+  // Once for all events of the turn.
+  events[0]!.links = linksOf(events[0]!);
   const host = hostName(turn["egress_host"]);
   if (host !== undefined) events.push(egressEvent(turn, host, `${uid}#egress`, time, context));
   return events;
@@ -84,6 +87,12 @@ interface Kind {
 const TURN: Kind = { category: "agent_api", classUid: CLASS.apiActivity, activityId: 99 };
 const FINDING: Kind = { category: "agent_finding", classUid: CLASS.detectionFinding, activityId: 1 };
 const EGRESS: Kind = { category: "egress", classUid: CLASS.networkActivity, activityId: 1 };
+
+/** The monitor saw the agent in this session and this run. */
+function linksOf({ agentNative, sessionUid, runUid }: Event): readonly string[] | undefined {
+  const agent = ["agent", agentNative] as const;
+  return linkTexts([proven(["session", sessionUid], agent), proven(["run", runUid], agent)]);
+}
 
 function turnEvent(turn: Json, uid: string, time: EpochMs, context: NormalizeContext, findings: number): Event {
   const event = baseEvent(turn, { uid, time }, TURN, context);

@@ -13,7 +13,7 @@ export function applyIdentity(event: Event, identity: Json | undefined): void {
   event.credentialUid = text(identity["accessKeyId"]);
   event.userUid = text(identity["principalId"]);
   event.userName = text(identity["userName"]) ?? sessionName(arn);
-  event.userTypeId = userType(type);
+  event.userTypeId = isProgram(type, event.credentialUid) ? undefined : userType(type);
   event.roleUid = arn;
   if (type === "WebIdentityUser") event.serviceAccount = serviceAccountName(event.userName);
   const attributes = asObject(asObject(identity["sessionContext"])?.["attributes"]);
@@ -28,6 +28,14 @@ function sessionName(arn: string | undefined): string | undefined {
   if (arn === undefined) return undefined;
   const slash = arn.lastIndexOf("/");
   return slash === -1 || slash === arn.length - 1 ? undefined : arn.slice(slash + 1);
+}
+
+/**
+ * A user of IAM who signs in is a person; behind a long-term key (`AKIA`) can be one, or a program.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+ */
+function isProgram(type: string | undefined, key: string | undefined): boolean {
+  return type === "IAMUser" && key?.startsWith("AKIA") === true;
 }
 
 function userType(type: string | undefined): number {

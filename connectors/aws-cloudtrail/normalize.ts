@@ -10,6 +10,7 @@ import type { Normalize } from "../../src/ports/connector.ts";
 import { actionKind, apiActivity, grantOf, isPrivileged, isReadOnly, quarantinePolicy } from "./actions.ts";
 import { throwUnreadable } from "./document.ts";
 import { applyIdentity, applyIssued } from "./identity.ts";
+import { linksOf } from "./links.ts";
 
 /** Keys of `requestParameters` that name what a call is about, most telling first. */
 const NAME_KEYS = [
@@ -73,6 +74,7 @@ export const cloudtrailNormalize: Normalize = (record, context) => {
   if (kind.category === "authentication") applySignIn(event, log, eventName);
   else if (kind.category === "agent_api") applyModel(event, parameters);
   else applyGrant(event, service, eventName, parameters);
+  event.links = linksOf(event, log);
 
   const policy = event.statusId === STATUS.success ? quarantinePolicy(eventName, parameters) : undefined;
   return policy === undefined ? [event] : [event, leakFinding(event, policy, parameters)];

@@ -58,8 +58,20 @@ const window = z
       .default(300_000)
       .describe("How far each window reaches back into the one before, for records that become visible late"),
     max: duration.default(3_600_000).describe("Longest window"),
+    recheck: duration
+      .default(3_600_000)
+      .describe("Everything is read once more, this long after: finds what became visible late or was left out. 0s: never"),
+    retention: duration.optional().describe("How long the vendor keeps records: what an outage lets pass is a gap then"),
   })
   .refine(({ overlap, max }) => overlap < max, "overlap must be shorter than max");
+
+const check = z
+  .strictObject({
+    total: path.optional().describe("Where an answer has the number of all records of the window; needs window"),
+    truncated: path.optional().describe("Where an answer says that it is not whole; needs window"),
+    sequence: path.optional().describe("Where a record has its consecutive number; needs paging without window"),
+  })
+  .describe("What the vendor says from which a missing record can be told");
 
 const constant = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
 const field = z.union([
@@ -83,6 +95,7 @@ export const config = z
     records: path.default("").describe("Where the answer has its records; empty: the answer is the list"),
     emptyWhenMissing: z.boolean().default(false).describe("The answer leaves the list out when it is empty"),
     paging: paging.default({ type: "none" }),
+    check: check.optional(),
     window: window.optional().describe("Ask for time windows, paged within. Without it paging goes on where it ended"),
     lag: duration.default(60_000).describe("Records become visible this late at most: nothing newer is taken as complete"),
     map: z.strictObject({
@@ -96,7 +109,15 @@ export const config = z
       constants: z.partialRecord(z.enum(MAPPED_FIELDS), constant).default({}),
     }),
   })
-  .refine(({ method, body }) => body === undefined || method === "POST", "a body needs method: POST");
+  .refine(({ method, body }) => body === undefined || method === "POST", "a body needs method: POST")
+  .refine(({ check: given, window: span }) => span !== undefined || (given?.total ?? given?.truncated) === undefined, {
+    path: ["check"],
+    message: "total and truncated need a window, whose records they count",
+  })
+  .refine(({ check: given, window: span }) => span === undefined || given?.sequence === undefined, {
+    path: ["check", "sequence"],
+    message: "needs paging without a window: a window may leave out numbers rightly",
+  });
 
 /** Validated configuration; durations in milliseconds. */
 export type Config = z.output<typeof config>;

@@ -2,17 +2,20 @@
  * Generic pull: windows of time, pages within, or pages alone. A window is over when its pages are, and only then is time
  * proven; the next one reaches back by `overlap`, and records that it brings again are left out as far as they are remembered.
  */
-import { linkOf, pageRecords, requestJson, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
+import { linkOf, pageRecords, requestJson, vendorNow, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
+import type { FoundGap } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { asObject, canonicalJson, recordTime } from "../../src/core/record.ts";
 import type { Located, Page, Source } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { authorizer, type Authorizer } from "./auth.ts";
 import type { Config } from "./config.ts";
-import { decodeState, encodeState, NEXT_MAX, SEEN_MAX, type PullState } from "./cursor.ts";
+import { decodeState, encodeState, NEW_CHAIN, NEW_RUN, NEXT_MAX, SEEN_MAX, type PullState } from "./cursor.ts";
 import { valueAt } from "./path.ts";
 import { callOf, storableLink } from "./request.ts";
+import { addPage, dueRun, endRun } from "./runs.ts";
+import { connect, rewound, type Numbered } from "./sequence.ts";
 
 /** Pages of one window, or of one chain without windows: a vendor whose paging runs in circles must not run for ever. */
 const PAGES_MAX = 10_000;
@@ -27,28 +30,46 @@ export function httpSource(config: Config): Source {
       // Stored before anything is asked: a first window that moved with the clock until the first answer would leave out
       // what an outage takes from the backfill.
       if (config.window !== undefined && (stored === undefined || stored.from === null))
-        return { records: [], rejects: [], next: encodeState(firstState(config, now)), more: true, completeTo: null };
-      const state = stored === undefined ? firstState(config, now) : resumed(config, stored, now);
+        return { ...NOTHING, next: encodeState(firstState(config, now)), more: true };
+      const { state, lost } = resumed(config, stored ?? firstState(config, now), now);
+      if (lost !== undefined) return { ...NOTHING, next: encodeState({ ...state, to: null }), more: true, gaps: [lost] };
       // The window has not begun yet: the last one ended less than `lag` ago.
-      if (state.from !== null && state.to !== null && state.to <= state.from)
-        return { records: [], rejects: [], next: encodeState({ ...state, to: null }), more: false, completeTo: null };
+      if (state.from !== null && state.to !== null && state.to <= state.from) {
+        const idle = { ...state, to: null };
+        const due = config.window === undefined ? undefined : dueRun({ ...config, window: config.window }, idle, now - config.lag, now);
+        return { ...NOTHING, next: encodeState(due ?? idle), more: due !== undefined };
+      }
       const answer = await ask(config, authorize, state, context);
       return await pageOf(config, state, answer, now);
     },
   };
 }
 
-function firstState({ window, lag }: Config, now: EpochMs): PullState {
+const NOTHING = { records: [], rejects: [], completeTo: null };
+
+function firstState({ window, lag, check }: Config, now: EpochMs): PullState {
   const from = window === undefined ? null : now - lag - window.backfill;
   const to = window === undefined || from === null ? null : Math.min(from + window.max, now - lag);
-  return { from, to, next: null, pages: 0, seen: [] };
+  const checked = window === undefined || from === null ? null : ([from, now + window.recheck] as const);
+  const chain = check?.sequence === undefined ? null : NEW_CHAIN;
+  return { from, to, next: null, pages: 0, seen: [], run: NEW_RUN, again: [], checked, chain };
 }
 
-/** A window that waits for its end gets the end that is possible now. */
-function resumed(config: Config, state: PullState, now: EpochMs): PullState {
-  const { window, lag } = config;
-  if (window === undefined) return { ...state, from: null, to: null };
-  return state.to === null && state.from !== null ? { ...state, to: Math.min(state.from + window.max, now - lag) } : state;
+/** A window that waits for its end gets the end that is possible now; what the vendor has deleted meanwhile is lost. */
+function resumed(config: Config, state: PullState, now: EpochMs): { readonly state: PullState; readonly lost: FoundGap | undefined } {
+  const { window, lag, check } = config;
+  const chain = check?.sequence === undefined ? null : (state.chain ?? NEW_CHAIN);
+  if (window === undefined) return { state: { ...state, from: null, to: null, chain }, lost: undefined };
+  if (state.to !== null || state.from === null) return { state, lost: undefined };
+  const kept = window.retention === undefined ? -Infinity : now - window.retention;
+  // The overlap reaches back into what has been read: only what lies after it is lost.
+  const unread = state.from + window.overlap;
+  const from = Math.max(state.from, kept);
+  const checked = state.checked ?? ([from, now + window.recheck] as const);
+  const next = { ...state, from, to: Math.min(from + window.max, now - lag), checked };
+  if (kept <= unread) return { state: next, lost: undefined };
+  const detail = "the vendor keeps records for a shorter time than the source was away";
+  return { state: next, lost: { from: unread, to: kept, why: "retention", detail, state: "lost" } };
 }
 
 async function ask(config: Config, authorize: Authorizer, state: PullState, context: Context): Promise<HttpAnswer> {
@@ -71,15 +92,28 @@ async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now:
   const place = `${new URL(config.url).pathname}#${state.from ?? ""}:${state.pages + 1}`;
   const { records, rejects } = pageRecords(items, answer.text, place);
   const following = nextOf(config, state, answer, items.length);
+  const hashes = await Promise.all(items.map(hashOf));
   const { fresh, seen } = await withoutSeen(config, state, records);
+  const connected = state.chain === null ? undefined : connect(state.chain, numbered(config, records), state.next, config.lag, now);
+  const found = { ...(connected === undefined ? {} : { gaps: connected.gaps, covered: connected.covered }), records: fresh, rejects };
+  const read = { ...state, seen, run: addPage(config, state.run, answer.body, hashes), chain: connected?.chain ?? null };
   // Some vendors give a new cursor with every answer: without a window an empty page is the end, and its cursor the next start.
   const caughtUp = config.window === undefined && items.length === 0;
   if (following !== undefined && !caughtUp) {
     if (state.pages + 1 >= PAGES_MAX) throw malformed(`paging goes on after ${PAGES_MAX} pages`);
-    const next = encodeState({ ...state, next: following, pages: state.pages + 1, seen });
-    return { records: fresh, rejects, next, more: true, completeTo: null };
+    return { ...found, next: encodeState({ ...read, next: following, pages: state.pages + 1 }), more: true, completeTo: null };
   }
-  return { records: fresh, rejects, ...ended(config, { ...state, next: lastOf(config, state, following, items.length) }, seen, now) };
+  const end = { ...read, next: lastOf(config, state, following, items.length) };
+  return { ...found, ...ended(config, end, vendorNow(answer.headers, now) - config.lag, now) };
+}
+
+/** Records with their numbers, as far as they have one and a time. */
+function numbered({ check, map }: Config, records: readonly Located[]): Numbered[] {
+  return records.flatMap(({ record }) => {
+    const number = Number(valueAt(record, check?.sequence ?? ""));
+    const time = timeOf(record, map.time);
+    return Number.isSafeInteger(number) && time !== undefined ? [{ number, time }] : [];
+  });
 }
 
 /** Where a chain that ended goes on. */
@@ -90,16 +124,26 @@ function lastOf({ paging }: Config, state: PullState, following: string | number
   return count === 0 ? Math.max(page - 1, paging.first) : page;
 }
 
-/** What follows the last page of a window or chain. */
-function ended(config: Config, state: PullState, seen: readonly string[], now: EpochMs): Pick<Page, "next" | "more" | "completeTo"> {
-  const { window, lag } = config;
-  if (window === undefined || state.from === null || state.to === null) {
+/** What follows the last page of a window or chain. `proven`: up to there the vendor can have shown everything. */
+function ended(
+  config: Config,
+  state: PullState,
+  proven: EpochMs,
+  now: EpochMs,
+): Pick<Page, "next" | "more" | "completeTo" | "gaps" | "covered"> {
+  const { window } = config;
+  const { from, to } = state;
+  if (window === undefined || from === null || to === null) {
+    const again = state.chain === null ? undefined : rewound(state.chain, now);
+    if (again !== undefined) return { next: encodeState({ ...state, ...again, pages: 0 }), more: true, completeTo: null };
     // A chain goes on where it ended: its last page is asked for again until it has a successor.
-    const next = config.paging.type === "none" ? null : state.next;
-    return { next: encodeState({ ...state, next, pages: 0, seen }), more: false, completeTo: now - lag };
+    // The page that had the last number: the cursor that it gave may lead past what comes next.
+    const last = state.chain === null || state.chain.last === null ? state.next : state.chain.previous;
+    const next = config.paging.type === "none" ? null : last;
+    return { next: encodeState({ ...state, next, pages: 0, run: NEW_RUN }), more: false, completeTo: proven };
   }
-  const reached = { from: state.to - window.overlap, to: null, next: null, pages: 0, seen };
-  return { next: encodeState(reached), more: state.to < now - lag, completeTo: state.to };
+  const { state: following, ...page } = endRun({ ...config, window }, { ...state, from, to }, proven, now);
+  return { ...page, next: encodeState(following) };
 }
 
 function itemsOf({ records, emptyWhenMissing }: Config, body: unknown): readonly unknown[] {
@@ -143,6 +187,7 @@ async function withoutSeen(
   const known = new Set(state.seen);
   const keys = await Promise.all(records.map(async ({ record }) => await hashOf(record)));
   const fresh = records.filter((_, index) => !known.has(keys[index] ?? ""));
+  if (state.run.kind !== "main") return { fresh, seen: state.seen };
   const remembered = config.window === undefined ? keys : keys.filter((_, index) => inOverlap(config, state, records[index]?.record));
   return { fresh, seen: [...new Set([...state.seen, ...remembered].toReversed())].slice(0, SEEN_MAX).toReversed() };
 }
@@ -150,11 +195,15 @@ async function withoutSeen(
 /** Only records of the window's end can come again. */
 function inOverlap({ window, map }: Config, { to }: PullState, record: unknown): boolean {
   if (window === undefined || to === null) return false;
+  // Without a usable time nothing is known; the normalizer says what is wrong with the record.
+  return (timeOf(record, map.time) ?? Infinity) >= to - window.overlap;
+}
+
+function timeOf(record: unknown, path: string): EpochMs | undefined {
   try {
-    return recordTime(valueAt(record, map.time), Number.MAX_SAFE_INTEGER / 2) >= to - window.overlap;
+    return recordTime(valueAt(record, path), Number.MAX_SAFE_INTEGER / 2);
   } catch (error) {
-    // Without a usable time nothing is known; the normalizer says what is wrong with the record.
-    if (error instanceof Failure) return true;
+    if (error instanceof Failure) return undefined;
     throw error;
   }
 }

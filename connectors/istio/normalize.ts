@@ -3,9 +3,10 @@
  * Fields: https://istio.io/latest/docs/tasks/observability/logs/access-log/#default-access-log-format
  * Meaning: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
  */
+import { linkTexts, proven, spiffeServiceAccount } from "../../src/archetypes/links.ts";
 import { ACTION, CLASS, STATUS, type Event } from "../../src/core/event.ts";
 import { poison } from "../../src/core/errors.ts";
-import { looksLikeIp } from "../../src/core/ip.ts";
+import { isPrivateIp, looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { httpActivityOf } from "../../src/core/ocsf/classes.ts";
 import {
@@ -52,6 +53,7 @@ export const istioNormalize: Normalize = (record, context) => {
   if (http) applyHttp(event, log, method);
   applyFlags(event, log);
   event.spiffeId = spiffeId(log);
+  event.links = linksOf(event);
   return [event];
 };
 
@@ -161,6 +163,13 @@ function endpoint(value: unknown): readonly [string | undefined, number | undefi
 }
 
 const NO_ENDPOINT = [undefined, undefined] as const;
+
+/** Whoever proved an id by its certificate holds the address that it came from, unless that is one of the world's. */
+function linksOf({ spiffeId: id, srcIp }: Event): readonly string[] | undefined {
+  if (id === undefined) return undefined;
+  const address = srcIp !== undefined && isPrivateIp(srcIp) ? srcIp : undefined;
+  return linkTexts([proven(["ip", address], ["spiffe", id]), proven(["spiffe", id], ["sa", spiffeServiceAccount(id)])]);
+}
 
 /** Names under which meshes log the peer's certificate; the default format has none of them. */
 const PEER_KEYS = ["downstream_peer_uri_san", "peer_uri_san", "downstream_peer_principal", "source_principal"] as const;

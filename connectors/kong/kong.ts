@@ -20,7 +20,11 @@ const config = z.strictObject({
     .string()
     .regex(/^[a-z0-9-]{1,64}$/, "lower-case letters, digits and dashes, as Kong logs header names")
     .default(CLAIM_PREFIX)
-    .describe("Prefix of the upstream headers that carry the token's claims (sub, act, scope, purpose)"),
+    .describe("Prefix of the upstream headers that carry the token's claims (sub, act, scope, purpose, jti, exp)"),
+  linkTokens: z
+    .boolean()
+    .default(false)
+    .describe("Remember whose each token is, by its id (claim jti), for sources that name callers by it; about 150 bytes per event"),
 });
 
 // Kong's http-log drops a batch after its retries, so a bad record is quarantined and never answered with an error.
@@ -39,11 +43,12 @@ export default defineConnector<z.output<typeof config>>({
     options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
   receiver: () => receiver,
   format: () => jsonLines,
-  normalize: (options) => kongNormalize(options?.claimPrefix),
+  normalize: (options) => kongNormalize(options?.claimPrefix, options?.linkTokens),
   categories: ["agent_api"],
   lateness: LATENESS_MS,
   gaps: [
     "userUid, onBehalfOf, scopes and purpose need the token's claims as upstream headers (claimPrefix)",
+    "delegation (which sub-agent acts for which agent) needs the claim act; a token that Kong redacts is not read",
     "dataClasses and region need tags data:<class> on routes and region:<name> on services",
     "tokens, cost and model need Kong's AI plugins with logging of statistics",
   ],

@@ -5,20 +5,10 @@
 import { poison } from "../../src/core/errors.ts";
 import { ACTION, CLASS, STATUS, type Event } from "../../src/core/event.ts";
 import { newEvent } from "../../src/core/new-event.ts";
-import {
-  asObject,
-  contentUid,
-  numeric,
-  recordObject,
-  recordTime,
-  redactUrl,
-  suppliedText,
-  text,
-  urlPath,
-  type Json,
-} from "../../src/core/record.ts";
+import { asObject, contentUid, numeric, recordObject, recordTime, redactUrl, text, urlPath, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 import { addAi } from "./ai.ts";
+import { claimLinks, claimNames, claimsOf, header } from "./claims.ts";
 
 /** How headers that carry claims start when the configuration does not say otherwise. */
 export const CLAIM_PREFIX = "x-jwt-claim-";
@@ -29,14 +19,9 @@ const SCOPES_EACH_MAX = 64;
 
 const EMPTY: Json = Object.freeze({});
 
-/** Normalizer of access log records; one event each. */
-export function kongNormalize(claimPrefix = CLAIM_PREFIX): Normalize {
-  const claims = {
-    sub: `${claimPrefix}sub`,
-    act: `${claimPrefix}act`,
-    scope: `${claimPrefix}scope`,
-    purpose: `${claimPrefix}purpose`,
-  };
+/** Normalizer of access log records; one event each. `linkTokens`: tell whose each token is, by its id. */
+export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false): Normalize {
+  const names = claimNames(claimPrefix);
   const scopesOf = scopeLists();
   return (record, context) => {
     const entry = recordObject(record);
@@ -65,10 +50,12 @@ export function kongNormalize(claimPrefix = CLAIM_PREFIX): Normalize {
     event.durationMs = count(asObject(entry["latencies"])?.["request"]);
     addOutcome(event, count(response["status"]), entry["source"]);
     addCaller(event, entry, headers);
-    event.userUid = suppliedHeader(headers, claims.sub);
-    event.onBehalfOf = actorOf(header(headers, claims.act));
-    event.purpose = suppliedHeader(headers, claims.purpose);
-    event.scopes = scopesOf(headers[claims.scope]);
+    const claims = claimsOf(headers, names);
+    event.userUid = claims.subject;
+    event.onBehalfOf = claims.actors[0];
+    event.purpose = claims.purpose;
+    event.scopes = scopesOf(claims.scope);
+    if (isKnown(entry) && isAccepted(event)) event.links = claimLinks(event, claims, linkTokens);
     addTarget(event, entry);
     addTrace(event, headers["traceparent"]);
     if (entry["ai"] !== undefined) addAi(event, asObject(entry["ai"]));
@@ -147,21 +134,16 @@ function tagged(tags: unknown, prefix: string): string[] | undefined {
   return found;
 }
 
-/** A header's value; of several the first. */
-function header(headers: Json, name: string): string | undefined {
-  const value = headers[name];
-  return text(Array.isArray(value) ? (value as readonly unknown[])[0] : value);
+/**
+ * What a token says counts only when Kong knew who brought it and let it pass: anybody can send any text as a token, or
+ * as a header of that name.
+ */
+function isKnown(entry: Json): boolean {
+  return (entry["consumer"] ?? entry["authenticated_entity"] ?? undefined) !== undefined;
 }
 
-function suppliedHeader(headers: Json, name: string): string | undefined {
-  return Array.isArray(headers[name]) ? header(headers, name) : suppliedText(headers, name);
-}
-
-/** The `act` claim (RFC 8693 section 4.1) is an object with a `sub`; gateways pass it on as it is or flattened. */
-function actorOf(value: string | undefined): string | undefined {
-  if (value === undefined || value.charCodeAt(0) !== 123) return value;
-  const found = /"sub"\s*:\s*"([^"\\]{1,256})"/.exec(value);
-  return found?.[1];
+function isAccepted(event: Event): boolean {
+  return event.actionId === ACTION.allowed && event.responseCode !== 401;
 }
 
 /** Texts of scopes are few and repeated: each list is made once and shared by all events. */

@@ -34,6 +34,8 @@ export default defineConnector<z.output<typeof config>>({
   gaps: [
     "privileged pods and granted roles are seen only with audit level Request or RequestResponse for pods, workloads and RBAC",
     "podName and podUid need bound service account tokens; EKS access entries give the AWS role instead",
+    "addresses of pods need level RequestResponse for pods and pods/status (level Request where the kubelet's patch names the node)",
+    "ids of issued tokens need Kubernetes 1.30, or level RequestResponse for serviceaccounts/token, which logs the token itself",
     "the first of sourceIPs is what a client behind a proxy claims",
   ],
 });

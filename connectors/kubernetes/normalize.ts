@@ -20,6 +20,7 @@ import {
   type Json,
 } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
+import { linksOf } from "./links.ts";
 import { grantOf, isInteractive, isPrivileged } from "./privilege.ts";
 
 /** Normalizes audit events; `cluster` becomes the tenant. Stages before the answer give no event. */
@@ -56,6 +57,7 @@ export function kubernetesNormalize(cluster?: string): Normalize {
     event.privileged = isPrivileged({ verb, resource, subresource, body, grant: event.grant }) ? true : undefined;
     // Of an interactive session both stages are taken, whichever comes; its end would make them differ.
     if (!interactive) applyEnd(event, log["stageTimestamp"]);
+    event.links = linksOf(event, log, { verb, resource, subresource });
     return [event];
   };
 }

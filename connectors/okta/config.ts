@@ -28,6 +28,9 @@ export const config = z.strictObject({
   settle: duration
     .default(60_000)
     .describe("Okta may store an event this long after it happened: nothing newer is taken as complete. Default 60s"),
+  recheck: duration
+    .default(3_600_000)
+    .describe("Every hour of the log is read once more, this long after, to find what was left out. 0s: never. Default 1h"),
 });
 
 /** Validated configuration; durations in milliseconds. */

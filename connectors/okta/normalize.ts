@@ -3,10 +3,11 @@
  * Format: https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/
  * Event types: https://developer.okta.com/docs/reference/api/event-types/
  */
-import { CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
+import { linkTexts, proven } from "../../src/archetypes/links.ts";
+import { CLASS, SEVERITY, STATUS, type EpochMs, type Event } from "../../src/core/event.ts";
 import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
-import { asObject, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
+import { asObject, parseTime, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 import { eventKind } from "./event-types.ts";
 
@@ -44,6 +45,7 @@ export function oktaNormalize(tenant?: string): Normalize {
     if (event.category === "infra_change") applyChange(event, eventType, kind.isChange);
     else if (event.category === "authentication") applySignIn(event, eventType);
     else applyFinding(event, kind.threat, log);
+    event.links = linksOf(event, log);
     return [event];
   };
 }
@@ -162,6 +164,28 @@ function applySignIn(event: Event, eventType: string): void {
   // A sign-in is about the account that signs in, also when no other is named.
   event.targetUserUid ??= event.userUid;
   event.targetUserName ??= event.userUid === undefined ? undefined : event.userName;
+}
+
+/**
+ * A token belongs to the client that got it, until it expires or is revoked; an API token (SSWS) to who made it.
+ * Which agent stands behind a client, or which person granted it, is not in the log.
+ */
+function linksOf(event: Event, log: Json): readonly string[] | undefined {
+  const { credentialUid, clientUid, userUid, eventCode } = event;
+  if (credentialUid === undefined || event.statusId !== STATUS.success) return undefined;
+  if (event.category !== "authentication") return linkTexts([proven(["cred", credentialUid], ["user", userUid])]);
+  if (eventCode?.includes(".token.revoke") === true)
+    return linkTexts([proven(["cred", credentialUid], ["client", clientUid], { ends: true })]);
+  return linkTexts([proven(["cred", credentialUid], ["client", clientUid], { until: tokenEnd(log["target"]) })]);
+}
+
+/** `detailEntry.expires` of the access token that was handed out. */
+function tokenEnd(targets: unknown): EpochMs | undefined {
+  for (const item of Array.isArray(targets) ? targets.slice(0, TARGETS_MAX) : []) {
+    const target = asObject(item);
+    if (target?.["type"] === "access_token") return parseTime(asObject(target["detailEntry"])?.["expires"]);
+  }
+  return undefined;
 }
 
 function applyChange(event: Event, eventType: string, isChange: boolean): void {

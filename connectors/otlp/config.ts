@@ -32,6 +32,12 @@ export const config = z.strictObject({
     .describe(
       "Which signal counts calls. Set it when your instrumentation reports each call as a span and as a log event; findings come from both",
     ),
+  trustResource: z
+    .boolean()
+    .default(false)
+    .describe(
+      "A collector's k8sattributes processor, not the agent, writes k8s.*: then other sources' events of a pod find its service account",
+    ),
   fields: z
     .partialRecord(z.enum(FIELDS), z.string().min(1).max(256))
     .default({})

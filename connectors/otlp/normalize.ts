@@ -1,4 +1,5 @@
 /** OTLP log record or span -> events. What says nothing about an agent gives none. */
+import { linkTexts, proven } from "../../src/archetypes/links.ts";
 import type { Event } from "../../src/core/event.ts";
 import { recordObject } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
@@ -24,8 +25,19 @@ export function otlpNormalize(config?: Config): Normalize {
     const call = counts ? callOf(envelope, uid) : undefined;
     if (call !== undefined) events.unshift(call);
     for (const event of events) applyFields(event, envelope, fields);
+    const [first] = events;
+    if (first !== undefined && config?.trustResource === true) first.links = linksOf(first);
     return events;
   };
+}
+
+/**
+ * Once for all events of a record. An agent that writes its own resource could claim another's pod and so make it
+ * doubtful whose that pod is: the operator must say that it does not.
+ */
+function linksOf({ podUid, podName, namespace, serviceAccount }: Event): readonly string[] | undefined {
+  const path = namespace === undefined || podName === undefined ? undefined : `${namespace}/${podName}`;
+  return linkTexts([proven(["pod", podUid], ["sa", serviceAccount]), proven(["pod", path], ["pod", podUid])]);
 }
 
 function callOf(envelope: Envelope, uid: () => string): Event | undefined {

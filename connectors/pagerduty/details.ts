@@ -2,6 +2,7 @@
 import type { Alert, RuleInfo } from "../../src/core/alert.ts";
 import { attackOf } from "../../src/core/attack.ts";
 import type { Incident } from "../../src/core/incident.ts";
+import { missingTexts } from "../../src/archetypes/own-object.ts";
 import { incidentTexts } from "../../src/core/incident/texts.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
 import { iso } from "./values.ts";
@@ -73,7 +74,7 @@ export function details(incident: Incident, rules: readonly RuleInfo[]): Details
     ips: list(incident.ips),
     timeline: list(incident.timeline.slice(0, LIST_MAX).map((entry) => `${iso(entry.time)} ${entry.source}: ${entry.text}`)),
     coverage: incident.coverage.state,
-    missing_sources: list(incident.coverage.missing),
+    missing_sources: list(missingTexts(incident.coverage)),
     proof,
     evidence_ids: list(evidence.slice(0, LIST_MAX)),
     evidence_count: evidence.length,

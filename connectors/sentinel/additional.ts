@@ -3,6 +3,7 @@ import type { Alert } from "../../src/core/alert.ts";
 import { utf8Bytes } from "../../src/archetypes/http-exchange.ts";
 import type { Event } from "../../src/core/event.ts";
 import type { Incident, Mapping } from "../../src/core/incident.ts";
+import { missingTexts } from "../../src/archetypes/own-object.ts";
 import { incidentTexts } from "../../src/core/incident/texts.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
 import type { Delivery } from "../../src/ports/connector.ts";
@@ -59,6 +60,7 @@ export function alertFields(delivery: Delivery, { alert, rule, evidence }: Alert
     RuleIds: names([alert.ruleId]),
     Group: groupList(alert),
     Bucket: iso(alert.bucket),
+    ...(alert.coverage === undefined ? {} : coverageFields(alert.coverage)),
     Tags: names(rule.tags),
     Mappings: mappings(rule.maps),
     EvidenceIds: safeList(alert.evidence, EVIDENCE_MAX, TITLE_MAX),
@@ -73,7 +75,7 @@ export function incidentFields(delivery: Delivery, { incident, rules, evidence }
     AgentId: short(incident.agentUid),
     AgentName: short(incident.agentName),
     Entity: short(incident.entity),
-    ...coverageFields(incident),
+    ...coverageFields(incident.coverage),
     OpenedTime: iso(incident.openedTime),
     RuleIds: names(rules.map((rule) => rule.id)),
     AlertCount: incident.alerts.length,
@@ -114,9 +116,12 @@ function identityFields(delivery: Delivery, revision: number, final: boolean): F
   return { DedupKey: safeText(delivery.key, TITLE_MAX), Kind: delivery.subject.kind, Revision: revision, Final: final };
 }
 
-function coverageFields({ coverage }: Incident): Fields {
-  const { state, missing, watermark } = coverage;
-  return { Coverage: state, CoverageMissing: names(missing), Watermark: watermark === undefined ? undefined : iso(watermark) };
+function coverageFields(
+  coverage: Pick<Incident["coverage"], "state" | "missing" | "gaps"> & { readonly watermark?: number | undefined },
+): Fields {
+  const { state, watermark } = coverage;
+  const missing = names(missingTexts(coverage));
+  return { Coverage: state, CoverageMissing: missing, Watermark: watermark === undefined ? undefined : iso(watermark) };
 }
 
 function alertSummary(alert: Alert): Fields {

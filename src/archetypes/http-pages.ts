@@ -13,6 +13,8 @@ import type { Context } from "../ports/context.ts";
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** A server may ask us to wait this long at most; a longer wait is a mistake or an attack, and the schedule asks again anyway. */
 export const RETRY_AFTER_MAX_MS = 3_600_000;
+/** A vendor's clock may be this far behind; more is a wrong header, which must not hold everything back. */
+const SKEW_MAX_MS = 900_000;
 /** A link may have this many characters: it has to fit into a cursor. */
 const LINK_MAX = 2048;
 /** This much of a Link header is looked at. */
@@ -147,6 +149,15 @@ export function parseRetryAfter(value: string | undefined, now: EpochMs): number
   if (!/^[A-Z][a-z]{2}/.test(trimmed)) return undefined;
   const date = Date.parse(trimmed);
   return Number.isNaN(date) ? undefined : clampWait(date - now);
+}
+
+/**
+ * The present of the vendor's clock by the Date header, and never later than ours: what the vendor will write down with its
+ * own next moments is not readable yet. Whole seconds, RFC 9110 section 6.6.1.
+ */
+export function vendorNow(headers: Readonly<Record<string, string | undefined>>, now: EpochMs): EpochMs {
+  const sent = Date.parse(headers["date"] ?? "");
+  return Number.isNaN(sent) || now - sent > SKEW_MAX_MS ? now : Math.min(now, sent);
 }
 
 function clampWait(milliseconds: number): number {

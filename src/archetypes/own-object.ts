@@ -58,6 +58,8 @@ function alertObject({ alert, rule }: Extract<Subject, { kind: "alert" }>, event
       short,
     ),
     runbooks: safeList([rule.runbook], caps.list, caps.text),
+    coverage: alert.coverage?.state,
+    coverage_missing: alert.coverage === undefined ? undefined : safeList(missingTexts(alert.coverage), caps.list, short),
     evidence: alert.evidence.slice(0, caps.evidence).map((uid) => evidenceEntry(uid, known.get(uid), short)),
     evidence_total: alert.evidence.length,
   };
@@ -74,7 +76,7 @@ function incidentObject(incident: Incident, rules: readonly { readonly threat: s
     owner: optional(incident.agentOwner, short),
     opened_time: isoTime(incident.openedTime),
     coverage: incident.coverage.state,
-    coverage_missing: list(incident.coverage.missing),
+    coverage_missing: list(missingTexts(incident.coverage)),
     watermark: incident.coverage.watermark === undefined ? undefined : isoTime(incident.coverage.watermark),
     threats: list(rules.map((rule) => rule.threat)),
     maps: mapTexts(incident.maps, caps, short),
@@ -97,6 +99,12 @@ function textFields(incident: Incident, caps: Caps): Fields {
     return [name, safeList(value, name === "proof" ? caps.evidence : caps.list, caps.text)];
   });
   return Object.fromEntries(entries);
+}
+
+/** Sources that were missing, and gaps as `<source>: <why> <from>/<to>`. */
+export function missingTexts({ missing, gaps = [] }: Pick<Incident["coverage"], "missing" | "gaps">): string[] {
+  const time = (value: number | null): string => (value === null ? "now" : isoTime(value));
+  return [...missing, ...gaps.map(({ source, from, to, why }) => `${source}: ${why} ${time(from)}/${time(to)}`)];
 }
 
 /** The gravest alerts, by time within a level. */

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { contentUid } from "../core/record.ts";
 import { engine, type EngineOptions } from "../core/correlation/engine.ts";
 import type { Engine } from "../core/correlation/types.ts";
@@ -11,7 +10,7 @@ import { eventReader } from "../core/sigma/event-reader.ts";
 import { plainEvent, plainReader, type PlainEvent } from "../core/sigma/plain-reader.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 import { sha256, uuid5 } from "../adapters/system/system.ts";
-import { parseRegistry } from "../config/registry.ts";
+import { readRegistry } from "../config/registry-files.ts";
 import { analysis, type Analysis } from "../pipeline/analysis.ts";
 import type { Connector, Normalize, NormalizeContext } from "../ports/connector.ts";
 import { CommandError, EXIT, failWithProblems } from "../cli/output.ts";
@@ -22,11 +21,12 @@ import { STORE } from "./store-log.ts";
 /** Times further ahead than this are not believed; a backtest has no clock of its own, so only absurd ones fall. */
 const RECEIVED_MS = 8_640_000_000_000;
 
-/** Reads an agent registry for a command. @throws {CommandError} config */
+/** Reads an agent registry (file, directory or pattern) for a command. @throws {CommandError} config */
 export function readAgents(path: string | undefined): readonly AgentProfile[] {
   if (path === undefined) return [];
-  if (!existsSync(path)) throw new CommandError(`the agent registry ${path} does not exist`, EXIT.usage);
-  const { agents, problems } = parseRegistry(path, readFileSync(path, "utf8"));
+  const { agents, problems } = readRegistry([path]);
+  const missing = problems.find(({ line }) => line === 0);
+  if (missing !== undefined) throw new CommandError(missing.message, EXIT.usage);
   if (problems.length > 0) failWithProblems(problems);
   return agents;
 }
@@ -69,7 +69,7 @@ export function eventRunner(
     },
     begin: (latenessMs, other) =>
       analysis(
-        resolver(registry),
+        resolver(registry, false),
         tapped(engine(other?.rules ?? rules, { reader: eventReader, uuid5, latenessMs, distinct: true, ...more }), other?.tap),
       ),
   };

@@ -1,4 +1,6 @@
 import { sha256 } from "../adapters/system/system.ts";
+import type { AuditEntry } from "../ports/audit.ts";
+import { operator } from "./audit.ts";
 import { loadRules } from "../adapters/rules/load.ts";
 import type { BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import { promoted } from "../core/correlation/promote.ts";
@@ -106,6 +108,7 @@ export async function importCommand(path: string, options: ImportOptions): Promi
         await tx.saveBaselines([{ head: headFor(known, head), rows, forgetBefore: undefined }]);
         count += rows.length;
       }
+      await tx.appendAudit(moved("baseline.imported", path, count));
     });
     note(`${count} rows taken; a running service knows them after its next start`);
     return EXIT.good;
@@ -143,12 +146,17 @@ export async function promoteCommand(path: string, options: PromoteOptions): Pro
   return withStore(config, true, async (store) => {
     if (options.replace !== true) await refuseOtherMeasures(store, made);
     const known = new Map((await store.baselineHeads()).map((head) => [headId(head), head]));
-    await store.transaction((tx) =>
-      tx.saveBaselines(made.map(({ head, rows }) => ({ head: headFor(known, head), rows, forgetBefore: undefined }))),
-    );
+    await store.transaction(async (tx) => {
+      await tx.saveBaselines(made.map(({ head, rows }) => ({ head: headFor(known, head), rows, forgetBefore: undefined })));
+      await tx.appendAudit(moved("baseline.promoted", path, count));
+    });
     note(`${count} rows promoted as the past before ${new Date(at).toISOString()}; a running service knows them after its next start`);
     return EXIT.good;
   });
+}
+
+function moved(action: string, subject: string, rows: number): AuditEntry {
+  return { time: Date.now(), actor: operator(), action, subject, details: { rows } };
 }
 
 function agentPair(given: string): readonly [string, string] {

@@ -68,7 +68,7 @@ export function rulesFor(config: Config, paths: readonly string[]): { pack: Pack
 
 /** A fresh analysis that remembers, with the names that the store knows. */
 export async function learner(config: Config, pack: Pack, store: Store): Promise<Analysis> {
-  const names = resolver(directory(config.agents));
+  const names = resolver(directory(config.agents), false);
   names.load(await store.facts());
   const options = { latenessMs: config.correlation.lateness, distinct: true, baselines: true, digest: secretDigest() };
   return analysis(names, engine(pack.rules, { reader: eventReader, uuid5, ...options }));

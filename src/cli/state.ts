@@ -8,13 +8,17 @@ import { openStore } from "../adapters/postgres/open.ts";
 import type { Config } from "../config/config.ts";
 import { storeLocation } from "../config/places.ts";
 import { answerIncident, type Answered } from "../pipeline/close.ts";
-import type { FieldGap } from "../pipeline/gaps.ts";
-import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
+import type { OutboxRow, Quarantined } from "../ports/store.ts";
+import type { SourceRow } from "../source-state.ts";
 import { CHANGES, queryState, type StateParameters, type StateQuery } from "../state.ts";
 import type { BaselineSummary } from "../pipeline/show-baselines.ts";
+import type { ExplainedEvent } from "../pipeline/explain-event.ts";
+import { directory } from "../core/identity/directory.ts";
+import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
 import { closedText, incidentRows, incidentText } from "./incident.ts";
 import { routing } from "./routing.ts";
+import { sourceLines } from "./source-table.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */
@@ -100,6 +104,7 @@ async function openedState(config: Config): Promise<Answering | Failure> {
       ask: (query, parameters) =>
         queryState(store, query, parameters, Date.now(), {
           configured,
+          registry: () => directory(config.agents),
           close: (id, ask) => answerIncident({ store, now: Date.now, ...routing(config) }, id, ask),
         }),
       close: () => store.close(),
@@ -140,13 +145,7 @@ async function askService(
 export function printState(query: StateQuery, answer: unknown): void {
   switch (query) {
     case "sources":
-      console.log(
-        table([
-          ["SOURCE", "EVENTS", "DUPLICATES", "QUARANTINED", "LATE", "WATERMARK", "LAG", "STATE"],
-          ...(answer as SourceRow[]).map(sourceRow),
-        ]),
-      );
-      for (const line of (answer as SourceRow[]).flatMap(gapLines)) console.log(line);
+      for (const line of sourceLines(answer as SourceRow[])) console.log(line);
       return;
     case "incidents":
       console.log(table(incidentRows(answer as Incident[])));
@@ -167,31 +166,21 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "baselines":
       for (const line of baselineLines(answer as readonly BaselineSummary[])) console.log(line);
       return;
+    case "explain":
+      for (const line of answer === null ? ["there is no such event"] : explanationLines(answer as ExplainedEvent)) console.log(line);
+      return;
     case "deadletter":
     case "quarantine-record":
     case "deadletters-replay":
     case "progress":
     case "rules":
     case "log":
+    case "trace":
+    case "touched":
+    case "audit":
+    case "audit-verify":
       console.log(answer === null ? "there is no such row" : JSON.stringify(answer, null, 2));
   }
-}
-
-type SourceRow = SourceState & { readonly lagMs: number | null; readonly neverSupplied: readonly FieldGap[] | null };
-
-/** What rules read and a source never says: a rule about it stays silent for that source. */
-function gapLines(row: SourceRow): string[] {
-  const byCategory = Map.groupBy(row.neverSupplied ?? [], (gap) => gap.category);
-  return [...byCategory].map(
-    ([category, gaps]) =>
-      `coverage gap: ${row.source} has not supplied ${gaps.map((gap) => gap.field).join(", ")} in ${gaps[0]?.events ?? 0} ${category} events`,
-  );
-}
-
-function sourceRow(row: SourceRow): string[] {
-  const lag = row.lagMs === null ? "-" : `${Math.round(row.lagMs / 1000)} s`;
-  const counts = [row.events, row.duplicates, row.quarantined, row.lateEvents].map(String);
-  return [row.source, ...counts, iso(row.watermark), lag, row.pausedReason ?? row.lastError ?? "works"];
 }
 
 function outboxRow(row: OutboxRow): string[] {

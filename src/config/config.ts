@@ -35,9 +35,13 @@ export interface DestinationConfig {
 /** A validated configuration; every path in it is absolute. */
 export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules" | "placeholders"> {
   readonly file: string;
+  /** SHA-256, in hex, of its text. */
+  readonly hash: string;
   /** Line of a key path in the file, for problems that only show later. */
   readonly lineOf: (path: readonly PropertyKey[]) => number;
   readonly agents: readonly AgentProfile[];
+  /** Absolute paths that they come from: files, directories and patterns. */
+  readonly registry: readonly string[];
   /** Absolute paths of rule files and directories; the shipped pack is resolved. */
   readonly rules: readonly string[];
   /** Values of `%name%` in rules. */

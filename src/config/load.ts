@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import cron from "node-cron";
@@ -10,7 +11,7 @@ import type { Connector } from "../ports/connector.ts";
 import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
 import { placeholderMap } from "./placeholders.ts";
-import { parseRegistry } from "./registry.ts";
+import { readRegistry } from "./registry-files.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
 import { isSecret, secretReference } from "./secrets.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
@@ -65,7 +66,8 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const directory = dirname(file);
   // Section by section: what is wrong in one must not hide what is wrong in another.
   const { agents: agentsSchema, rules: rulesSchema, receiver: receiverSchema } = configSchema.shape;
-  const agents = readAgents(reader, directory, parseRevealing(agentsSchema, root["agents"]).data);
+  const registry = [parseRevealing(agentsSchema, root["agents"]).data ?? []].flat().map((one) => resolve(directory, one));
+  const agents = readAgents(reader, registry);
   const rules = readRules(reader, directory, parseRevealing(rulesSchema, root["rules"]).data ?? []);
   const receiver = parseRevealing(receiverSchema, root["receiver"]).data;
   const { every } = (asObject(root["correlation"]) ?? {}) as { every?: unknown };
@@ -79,9 +81,11 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
     config: {
       ...parsed.data,
       file,
+      hash: hash("sha256", source, "hex"),
       lineOf: yaml.lineOf,
       data: resolve(directory, parsed.data.data),
       agents,
+      registry,
       rules,
       placeholders: placeholderMap(parsed.data.placeholders),
       sources: sources.map((one) => ({ ...one, latenessMs: one.latenessMs < 0 ? lateness : one.latenessMs })),
@@ -178,24 +182,14 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
   return [{ id: one.id, connector: one.connector, options: read.options, when: filter, maxAttempts: maxAttempts ?? ATTEMPTS_MAX }];
 }
 
-function readAgents(reader: InstanceReader, directory: string, path: string | undefined): readonly AgentProfile[] {
-  if (path === undefined) return [];
-  const file = resolve(directory, path);
-  if (!existsSync(file)) {
-    complain(reader, ["agents"], `the agent registry ${file} does not exist`);
-    return [];
+function readAgents(reader: InstanceReader, paths: readonly string[]): readonly AgentProfile[] {
+  const { agents, problems } = readRegistry(paths);
+  // What is wrong with a path and not in a file stands where the path stands.
+  for (const one of problems) {
+    if (one.line > 0) reader.problems.push(one);
+    else complain(reader, ["agents"], one.message);
   }
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
-    complain(reader, ["agents"], `the agent registry ${file} cannot be read (${reason})`);
-    return [];
-  }
-  const registry = parseRegistry(file, text);
-  reader.problems.push(...registry.problems);
-  return registry.agents;
+  return agents;
 }
 
 function readRules(reader: InstanceReader, directory: string, given: readonly string[]): string[] {

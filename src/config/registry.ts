@@ -1,7 +1,11 @@
 import { z } from "zod";
 import { asObject, parseTime } from "../core/record.ts";
+import { isTimezone } from "../core/completeness/active-hours.ts";
 import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profile.ts";
+import { agentConfigFields, agentConfigProfile, agentConfigSchema } from "./agent-config.ts";
 import { schemaProblems } from "./issues.ts";
+import { activeHours, hours } from "./hours.ts";
+import { duration } from "../archetypes/settings.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 const DAY_MS = 86_400_000;
@@ -38,8 +42,12 @@ const IDENTITY_KINDS: Readonly<Record<string, KeyKind>> = {
   kong_consumer_id: "client",
   okta_client_id: "client",
   oauth_client_ids: "client",
+  entra_app_ids: "client",
+  service_principals: "client",
+  managed_identities: "client",
   okta_service_user: "user",
   user_ids: "user",
+  vault_entities: "user",
   kong_credentials: "credential",
   credentials: "credential",
   aws_role_session_arn: "role",
@@ -60,10 +68,29 @@ const identities = z
   })
   .describe("What other systems call this agent");
 
+/** `from` and `until` are other words for `created_at` and `retired_at`. */
+const lifecycleFields = {
+  created_at: time.optional(),
+  from: time.optional(),
+  retired_at: time.optional(),
+  until: time.optional(),
+  task_ttl: duration.nullish().describe("One task lasts no longer, e.g. 30m"),
+};
+const lifecycle = z.strictObject(lifecycleFields).superRefine((given, context) => {
+  for (const [one, other] of [
+    ["created_at", "from"],
+    ["retired_at", "until"],
+  ] as const) {
+    if (given[one] === undefined || given[other] === undefined) continue;
+    context.addIssue({ code: "custom", path: [other], message: `says the same as "${one}"; keep one of them` });
+  }
+});
+
 const agentSchema = z.strictObject({
   id: z.string().min(1).describe("Stable id; alerts and incidents name the agent by it"),
   name: z.string().optional(),
   owner: z.string().nullish(),
+  contacts: texts.nullish().describe("Whom to reach about it beside the owner"),
   team: z.string().nullish(),
   role: z.string().nullish(),
   purpose: z.string().nullish(),
@@ -74,8 +101,10 @@ const agentSchema = z.strictObject({
   allowed_hosts: texts.nullish().describe("Hosts it may talk to; *.example.com covers every name below"),
   blocked_hosts: texts.nullish(),
   regions: texts.nullish(),
-  schedule: z.record(z.string(), z.unknown()).nullish(),
-  timezone: z.string().nullish(),
+  schedule: hours.nullish(),
+  timezone: z.string().refine(isTimezone, "is not a time zone; write it as Europe/Berlin").nullish(),
+  heartbeat: duration.nullish().describe("While it is scheduled to run it is heard of at least this often; silence raises an alert"),
+  approval: texts.nullish().describe("Actions that need an approval: tool, operation or infrastructure change; * stands for any text"),
   infra_verbs: texts.nullish().describe("Infrastructure changes that it may make, e.g. k8s:create:deployments"),
   expected_volume: z
     .looseObject({
@@ -85,7 +114,7 @@ const agentSchema = z.strictObject({
       calendar: z.array(z.strictObject({ from: time, to: end, per_minute_max: z.number().positive() })).optional(),
     })
     .nullish(),
-  lifecycle: z.looseObject({ created_at: time.optional(), retired_at: time.optional() }).nullish(),
+  lifecycle: lifecycle.nullish(),
   identities: identities.nullish(),
   pods: z.array(z.looseObject({ name: z.string().optional(), uid: z.string().optional(), ip: z.string(), ...interval })).nullish(),
 });
@@ -93,26 +122,44 @@ const agentSchema = z.strictObject({
 export const registrySchema = z.strictObject({ version: z.literal(1), agents: z.array(agentSchema) });
 
 /** A fleet of ten thousand agents is about 15 MB; what is larger is some other file. */
-const REGISTRY_BYTES_MAX = 16_777_216;
+export const REGISTRY_BYTES_MAX = 16_777_216;
+
+/** What a registry file says, or what is wrong with it. */
+export interface ParsedRegistry {
+  readonly agents: readonly AgentProfile[];
+  /** Where each agent's id stands, 1-based. */
+  readonly lines: readonly number[];
+  readonly problems: readonly Problem[];
+}
 
 /** Reads an agent registry; all problems at once, and no agents when there is one. */
-export function parseRegistry(
-  file: string,
-  source: string,
-): { readonly agents: readonly AgentProfile[]; readonly problems: readonly Problem[] } {
+export function parseRegistry(file: string, source: string): ParsedRegistry {
   if (source.length > REGISTRY_BYTES_MAX) {
-    const message = `is larger than ${REGISTRY_BYTES_MAX} bytes: is it an agent registry?`;
-    return { agents: [], problems: [{ file, line: 0, key: "", message }] };
+    const message = `the agent registry ${file} is larger than ${REGISTRY_BYTES_MAX} bytes: is it one?`;
+    return { agents: [], lines: [], problems: [{ file, line: 0, key: "", message }] };
   }
   const yaml = parseYamlFile(file, source);
-  if (yaml.problems.length > 0) return { agents: [], problems: yaml.problems };
+  if (yaml.problems.length > 0) return { agents: [], lines: [], problems: yaml.problems };
+  if (asObject(yaml.value)?.["agent_config"] !== undefined) return parseAgentConfig(file, yaml);
   const parsed = registrySchema.safeParse(yaml.value);
   const problems = duplicateIds(file, yaml);
   if (!parsed.success) {
-    const known = [...Object.keys(agentSchema.shape), ...Object.keys(IDENTITY_KINDS)];
+    const known = [...Object.keys(agentSchema.shape), ...Object.keys(IDENTITY_KINDS), ...Object.keys(lifecycleFields)];
     problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], known));
   }
-  return { agents: problems.length > 0 || !parsed.success ? [] : parsed.data.agents.map(toProfile), problems };
+  return problems.length > 0 || !parsed.success ? { agents: [], lines: [], problems } : profilesOf(yaml, parsed.data.agents);
+}
+
+function profilesOf(yaml: YamlFile, given: readonly z.output<typeof agentSchema>[]): ParsedRegistry {
+  return { agents: given.map(toProfile), lines: given.map((_, index) => yaml.lineOf(["agents", index, "id"])), problems: [] };
+}
+
+/** The other form of a file: the policy of one agent. */
+function parseAgentConfig(file: string, yaml: YamlFile): ParsedRegistry {
+  const parsed = agentConfigSchema.safeParse(yaml.value);
+  if (!parsed.success) return { agents: [], lines: [], problems: schemaProblems(file, yaml, parsed.error.issues, [], agentConfigFields) };
+  const lines = [yaml.lineOf(["agent_config", "name"])];
+  return { agents: [agentConfigProfile(parsed.data)], lines, problems: [] };
 }
 
 /** Looks at the raw ids, so that another problem does not hide a duplicate. */
@@ -137,6 +184,7 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
     id: agent.id,
     name: agent.name ?? agent.id,
     owner: agent.owner ?? undefined,
+    contacts: agent.contacts ?? undefined,
     team: agent.team ?? undefined,
     role: agent.role ?? undefined,
     purpose: agent.purpose ?? undefined,
@@ -148,15 +196,23 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
     blockedHosts: agent.blocked_hosts?.map((host) => host.toLowerCase()) ?? [],
     regions: agent.regions ?? undefined,
     infraVerbs: agent.infra_verbs ?? undefined,
+    approval: agent.approval ?? undefined,
     perMinuteMax: volume?.per_minute_max,
+    perDay: volume?.per_day,
+    rateLimit: undefined,
     volumeExceptions: (volume?.calendar ?? []).map((entry) => ({
       from: entry.from ?? -Infinity,
       to: entry.to ?? Infinity,
       perMinuteMax: entry.per_minute_max,
     })),
     bulkMbMax: volume?.bulk_mb_per_10m,
-    createdTime: agent.lifecycle?.created_at,
-    retiredTime: agent.lifecycle?.retired_at,
+    createdTime: agent.lifecycle?.created_at ?? agent.lifecycle?.from,
+    retiredTime: agent.lifecycle?.retired_at ?? agent.lifecycle?.until,
+    taskTtlMs: agent.lifecycle?.task_ttl ?? undefined,
+    rotationDays: undefined,
+    monitoring: undefined,
+    heartbeatMs: agent.heartbeat ?? undefined,
+    activeHours: activeHours(agent.schedule ?? undefined, agent.timezone ?? undefined),
     keys: identityKeys(agent.identities ?? {}),
     pods: (agent.pods ?? []).map((pod) => ({
       name: pod.name,

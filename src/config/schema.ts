@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
+import { HEALTH_RULES } from "../core/completeness/health-rules.ts";
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
@@ -41,6 +42,9 @@ export const placeholdersSchema = z.record(
   z.union([placeholder, z.array(placeholder).min(1)]),
 );
 
+/** How long something is kept: null for ever. Less than a day would end before what is open is over. */
+const kept = z.union([z.literal("forever").transform(() => null), duration.refine((ms) => ms >= 86_400_000, "keep it for at least 1d")]);
+
 /** The configuration file without the parts that connectors define. */
 export const configSchema = z.strictObject({
   data: z.string().default("./data").describe("Directory of the embedded store, relative to this file"),
@@ -52,7 +56,10 @@ export const configSchema = z.strictObject({
     .union([z.literal("store"), z.string().regex(/^rediss?:\/\//), secret])
     .default("store")
     .describe("store (BullMQ on the same PostgreSQL), or redis://host:6379 (or a secret reference to it)"),
-  agents: z.string().optional().describe("The agent registry, relative to this file"),
+  agents: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe("The agent registry, relative to this file: a file, a directory, a pattern, or a list of them"),
   rules: z
     .array(z.string())
     .default(["builtin"])
@@ -107,6 +114,27 @@ export const configSchema = z.strictObject({
         )
         .default({})
         .describe("Pages of records by source, for links in incidents; {id} stands for the vendor's id of the record"),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      log: kept.prefault("90d").describe("Events with what is known about them, by whole days of receipt"),
+      alerts: kept.prefault("90d").describe("Alerts that nothing refers to any more"),
+      incidents: kept.prefault("400d").describe("Incidents that are closed"),
+      deliveries: kept.prefault("90d").describe("Deliveries that are settled, dead letters included"),
+      quarantine: kept.prefault("90d").describe("Records that could not be normalized"),
+      audit: kept.prefault("400d").describe("The audit log"),
+    })
+    .prefault({})
+    .describe("For how long what is kept: a duration of at least 1d, or forever"),
+  health: z
+    .strictObject({
+      alerts: z
+        .union([z.boolean(), z.array(z.enum(HEALTH_RULES))])
+        .default(true)
+        .describe("Alerts about the service itself and about silence: all, none, or these"),
+      gapAfter: duration.prefault("15m").describe("A gap that reading again has not healed for this long raises an alert"),
+      heldAfter: duration.prefault("15m").describe("A destination that fails for this long raises an alert at the others"),
     })
     .prefault({}),
   sources: z.record(z.string(), z.unknown()).default({}),

@@ -1,3 +1,4 @@
+import type { Missing } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
 
 /** Levels of a rule, of an alert and of an incident, lowest first. */
@@ -47,6 +48,8 @@ export interface Alert {
    * nobody has looked, and for alerts that are not about an agent.
    */
   readonly confidence?: number;
+  /** What was missing when it was decided; absent: nothing that is known of. */
+  readonly coverage?: { readonly state: "partial" } & Missing;
   /** Set for `baseline_ratio` alone. */
   readonly baseline?: AlertBaseline;
 }

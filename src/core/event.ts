@@ -58,7 +58,7 @@ export const ATTRIBUTION = {
   direct: 1,
   /** Its address or pod belonged to exactly one registered agent at that time. */
   registry: 2,
-  /** Exactly one agent was seen at its address around that time. */
+  /** Bindings that the log showed lead from its keys to exactly one agent. */
   observed: 3,
   /** Several agents share the key; `agents` names them and `agentUid` stays unset. */
   shared: 4,

@@ -1,4 +1,5 @@
 import type { Alert, Level } from "./alert.ts";
+import type { GapNote } from "./completeness/partial.ts";
 import type { EpochMs } from "./event.ts";
 import type { BlastRadius } from "./incident/blast.ts";
 
@@ -132,6 +133,8 @@ export interface Incident {
     readonly missing: readonly string[];
     readonly watermark: EpochMs | undefined;
     readonly sources?: readonly SourceCoverage[];
+    /** Stretches of its time of which records of a source are missing. */
+    readonly gaps?: readonly GapNote[];
   };
 }
 

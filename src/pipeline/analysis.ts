@@ -1,8 +1,9 @@
 import type { Alert } from "../core/alert.ts";
 import type { BaselineChange } from "../core/correlation/baseline.ts";
 import type { Engine, Replay, Watermarks } from "../core/correlation/types.ts";
-import type { EpochMs, Event } from "../core/event.ts";
-import type { ObservedFact, Resolver } from "../core/identity/resolver.ts";
+import type { Category, EpochMs, Event } from "../core/event.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
+import type { ObservedFact, Resolver, ResolverStats } from "../core/identity/resolver.ts";
 import type { RuleSet } from "../core/sigma/rules.ts";
 
 /** Resolution and correlation as one step, for the service and for backtests alike. */
@@ -13,9 +14,11 @@ export interface Analysis {
   advance(watermarks: Watermarks): readonly Alert[];
   /** The input has ended. */
   finish(): readonly Alert[];
-  /** Gives an event that was read back from the log the agent and the name that it was correlated with. */
+  /** Gives an event that was read back from the log, and has its agent, the name that it was correlated with. */
   decide(event: Event): void;
   changedFacts(): readonly ObservedFact[];
+  /** Who the events belong to that were let go since the last call, as far as the log does not say it. */
+  decided(): readonly Attribution[];
   /**
    * Takes other rules: see `Engine.reload`. `names` resolves what is replayed, and that alone: an empty resolver over
    * the stored facts, because the one at work has let go of most of what it saw. What still waits in that one is left
@@ -28,7 +31,7 @@ export interface Analysis {
   changedBaselines(): readonly BaselineChange[];
   readonly horizonMs: number;
   readonly neededFrom: EpochMs;
-  readonly stats: { readonly waiting: number; readonly forced: number; readonly entries: number };
+  readonly stats: ResolverStats & { readonly entries: number };
 }
 
 /** Joins a resolver and an engine. */
@@ -46,6 +49,7 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
     },
     decide: (event) => resolver.decide(event),
     changedFacts: () => resolver.changedFacts(),
+    decided: () => resolver.decided(),
     reload(rules, names) {
       const replay = engine.reload(rules);
       const waiting = resolver.waiting();
@@ -72,7 +76,7 @@ export function analysis(resolver: Resolver, engine: Engine<Event>): Analysis {
       return engine.neededFrom - resolver.horizonMs;
     },
     get stats() {
-      return { waiting: resolver.stats.waiting, forced: resolver.stats.forced, entries: engine.stats.entries };
+      return { ...resolver.stats, entries: engine.stats.entries };
     },
   };
 }
@@ -84,10 +88,14 @@ function least(watermarks: Watermarks): EpochMs {
   return min;
 }
 
-/** What waits has not arrived yet for the engine: egress is complete only up to the oldest waiting event. */
-function heldBack(watermarks: Watermarks, oldest: EpochMs | undefined): Watermarks {
-  if (oldest === undefined) return watermarks;
+/** What waits has not arrived yet for the engine: each category is complete only up to its oldest waiting event. */
+function heldBack(watermarks: Watermarks, oldest: ReadonlyMap<Category, EpochMs>): Watermarks {
+  if (oldest.size === 0) return watermarks;
   const byCategory = new Map(watermarks.byCategory);
-  byCategory.set("egress", Math.min(byCategory.get("egress") ?? watermarks.all, oldest - 1));
-  return { all: Math.min(watermarks.all, oldest - 1), byCategory };
+  let { all } = watermarks;
+  for (const [category, time] of oldest) {
+    byCategory.set(category, Math.min(byCategory.get(category) ?? watermarks.all, time - 1));
+    all = Math.min(all, time - 1);
+  }
+  return { all, byCategory };
 }

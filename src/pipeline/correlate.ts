@@ -1,5 +1,5 @@
 /**
- * Guards: offset, alerts, incidents, deliveries and facts move in one transaction. The engine is memory and derived:
+ * Guards: offset, alerts, incidents, deliveries, attributions and facts move in one transaction. The engine is memory and derived:
  * whenever a step fails it is thrown away and rebuilt by replaying the log, so nothing is emitted twice or lost.
  */
 import type { Alert, RuleInfo } from "../core/alert.ts";
@@ -16,7 +16,9 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
-import { grow, isNews } from "./grow.ts";
+import { loadEvidence, withConfidence } from "./evidence.ts";
+import { reconcile } from "./reconcile.ts";
+import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
 import { incidentsOf, linksOf, rememberOpen, type IncidentSettings } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import { route, type RunningDestination } from "./route.ts";
@@ -43,6 +45,8 @@ export interface CorrelateDeps {
   /** Makes an empty resolver over stored facts, for a replay. */
   readonly names: (facts: readonly Fact[]) => Resolver;
   readonly coverage: () => Promise<Coverage>;
+  /** Alerts about the service itself; the same condition gives the same alert. */
+  readonly ownAlerts?: () => Promise<readonly Alert[]>;
   readonly rule: (id: string) => RuleInfo | undefined;
   readonly registry: () => Directory;
   readonly destinations: readonly RunningDestination[];
@@ -67,6 +71,8 @@ export interface CorrelateState {
   open: Incident[];
   /** Alerts that a replay came to and that are to be told with the next step. */
   untold: readonly Alert[];
+  /** Alerts that were told while something was missing; read from the store when it is needed first. */
+  waiting?: Waiting;
   /** What was covered when the log ended at a sequence that has not been read yet, in order. */
   ahead?: CoveredTo[];
 }
@@ -80,6 +86,8 @@ interface CoveredTo {
 /** The continuous correlation job. */
 export interface Correlator {
   run(signal: AbortSignal): Promise<CorrelateResult>;
+  /** Event time from which on the log may be read again, by what is at work here; undefined before the first run. */
+  neededFrom(): EpochMs | undefined;
   /** Forgets the engine; the next run replays all of it. For registry changes. */
   reset(): void;
   /**
@@ -103,6 +111,10 @@ export function correlator(deps: CorrelateDeps): Correlator {
     return rules === undefined || (await takeOver(deps, to, rules, signal));
   };
   return {
+    neededFrom() {
+      if (state === undefined || state.watermark === null) return undefined;
+      return Math.min(state.watermark - state.analysis.horizonMs, state.analysis.neededFrom);
+    },
     reset: () => {
       state = undefined;
     },
@@ -152,7 +164,8 @@ async function catchUp(
     const rows = await deps.store.readLog(state.offset ?? 0, STEP_MAX);
     const caughtUp = rows.length < STEP_MAX;
     const started = deps.now();
-    const emitted = [...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
+    const own = (await deps.ownAlerts?.()) ?? [];
+    const emitted = [...own, ...state.untold, ...state.analysis.push(rows.map((row) => row.event))];
     state.untold = [];
     const reached = caughtUp ? covered : reachedBy(state, { head, covered }, rows.at(-1)?.sequence ?? 0);
     if (caughtUp) state.ahead = [];
@@ -196,15 +209,24 @@ interface Step {
 }
 
 async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
+  const waiting = (state.waiting ??= await loadWaiting(deps.store));
+  const reconciled = (await reconcile(deps.store, step.emitted)).map((alert) => withCoverage(alert, step.covered));
+  const changed = [...reconciled, ...(step.complete ? completed(waiting, step.covered, reconciled) : [])];
+  const attributions = state.analysis.decided();
+  const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
   const changes: Changes = {
-    alerts: await reconcile(deps.store, step.emitted),
+    alerts: withConfidence(changed, evidence),
+    attributions,
     facts: state.analysis.changedFacts(),
     baselines: state.analysis.changedBaselines(),
   };
   for (let attempt = 1; ; attempt++) {
-    const incidents = await incidentsOf(deps, state, changes.alerts, step);
+    const found = await incidentsOf(deps, state, changes.alerts, { ...step, evidence, attributions });
+    const incidents = tellCoverage(found, step.covered);
     try {
-      return await save(deps, state, step, { ...changes, incidents });
+      const result = await save(deps, state, step, { ...changes, incidents });
+      rememberWaiting(waiting, changes.alerts);
+      return result;
     } catch (error) {
       // A person or a pager closed one of them in between: nothing was stored, and what is stored now decides.
       if (!(error instanceof Failure && error.code === "INCIDENT_MOVED") || attempt >= MOVED_MAX) throw error;
@@ -215,6 +237,7 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
 /** What one step adds to the store, beside incidents. */
 interface Changes {
   readonly alerts: readonly Alert[];
+  readonly attributions: ReturnType<Analysis["decided"]>;
   readonly facts: ReturnType<Analysis["changedFacts"]>;
   readonly baselines: ReturnType<Analysis["changedBaselines"]>;
 }
@@ -223,7 +246,7 @@ async function save(
   deps: CorrelateDeps,
   state: CorrelateState,
   step: Step,
-  { alerts, facts, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
+  { alerts, attributions, facts, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
 ): Promise<{ alerts: number; incidents: number }> {
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
   const now = deps.now();
@@ -235,6 +258,7 @@ async function save(
     alerts.length === 0 &&
     incidents.length === 0 &&
     facts.length === 0 &&
+    attributions.length === 0 &&
     baselines.length === 0 &&
     newWatermark === state.watermark
   )
@@ -249,6 +273,7 @@ async function save(
     const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
+    if (attributions.length > 0) await tx.saveAttributions(attributions);
     if (baselines.length > 0) await tx.saveBaselines(baselines);
   });
   state.offset = offset;
@@ -258,30 +283,17 @@ async function save(
   return { alerts: alerts.length, incidents: incidents.length };
 }
 
-/** Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing. */
-async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert[]> {
-  const newest = new Map<string, Alert>();
-  for (const alert of emitted) newest.set(alert.id, alert);
-  if (newest.size === 0) return [];
-  const stored = new Map((await store.alerts({ ids: [...newest.keys()] })).map((alert) => [alert.id, alert]));
-  const changed: Alert[] = [];
-  for (const alert of newest.values()) {
-    const before = stored.get(alert.id);
-    const grown = before === undefined ? alert : grow(before, alert);
-    if (before === undefined || isNews(before, grown)) changed.push({ ...grown, revision: (before?.revision ?? 0) + 1 });
-  }
-  return changed;
-}
-
 function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], incidents: readonly Incident[]): void {
   for (const alert of alerts)
     deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
   for (const incident of incidents)
     deps.meter.count("incidents_total", { level: incident.level, revision: incident.revision === 1 ? "opened" : "amended" });
-  const { waiting, forced, entries } = state.analysis.stats;
+  const { waiting, forced, entries, facts, evicted } = state.analysis.stats;
   deps.meter.gauge("engine_window_entries", {}, entries);
   deps.meter.gauge("resolver_waiting_events", {}, waiting);
   deps.meter.gauge("resolver_forced_events", {}, forced);
+  deps.meter.gauge("resolver_facts", {}, facts);
+  deps.meter.gauge("resolver_evicted_facts", {}, evicted);
   if (state.offset !== null) deps.meter.gauge("correlate_offset", {}, state.offset);
   if (state.watermark !== null) deps.meter.gauge("correlate_watermark_seconds", {}, state.watermark / 1000);
 }

@@ -1,7 +1,8 @@
+import type { SourceGap } from "../core/completeness/gap.ts";
 import type { Watermarks } from "../core/correlation/types.ts";
 import { CATEGORIES, type Category, type EpochMs } from "../core/event.ts";
 import type { SourceCoverage } from "../core/incident.ts";
-import type { SourceState } from "../ports/store.ts";
+import type { SourceState, Store } from "../ports/store.ts";
 import type { RunningSource } from "./ingest.ts";
 
 /** What is complete up to when, and which sources do not say. */
@@ -11,6 +12,8 @@ export interface Coverage {
   readonly missing: readonly string[];
   /** How far each source is complete, by name. */
   readonly bySource?: readonly SourceCoverage[];
+  /** Gaps of the sources that are not healed. */
+  readonly gaps?: readonly SourceGap[];
 }
 
 /**
@@ -18,7 +21,13 @@ export interface Coverage {
  * its stall budget is left out and named; a category that no source feeds is complete by definition.
  * `startTime` is when this process began to listen: a source never heard of counts from then.
  */
-export function coverage(sources: readonly RunningSource[], states: readonly SourceState[], now: EpochMs, startTime: EpochMs): Coverage {
+export function coverage(
+  sources: readonly RunningSource[],
+  states: readonly SourceState[],
+  now: EpochMs,
+  startTime: EpochMs,
+  gaps: readonly SourceGap[] = [],
+): Coverage {
   const byId = new Map(states.map((state) => [state.source, state]));
   const byCategory = new Map<Category, EpochMs>();
   const missing: string[] = [];
@@ -39,7 +48,22 @@ export function coverage(sources: readonly RunningSource[], states: readonly Sou
   for (const category of CATEGORIES) if (!byCategory.has(category)) byCategory.set(category, now);
   const bySource = sources.map(({ id }) => ({ source: id, watermark: byId.get(id)?.watermark ?? undefined }));
   bySource.sort((a, b) => (a.source < b.source ? -1 : 1));
-  return { watermarks: { all, byCategory }, missing: missing.sort(), bySource };
+  const known = new Set(sources.map(({ id }) => id));
+  const open = gaps.filter((gap) => known.has(gap.source) && gap.state !== "healed");
+  return { watermarks: { all, byCategory }, missing: missing.sort(), bySource, gaps: open };
+}
+
+/** Alerts are about the last hours; a gap that was given up longer ago than this is about none of them. */
+const GAPS_BACK_MS = 86_400_000;
+
+/** As `coverage`, of what is stored now. @throws {Failure} of the store */
+export async function coverageNow(
+  store: Pick<Store, "sources" | "gaps">,
+  sources: readonly RunningSource[],
+  now: EpochMs,
+  startTime: EpochMs,
+): Promise<Coverage> {
+  return coverage(sources, await store.sources(), now, startTime, await store.gaps({ recent: now - GAPS_BACK_MS }));
 }
 
 /** A watermark as it is stored: undefined where nothing is proven, or everything. */

@@ -9,13 +9,18 @@ const EVIDENCE_MAX = 25;
  */
 export function grow(before: Alert, after: Alert): Alert {
   const final = before.final || after.final;
-  if (after.count >= before.count && after.firstTime <= before.firstTime && after.lastTime >= before.lastTime) return { ...after, final };
+  // Whoever emits it has not looked at its evidence.
+  const { confidence = before.confidence } = after;
+  const sure = confidence === undefined ? {} : { confidence };
+  if (after.count >= before.count && after.firstTime <= before.firstTime && after.lastTime >= before.lastTime)
+    return { ...after, ...sure, final };
   const known = new Set(before.evidence);
   const fresh = after.evidence.filter((uid) => !known.has(uid));
   // With a full list nobody knows which of the new ones were counted before.
   const counted = before.evidence.length === before.count ? before.count + fresh.length : before.count;
   return {
     ...after,
+    ...sure,
     final,
     firstTime: Math.min(before.firstTime, after.firstTime),
     lastTime: Math.max(before.lastTime, after.lastTime),

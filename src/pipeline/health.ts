@@ -1,3 +1,4 @@
+import type { SourceGap } from "../core/completeness/gap.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { SourceState, Store } from "../ports/store.ts";
 import type { Deliverer } from "./deliver.ts";
@@ -26,8 +27,10 @@ export async function health(
   others: readonly PartHealth[] = [],
 ): Promise<Health> {
   let states: readonly SourceState[];
+  let gaps: readonly SourceGap[];
   try {
     states = await store.sources();
+    gaps = await store.gaps();
   } catch (error) {
     return { status: "red", parts: [{ name: "store", ok: false, message: error instanceof Error ? error.message : String(error) }] };
   }
@@ -42,7 +45,11 @@ export async function health(
     // Storing where a source begins is no success of the vendor's.
     const failing = (state?.watermark ?? null) === null && (state?.lastError ?? null) !== null;
     const message = paused ?? state?.lastError ?? works;
-    parts.push({ name: `source ${source.id}`, ok: paused === null && !stalled && !failing, message, red: paused !== null });
+    const ok = paused === null && !stalled && !failing;
+    // What was an outage is over when the source has caught up; until then it is told as such.
+    const missing = gaps.filter((gap) => gap.source === source.id && gap.to !== null);
+    const gap = missing.length === 0 ? "" : `; ${missing.length} gaps, the newest: ${missing[0]?.why}, ${missing[0]?.detail}`;
+    parts.push({ name: `source ${source.id}`, ok: ok && missing.length === 0, message: message + gap, red: paused !== null });
   }
   for (const destination of destinations) {
     const hold = deliverer.hold(destination.id);

@@ -1,15 +1,18 @@
 import type { Alert } from "../core/alert.ts";
 import type { EpochMs, Event } from "../core/event.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import { enrich } from "../core/incident/enrich.ts";
 import { entitiesOf } from "../core/incident/entities.ts";
 import { entitiesOfAll, groupAlerts, reachMs, type GroupingContext, type IncidentPolicy } from "../core/incident/group.ts";
 import { closeQuiet } from "../core/incident/transitions.ts";
-import type { AlertLink, Logged, Store } from "../ports/store.ts";
+import type { Logged } from "../ports/store.ts";
+import type { AlertLink } from "../ports/store-subjects.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
+import { readBack } from "./evidence.ts";
 
 /** Alerts about one entity that may matter to new ones, newest first: who raises more in two days is heard by the newest. */
 const ALERTS_PER_ENTITY_MAX = 500;
@@ -34,7 +37,10 @@ interface Step {
   readonly covered: Coverage;
   /** Every event that the coverage speaks of has been read. */
   readonly complete: boolean;
-  readonly events: readonly Event[];
+  /** Of the alerts, by uid. */
+  readonly evidence: ReadonlyMap<string, Event>;
+  /** Who the events belong to that this step has let go. */
+  readonly attributions: readonly Attribution[];
 }
 
 /** How incidents are made; the configuration's. */
@@ -52,11 +58,11 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
     watermark: finite(watermarks.all),
     ...(bySource === undefined ? {} : { sources: bySource }),
   };
-  const recent = await loadEvidence(deps.store, state.analysis, alerts, step.events);
+  const recent = step.evidence;
   const amended = alerts.length === 0 ? [] : await group(deps, alerts, { evidence: recent, coverage });
   const watermark = finite(watermarks.all);
   const closed = step.complete && watermark !== undefined ? await closeDue(deps, state, amended, watermark) : [];
-  return enrichAll(deps, state.analysis, [...amended, ...closed], recent);
+  return enrichAll(deps, state.analysis, [...amended, ...closed], step);
 }
 
 /** Where each alert belongs, for the alerts that come later. */
@@ -107,14 +113,14 @@ async function enrichAll(
   deps: CorrelateDeps,
   analysis: Analysis,
   incidents: readonly Incident[],
-  recent: ReadonlyMap<string, Event>,
+  { evidence: recent, attributions }: Pick<Step, "evidence" | "attributions">,
 ): Promise<Incident[]> {
   const enriched: Incident[] = [];
   const now = deps.now();
   let reads = 0;
   for (let start = 0; start < incidents.length; start += TOLD_AT_ONCE) {
     const some = incidents.slice(start, start + TOLD_AT_ONCE);
-    const logged = await readBack(deps.store, analysis, [...new Set(some.flatMap((incident) => evidenceOf(incident.alerts)))]);
+    const logged = await readBack(deps, analysis, [...new Set(some.flatMap((incident) => evidenceOf(incident.alerts)))], attributions);
     const known = new Map(logged.map((one) => [one.event.uid, { ...one, event: recent.get(one.event.uid) ?? one.event }]));
     for (const incident of some) {
       const look = isDue(incident, now) && reads < READS_PER_STEP_MAX;
@@ -154,28 +160,6 @@ async function enrichOne(
 
 function evidenceOf(alerts: readonly Alert[]): string[] {
   return [...new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]))];
-}
-
-/** Evidence by uid: what this step read, as it was correlated, and the rest from the log. */
-async function loadEvidence(
-  store: Store,
-  analysis: Analysis,
-  alerts: readonly Alert[],
-  recent: readonly Event[],
-): Promise<Map<string, Event>> {
-  const wanted = new Set(evidenceOf(alerts));
-  const found = new Map<string, Event>();
-  for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
-  const rest = [...wanted].filter((uid) => !found.has(uid));
-  for (const { event } of await readBack(store, analysis, rest)) found.set(event.uid, event);
-  return found;
-}
-
-/** Events from the log with the agents that they were correlated with. */
-async function readBack(store: Store, analysis: Analysis, uids: readonly string[]): Promise<readonly Logged[]> {
-  const logged = uids.length === 0 ? [] : await store.logged(uids);
-  for (const { event } of logged) analysis.decide(event);
-  return logged;
 }
 
 /** Keeps the open ones of the incidents that changed. */

@@ -2,11 +2,14 @@
  * Guards: the cursor moves in the transaction that stores the events, never before and never apart; a record is
  * an event, quarantined, or dropped on purpose by its connector.
  */
+import { changeGaps, overlaps, type FoundGap, type GapChanges, type SourceGap, type Span } from "../core/completeness/gap.ts";
+import { sketchOf } from "../core/completeness/lateness.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";
 import type { Meter } from "../ports/meter.ts";
-import type { SourceState, Store } from "../ports/store.ts";
+import type { SourceState, Store, Transaction } from "../ports/store.ts";
+import { signsOfLife } from "./beats.ts";
 import type { FieldWatch } from "./gaps.ts";
 import { normalizeRecords } from "./normalize.ts";
 
@@ -41,6 +44,10 @@ export interface Batch {
   readonly next: Cursor | null;
   readonly completeTo: EpochMs | null;
   readonly inOrder?: boolean;
+  readonly gaps?: readonly FoundGap[];
+  readonly covered?: readonly Span[];
+  /** It was pushed: its source proves nothing by it. */
+  readonly pushed?: boolean;
 }
 
 /** What became of a batch. */
@@ -56,13 +63,14 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   const context = { source: source.id, received, sha256: deps.sha256 };
   const { events, rejects } = normalizeRecords(batch.records, source.normalize, context, deps.registry());
   const allRejects = [...batch.rejects, ...rejects];
-  const { newest, late } = lateness(events, batch.before?.newestTime ?? null, source.latenessMs);
+  const { newest, late } = order(events, source, batch);
   const from = batch.before?.cursor ?? null;
   const completeTo = batch.completeTo ?? (batch.inOrder === true ? reached(events, source.latenessMs, received) : null);
   const result = await deps.store.transaction(async (tx) => {
     const { stored, duplicates, fresh } = await tx.appendEvents(source.id, events);
     // What comes again is not late: it was there in time, or was counted then.
-    const lateCount = fresh.reduce((count, event) => count + (late.has(event) ? 1 : 0), 0);
+    const lateMs = fresh.map((event) => late.get(event) ?? 0);
+    const lateCount = fresh.reduce((count, event) => count + (isLate(event, late, source, batch) ? 1 : 0), 0);
     if (allRejects.length > 0) await tx.appendQuarantine(source.id, allRejects, received);
     await tx.moveCursor({
       source: source.id,
@@ -76,7 +84,15 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
       quarantined: allRejects.length,
       late: lateCount,
     });
-    return { stored, duplicates, quarantined: allRejects.length, late: lateCount };
+    // With the watermark, so that nobody is silent whose words are stored.
+    const signs = signsOfLife(deps.registry(), source.id, fresh);
+    if (signs.length > 0) await tx.saveAgentsSeen(signs);
+    if (fresh.length > 0 && isLive(source, batch.before, received)) {
+      const lag = sketchOf(fresh.map((event) => received - event.time));
+      await tx.addLateness(received - (received % DAY_MS), { source: source.id, lag, late: sketchOf(lateMs) });
+    }
+    const gaps = await noteGaps(deps, tx, source, { ...batch, completeTo }, { events, fresh, rejects: allRejects.length, received });
+    return { stored, duplicates, quarantined: allRejects.length, late: lateCount, gaps };
   });
   deps.watch?.note(source.id, events);
   const labels = { source: source.id };
@@ -85,8 +101,69 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   deps.meter.count("source_duplicates_total", labels, result.duplicates);
   deps.meter.count("source_quarantined_total", labels, result.quarantined);
   deps.meter.count("source_late_events_total", labels, result.late);
+  if (result.gaps.proven > 0) deps.meter.count("source_gaps_total", { ...labels, result: "proven" }, result.gaps.proven);
+  if (result.gaps.healed > 0) deps.meter.count("source_gaps_total", { ...labels, result: "healed" }, result.gaps.healed);
   if (completeTo !== null) deps.meter.gauge("source_watermark_seconds", labels, completeTo / 1000);
   return result;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * A source that was complete up to a short while ago: how long its records take now says something of the source. In a
+ * backfill, or after an outage, it would say something of us.
+ */
+function isLive(source: RunningSource, before: SourceState | undefined, now: EpochMs): boolean {
+  const watermark = before?.watermark ?? null;
+  return watermark !== null && now - watermark <= source.latenessMs + source.stallMs;
+}
+
+/** A batch of this many records or more of which most are refused is more than a bad record. */
+const POISON_MIN = 20;
+/** Share of refused records from which on a batch is a gap. */
+const POISON_SHARE = 0.5;
+
+interface Seen {
+  readonly events: readonly Event[];
+  readonly fresh: readonly Event[];
+  readonly rejects: number;
+  readonly received: EpochMs;
+}
+
+/** Stores what the batch says about gaps: what its source proved, and what was found where nothing should have been left. */
+async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource, batch: Batch, seen: Seen): Promise<GapChanges> {
+  const { received } = seen;
+  const watermark = batch.before?.watermark ?? null;
+  const open = await tx.openGaps(source.id);
+  const found = [...(batch.gaps ?? []), ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
+  const covered = batch.covered ?? [];
+  const proof = batch.completeTo === null ? undefined : { from: Math.min(watermark ?? -Infinity, batch.completeTo), to: batch.completeTo };
+  if (found.length === 0 && open.length === 0) return { changed: [], proven: 0, healed: 0 };
+  const idOf = (text: string): string => deps.sha256(text).slice(0, 32);
+  const changes = changeGaps(source.id, open, { found, covered, reached: proof, now: received }, idOf);
+  if (changes.changed.length > 0) await tx.saveGaps(changes.changed);
+  return changes;
+}
+
+/** New records of a time that had been taken as complete: an earlier read had missed them, and this one brought them. */
+function missedBefore(source: RunningSource, batch: Batch, { fresh }: Seen, open: readonly SourceGap[]): FoundGap[] {
+  const watermark = batch.before?.watermark ?? null;
+  // Only a source that proves its completeness by reading can have been wrong about it.
+  if (watermark === null || batch.inOrder === true || source.source === undefined || batch.pushed === true) return [];
+  const times = fresh.map((event) => event.time).filter((time) => time <= watermark && !open.some((gap) => overlaps(gap, time, time)));
+  if (times.length === 0) return [];
+  const from = times.reduce((least, time) => Math.min(least, time), Infinity);
+  const to = times.reduce((most, time) => Math.max(most, time), -Infinity);
+  return [{ from, to, why: "late", detail: `${times.length} records came after their time had been read`, state: "healed" }];
+}
+
+function poisoned(batch: Batch, { events, rejects, received }: Seen): FoundGap[] {
+  const all = batch.records.length + batch.rejects.length;
+  if (all < POISON_MIN || rejects < all * POISON_SHARE) return [];
+  const times = events.map((event) => event.time);
+  const known = batch.before?.watermark ?? batch.before?.newestTime ?? received;
+  const from = Math.min(known, received, ...times.slice(0, POISON_MIN));
+  return [{ from, to: received, why: "quarantine", detail: `${rejects} of ${all} records could not be understood; see the quarantine` }];
 }
 
 /** Fewer events do not say how far a log was read: one of them may have a wrong time. */
@@ -102,17 +179,33 @@ function reached(events: readonly Event[], latenessMs: number, now: EpochMs): Ep
   return Math.min(times[Math.floor(times.length / 2)]!, now) - latenessMs;
 }
 
-/** Newest event time with this batch, and the events that came later than the source's lateness allows. */
-function lateness(
+/**
+ * Newest event time with this batch, and how far behind it or, where a source proves its completeness by reading, behind
+ * the watermark each event came, milliseconds. Pages of such a source may come in any order: only what comes behind a
+ * proof is late.
+ */
+function order(
   events: readonly Event[],
-  newestBefore: EpochMs | null,
-  latenessMs: number,
-): { readonly newest: EpochMs | null; readonly late: ReadonlySet<Event> } {
-  let newest = newestBefore;
-  const late = new Set<Event>();
+  source: RunningSource,
+  batch: Batch,
+): { readonly newest: EpochMs | null; readonly late: ReadonlyMap<Event, number> } {
+  const proven = provenBefore(source, batch);
+  let newest = batch.before?.newestTime ?? null;
+  const late = new Map<Event, number>();
   for (const event of events) {
-    if (newest !== null && event.time < newest - latenessMs) late.add(event);
+    const reference = proven ?? newest;
+    if (reference !== null && event.time < reference) late.set(event, reference - event.time);
     if (newest === null || event.time > newest) newest = event.time;
   }
   return { newest, late };
+}
+
+function isLate(event: Event, late: ReadonlyMap<Event, number>, source: RunningSource, batch: Batch): boolean {
+  const behind = late.get(event);
+  return behind !== undefined && (provenBefore(source, batch) !== undefined || behind > source.latenessMs);
+}
+
+/** The watermark that reading has proven before this batch. */
+function provenBefore(source: RunningSource, { before, inOrder, pushed }: Batch): EpochMs | undefined {
+  return source.source === undefined || inOrder === true || pushed === true ? undefined : (before?.watermark ?? undefined);
 }

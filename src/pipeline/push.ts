@@ -71,7 +71,7 @@ async function store(deps: IngestDeps, source: RunningSource, records: readonly 
       const before = await deps.store.source(source.id);
       // A source that is also pulled is complete up to where its pull says.
       const completeTo = source.source === undefined ? deps.now() - source.latenessMs : null;
-      return await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo });
+      return await ingest(deps, source, { records, rejects, before, next: before?.cursor ?? null, completeTo, pushed: true });
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== "CURSOR_MOVED" || attempt >= ATTEMPTS_MAX) throw error;
     }

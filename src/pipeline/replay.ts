@@ -34,7 +34,9 @@ export async function rebuild(deps: CorrelateDeps, signal: AbortSignal): Promise
   if (replayed === undefined) return undefined;
   if (watermark !== null) reached.add(analysis.advance({ all: watermark }));
   analysis.live();
+  // What was found out up to the watermark was stored with it.
   analysis.changedFacts();
+  analysis.decided();
   const untold = await reached.untold(deps.store);
   deps.log.info({ offset, replayed, alerts: untold.length, durationMs: deps.now() - started }, "correlation state rebuilt from the log");
   return { analysis, offset, watermark, open, untold };

@@ -19,6 +19,9 @@ const PULL_CONCURRENCY = 4;
 /** The outbox is looked through this often even when nothing said that it changed: retries become due. */
 const RELAY_EVERY = "* * * * * *";
 
+/** How often the service looks at itself: silence is counted in minutes. */
+const WATCH_EVERY = "*/10 * * * * *";
+
 /** What supervising needs. */
 export interface SuperviseDeps {
   readonly store: Store;
@@ -32,6 +35,8 @@ export interface SuperviseDeps {
   readonly correlateEvery: string;
   readonly pull: (source: RunningSource, signal: AbortSignal) => Promise<PullResult>;
   readonly correlator: Correlator;
+  /** Looks for what is wrong with the service itself; correlation tells of it. */
+  readonly watch?: () => Promise<void>;
   readonly deliverer: Deliverer;
 }
 
@@ -108,6 +113,11 @@ export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
   for (const source of pulled) deps.schedule(`pull ${source.id}`, source.every, () => askPull(source.id));
   deps.schedule("correlate", deps.correlateEvery, askCorrelate);
   deps.schedule("relay", RELAY_EVERY, askRelay);
+  const { watch } = deps;
+  if (watch !== undefined)
+    deps.schedule("watch", WATCH_EVERY, async () => {
+      if (!stopped) await watch();
+    });
   for (const source of pulled) await askPull(source.id);
   await askCorrelate();
   await askRelay();

@@ -2,6 +2,7 @@ import type { ZodType } from "zod";
 import type { Alert, RuleInfo } from "../core/alert.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { FailureCode, FailureKind } from "../core/errors.ts";
+import type { FoundGap, Span } from "../core/completeness/gap.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Context } from "./context.ts";
 
@@ -42,6 +43,10 @@ export interface Page {
    * no more than the source's lateness. Such a source is complete as far as it was read, also before its end.
    */
   readonly inOrder?: boolean;
+  /** Stretches of event time of which records are missing, as far as the source can prove it. */
+  readonly gaps?: readonly FoundGap[];
+  /** Stretches that have been read as a whole with this page, as far as the source can tell: heals gaps found there before. */
+  readonly covered?: readonly Span[];
 }
 
 /** Something that is pulled. */

@@ -1,8 +1,15 @@
 import type { Alert } from "../core/alert.ts";
+import type { SourceGap } from "../core/completeness/gap.ts";
+import type { Condition } from "../core/completeness/condition.ts";
+import type { LatenessSketch } from "../core/completeness/lateness.ts";
 import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
 import type { Incident } from "../core/incident.ts";
+import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
+import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Cursor, Reject } from "./connector.ts";
+import type { AlertLink, SubjectStore } from "./store-subjects.ts";
 
 /** Position in the log; sequence order is commit order (appends are serialized). */
 export type Sequence = number;
@@ -39,6 +46,18 @@ export interface Logged {
   readonly event: Event;
 }
 
+/** What one agent did. */
+export interface AgentActivity {
+  /** In no order. */
+  readonly direct: readonly Event[];
+  /** What it shares with others that may have done it instead, with how likely it was this one (0 to 100). */
+  readonly possible: readonly { readonly event: Event; readonly confidence: number }[];
+  /** Events of `direct` that there are, read or not. */
+  readonly total: number;
+  /** There are no more of either. */
+  readonly complete: boolean;
+}
+
 /** State of a delivery in the outbox. */
 export type DeliveryStatus = "pending" | "delivered" | "skipped" | "dead";
 
@@ -70,6 +89,22 @@ export interface Settlement {
   readonly body?: string;
 }
 
+/** How late records of one source came. */
+export interface SourceLateness {
+  readonly source: string;
+  /** How far the source itself lags: from an event to its receipt. */
+  readonly lag: LatenessSketch;
+  /** How far behind what had come before, or behind the watermark, records came; 0 for those in order. */
+  readonly late: LatenessSketch;
+}
+
+/** When an agent was last seen by a source. */
+export interface AgentSeen {
+  readonly agent: string;
+  readonly source: string;
+  readonly last: EpochMs;
+}
+
 /** What became of events that were appended. */
 export interface Appended {
   readonly stored: number;
@@ -87,11 +122,26 @@ export interface Transaction {
   appendEvents(source: string, events: readonly Event[]): Promise<Appended>;
   appendQuarantine(source: string, rejects: readonly Reject[], now: EpochMs): Promise<void>;
   /**
+   * Appends to the audit log. Others who append to it wait from here to the end of the transaction, so that it comes last in one.
+   * Names of more than 500 bytes are cut; details of more than 8 KB are replaced by their size.
+   */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
+  /**
    * Moves a source from the cursor that was read to the next one, and adds to its counters. A watermark never
    * moves back. Creates the source at `from` null. A success ends `lastError`, never a pause.
    * @throws {Failure} permanent CURSOR_MOVED when the stored cursor is not `from`
    */
   moveCursor(change: SourceChange): Promise<void>;
+  /** The open gaps of a source, by their beginning. Nobody else changes them before this transaction ends. */
+  openGaps(source: string): Promise<readonly SourceGap[]>;
+  /** Inserts or replaces by id. Of those that ended only the newest of each source are kept. */
+  saveGaps(gaps: readonly SourceGap[]): Promise<void>;
+  /** Adds to how late records of a source came on a day of receipt (its first millisecond, UTC). */
+  addLateness(day: EpochMs, lateness: SourceLateness): Promise<void>;
+  /** Inserts or replaces by rule, entity and beginning. */
+  saveConditions(conditions: readonly Condition[]): Promise<void>;
+  /** The later time of each agent and source stays. */
+  saveAgentsSeen(seen: readonly AgentSeen[]): Promise<void>;
   /** @throws {Failure} permanent OFFSET_MOVED when the stored offset is not `from` (null: none stored). */
   moveOffset(job: string, from: Sequence | null, to: Sequence): Promise<void>;
   /** Inserts or replaces by id; a lower revision than the stored one changes nothing. */
@@ -109,6 +159,8 @@ export interface Transaction {
   ): Promise<void>;
   /** Time-valid facts that reach further back than a replay (see core/identity); merged by key and value. */
   saveFacts(facts: readonly Fact[]): Promise<void>;
+  /** Who events belong to that were decided after they were logged; of an event and agent the first row stays. */
+  saveAttributions(attributions: readonly Attribution[]): Promise<void>;
   /**
    * What rules remember of the past: replaces the heads, and merges the rows: of a group's first times the earliest stays,
    * of a value's times the latest, of a window's measures the new one. Then forgets what is to be forgotten.
@@ -141,32 +193,33 @@ export interface SourceChange {
 
 /** "`key` meant `value` from first to last", as observed in the log. */
 export interface Fact {
-  /** `dns:<ip>` or `ip:<ip>`, … */
+  /** `dns:<ip>@<slot>`, `seen:<identity key>@<slot>` or `link:<identity key>`: core/identity writes and reads them. */
   readonly key: string;
   readonly value: string;
   readonly first: EpochMs;
   readonly last: EpochMs;
-}
-
-/** "This alert is about this entity" (see `entitiesOf`). */
-export interface AlertLink {
-  readonly entity: string;
-  readonly alertId: string;
-  readonly firstTime: EpochMs;
-  readonly lastTime: EpochMs;
+  /** Uid of the event that showed it at `first`; absent where nobody asks. */
+  readonly origin?: string;
 }
 
 /** PostgreSQL or PGlite; holds the truth. Every method may throw {Failure} retryable STORE_UNAVAILABLE. */
-export interface Store {
+export interface Store extends SubjectStore {
   /** Everything in `work` happens, or none of it. Concurrent transactions do not see each other's halves. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   sources(): Promise<readonly SourceState[]>;
   source(source: string): Promise<SourceState | undefined>;
-  /** Records an error, or a pause (reason) or its end (null), outside of any ingest. */
+  /** Records an error, or a pause (reason) or its end (null), outside of any ingest; the audit log has when a pause began and ended. */
   noteSource(
     source: string,
     note: { readonly error?: string | null; readonly pausedReason?: string | null; readonly now: EpochMs },
   ): Promise<void>;
+  /** Gaps, newest found first: those that are open, or, with `recent`, also those that ended since then. */
+  gaps(filter?: { readonly source?: string; readonly recent?: EpochMs; readonly limit?: number }): Promise<readonly SourceGap[]>;
+  /** How late records of each source came since a day (its first millisecond, UTC), added up. */
+  lateness(since: EpochMs): Promise<readonly SourceLateness[]>;
+  /** Conditions that last, and those that ended since then, oldest first. */
+  conditions(endedSince: EpochMs): Promise<readonly Condition[]>;
+  agentsSeen(): Promise<readonly AgentSeen[]>;
   /** Events with sequence > `after`, in order. */
   readLog(after: Sequence, limit: number): Promise<readonly Logged[]>;
   /** Where a replay starts that wants every event from `time` on: all of them have a larger sequence. The last sequence when there are none. */
@@ -182,25 +235,25 @@ export interface Store {
    * were written, and those that were attributed to it alone later; not those that it shares with others.
    */
   eventsOfAgent(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<readonly Event[]>;
+  /** The newest events of one agent (by id) with from <= time <= to, and those that may be its own: at most `limit` of each. */
+  activityOf(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<AgentActivity>;
+  /** Whether anything was ever attributed to the agent, alone or with others, that is still stored. */
+  knowsAgent(agent: string): Promise<boolean>;
+  /**
+   * The newest events of which the run, session, trace, conversation or request id is one of these; at most 32 ids and
+   * `limit` events, in no order. `complete` is false when there may be more.
+   */
+  eventsByRefs(ids: readonly string[], limit: number): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
-  facts(): Promise<readonly Fact[]>;
+  /** All of them, or those whose key starts with one of the given texts. */
+  facts(starts?: readonly string[]): Promise<readonly Fact[]>;
+  /** Rows of these events, by agent; an event has none when the log says its agent or nobody found one. */
+  attributions(uids: readonly string[]): Promise<readonly Attribution[]>;
   /** By rule, then by key. */
   baselineHeads(): Promise<readonly BaselineHead[]>;
   /** Rows of one head in an order that depends on nothing but the rows; `after` is null or the last page's `next`. */
   baselineRows(head: Pick<BaselineHead, "rule" | "key">, after: string | null, limit: number): Promise<BaselinePage>;
-  alerts(filter?: { readonly ids?: readonly string[]; readonly limit?: number }): Promise<readonly Alert[]>;
-  /** Newest revision of each. */
-  incidents(filter?: { readonly ids?: readonly string[]; readonly open?: boolean; readonly limit?: number }): Promise<readonly Incident[]>;
-  /** Newest revisions of alerts linked to these entities that touch [from, to]; of each entity the newest `limit`. Each once, by id. */
-  alertsAbout(
-    entities: readonly string[],
-    range: { readonly from: EpochMs; readonly to: EpochMs; readonly limit: number },
-  ): Promise<readonly Alert[]>;
-  /** Newest revisions of incidents about these entities, open and closed; of each entity the newest `limit`. */
-  incidentsAbout(entities: readonly string[], limit: number): Promise<readonly Incident[]>;
-  incidentRevision(id: string, revision: number): Promise<Incident | undefined>;
-  alertRevision(id: string, revision: number): Promise<Alert | undefined>;
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**
@@ -220,9 +273,23 @@ export interface Store {
   deadLetterBody(key: string): Promise<string | undefined>;
   /**
    * Makes dead letters pending again, attempts kept; returns how many. One that a newer revision of its subject has
-   * overtaken at the same destination is settled as skipped instead.
+   * overtaken at the same destination is settled as skipped instead. An entry of the audit log says who asked for it.
    */
-  replayDeadLetters(keys: readonly string[], now: EpochMs): Promise<number>;
+  replayDeadLetters(keys: readonly string[], now: EpochMs, by?: string): Promise<number>;
+  /**
+   * Takes out what is older than its retention and not referred to any more: not what a delivery refers to that is pending or
+   * a dead letter, no open incident and none of its alerts. In many short transactions, of which none holds up an append or
+   * a reader for more than half a second; bounded, and continued by the next call. Undefined: another process is at it.
+   */
+  expire(request: ExpireRequest): Promise<Expired | undefined>;
+  /** As Transaction.appendAudit, in a transaction of its own. */
+  appendAudit(entry: AuditEntry): Promise<AuditHead>;
+  /** The newest entry's number and hash; null when there is none. */
+  auditHead(): Promise<AuditHead | null>;
+  /** Newest first; with `before`, those with a smaller number. */
+  audit(filter: { readonly limit: number; readonly before?: number }): Promise<readonly AuditRow[]>;
+  /** Looks at every row from `from` on, and whether one of them has the hash `expect`, which was noted earlier. */
+  verifyAudit(options?: { readonly from?: number; readonly expect?: string }): Promise<AuditVerdict>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;
   close(): Promise<void>;
 }

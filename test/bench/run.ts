@@ -23,6 +23,7 @@ try {
   bench("correlate.ts", "--n", "300000", "--agents", "200");
   bench("rules.ts", "--n", "100000", "--agents", "100");
   bench("windows.ts");
+  bench("identity.ts", "--agents", "500", "--hours", "4", "--seeds", "1");
   bench("store.ts");
   bench("vendor-rates.ts");
   bench("durable.ts", "--n", String(Math.min(Number(values.n), 300_000)), "--agents", "160");

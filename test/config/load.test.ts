@@ -161,7 +161,7 @@ test("no secret shows when a configuration is printed in any way", () => {
 
 test("a registry that is missing, a directory, or broken is a problem, not a crash", () => {
   expect(problems("data: x\nagents: nowhere.yaml")[0]).toMatch(/^2 agents: .*does not exist/);
-  expect(problems("data: x\nagents: .")[0]).toMatch(/^2 agents: .*cannot be read/);
+  expect(problems("data: x\nagents: .")[0]).toMatch(/^2 agents: .* is a directory without/);
   const { problems: found } = load("agents: agents.yaml", { "agents.yaml": "version: 1\nagents:\n  - id: a\n    owner: [x]\n" });
   expect(found.map((one) => [basename(one.file), one.line])).toEqual([["agents.yaml", 4]]);
 });

@@ -119,3 +119,32 @@ test("the registry of the demo loads", () => {
     expect(agents.length).toBeGreaterThan(0);
   }
 });
+
+test("whom to reach, what needs an approval and how long a task lasts are read", () => {
+  expect(
+    one(
+      'contacts: ["#finance-bots"], approval: ["wire_*", "k8s:delete:*"], expected_volume: {per_day: 300}, lifecycle: {from: 2026-03-01, until: "2026-04-01T12:00:00Z", task_ttl: 30m}',
+    ),
+  ).toMatchObject({
+    contacts: ["#finance-bots"],
+    approval: ["wire_*", "k8s:delete:*"],
+    perDay: 300,
+    createdTime: day("2026-03-01"),
+    retiredTime: Date.parse("2026-04-01T12:00:00Z"),
+    taskTtlMs: 1_800_000,
+  });
+  expect(one("name: x")).toMatchObject({ contacts: undefined, approval: undefined, taskTtlMs: undefined, rateLimit: undefined });
+});
+
+test("two words for one end of a life, and a life that is misspelt, are problems", () => {
+  const text = "version: 1\nagents:\n  - id: a\n    lifecycle:\n      retired_at: null\n      until: 2026-01-01\n      task_tl: 5m\n";
+  expect(problems(text)).toEqual([expect.stringMatching(/^7 .*task_tl: unknown key; did you mean "task_ttl"\?/)]);
+  expect(problems(text.replace("null", "2026-01-01").replace("task_tl", "task_ttl"))).toEqual([
+    expect.stringMatching(/^6 agents\.0\.lifecycle\.until: says the same as "retired_at"/),
+  ]);
+});
+
+test("identities of Vault and of Microsoft Entra are keys", () => {
+  const { keys } = one("identities: {vault_entities: [e1], entra_app_ids: a1, service_principals: [p1], managed_identities: [m1]}");
+  expect(keys.map(({ kind, value }) => `${kind}:${value}`).sort()).toEqual(["client:a1", "client:m1", "client:p1", "user:e1"]);
+});

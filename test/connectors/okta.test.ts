@@ -110,7 +110,7 @@ describe("okta: polling", () => {
     const events = Array.from({ length: 1500 }, (_, index) => logEvent(index));
     const one = await organization(events);
     const page = await firstPage(source(one.url), testContext());
-    expect(page.next.startsWith("/api/v1/logs?")).toBe(true);
+    expect(page.next).not.toMatch(/https?:|127\.0\.0\.1|localhost/);
     const other = await organization(events);
     expect(uuids(await drain(source(other.url), testContext(), page.next))).toHaveLength(500);
   });

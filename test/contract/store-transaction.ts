@@ -14,7 +14,7 @@ export function transactionPromises(store: TheStore): void {
         return "done";
       });
       expect(result).toBe("done");
-      expect(await store().lastSequence()).toBe(1);
+      expect(await store().lastSequence()).toBeGreaterThan(0);
       expect((await store().source("kong/main"))?.cursor).toBe("c1");
       expect(await store().offset("job")).toBe(1);
       expect(await store().alerts()).toHaveLength(1);

@@ -3,9 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { agentEventPromises } from "./store-agent-events.ts";
+import { auditPromises } from "./store-audit.ts";
+import { attributionPromises } from "./store-attributions.ts";
 import { baselinePromises } from "./store-baselines.ts";
+import { expirePromises } from "./store-expire.ts";
+import { coveragePromises } from "./store-coverage.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
+import { questionPromises } from "./store-questions.ts";
 import { sourcePromises } from "./store-sources.ts";
 import { subjectPromises } from "./store-subjects.ts";
 import { transactionPromises } from "./store-transaction.ts";
@@ -13,6 +18,10 @@ import { transactionPromises } from "./store-transaction.ts";
 /** A store under test, emptied before each test. */
 export interface StoreUnderTest {
   readonly store: Store;
+  /** The clock that tells the store on which day events are received; moved by tests. */
+  readonly clock: { now: number };
+  /** A statement behind the store's back. */
+  query(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Empties it. */
   reset(): Promise<void>;
   close(): Promise<void>;
@@ -49,5 +58,10 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     subjectPromises(store);
     outboxPromises(store);
     baselinePromises(store);
+    expirePromises(() => subject);
+    auditPromises(() => subject);
+    questionPromises(() => subject);
+    attributionPromises(store);
+    coveragePromises(store);
   });
 }

@@ -71,7 +71,7 @@ test("each trouble is named, costs nothing but time, and holds up no other sourc
     begins.push((await state()).cursor);
     if (index < TROUBLES.length - 1) service.pass(AGAIN_MS);
   }
-  expect(begins[0]).toMatch(/^\/api\/v1\/logs\?since=/);
+  expect(begins[0]).toMatch(/^\[1,"\/api\/v1\/logs\?since=/);
   expect(new Set(begins).size, "where it begins does not move with the clock").toBe(1);
   await until("the other source", async () => (await state("agent-findings/fleet")).events > 200);
   expect(messages(), "one line for the whole time").toEqual(["pull failed"]);

@@ -126,8 +126,10 @@ describe("a service over a fleet's day", () => {
     const [sources, incidents, dead, quarantine] = await Promise.all(
       [["sources"], ["incidents"], ["deadletters", "list"], ["quarantine", "list"]].map((command) => ask(...command)),
     );
-    expect(sources?.stdout).toMatch(/^SOURCE +EVENTS +DUPLICATES +QUARANTINED +LATE +WATERMARK +LAG +STATE$/m);
-    expect(sources?.stdout).toMatch(/^kong\/a +716 +1 +3 +0 +20\S+Z +\d+ s +works$/m);
+    expect(sources?.stdout).toMatch(
+      /^SOURCE +EVENTS +DUPLICATES +QUARANTINED +LATE +WATERMARK +LAG +SETTLE p50\/p99 +LATE p99 +GAPS +STATE$/m,
+    );
+    expect(sources?.stdout).toMatch(/^kong\/a +716 +1 +3 +0 +20\S+Z +\S+ \w +\S+.* +0 +works$/m);
     expect(incidents?.stdout).toMatch(/^\S{36} +critical +\d+ +closed +\d+ +agent:agt-support /m);
     expect(dead?.stdout).toMatch(/^elastic\/soc:\S+ +dead /m);
     expect(quarantine?.stdout).toMatch(/^\d+ +kong\/a +RECORD_NOT_\w+ +\S+kong-a\.ndjson:\d+ /m);

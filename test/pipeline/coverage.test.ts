@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { SourceGap } from "../../src/core/completeness/gap.ts";
 import { CATEGORIES, type Category } from "../../src/core/event.ts";
 import { coverage } from "../../src/pipeline/coverage.ts";
 import { health } from "../../src/pipeline/health.ts";
@@ -84,8 +85,14 @@ test("sources that are stored but no longer configured hold nobody back, and mis
   );
 });
 
-const seen = (states: SourceState[], now = START) =>
-  health({ sources: async () => states } as unknown as Store, [source("a/1")], [], { run: async () => false, hold: () => undefined }, now);
+const seen = (states: SourceState[], now = START, gaps: SourceGap[] = []) =>
+  health(
+    { sources: async () => states, gaps: async () => gaps } as unknown as Store,
+    [source("a/1")],
+    [],
+    { run: async () => false, hold: () => undefined },
+    now,
+  );
 
 test("health: a working source is green, a stalled one yellow, a paused one red with its reason", async () => {
   expect((await seen([state("a/1")])).status).toBe("green");
@@ -108,7 +115,7 @@ test("health: a store that fails is red and does not throw", async () => {
 });
 
 test("health: a held destination is yellow, a paused one red", async () => {
-  const store = { sources: async () => [] } as unknown as Store;
+  const store = { sources: async () => [], gaps: async () => [] } as unknown as Store;
   const destination = { id: "d/1" } as never;
   const held = (paused: boolean) => ({
     run: async () => false,

@@ -68,7 +68,7 @@ export interface TestStore {
 export async function memoryStore(): Promise<TestStore> {
   const { store, pool } = await openStore({ kind: "pglite" });
   const { rows } = await pool.query<{ name: string }>(
-    "select 'custodes.' || tablename as name from pg_tables where schemaname = 'custodes' and tablename <> 'migration'",
+    "select 'custodes.' || tablename as name from pg_tables where schemaname = 'custodes' and tablename not in ('migration', 'log_part', 'audit', 'audit_head')",
   );
   const tables = rows.map((row) => row.name).join(", ");
   return { store, pool, empty: async () => void (await pool.query(`truncate ${tables} restart identity`)) };

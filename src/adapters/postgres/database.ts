@@ -32,6 +32,8 @@ export interface Listener {
 
 /** A database behind one driver. */
 export interface Database {
+  /** Several sessions can be lent at once. */
+  readonly concurrent: boolean;
   /**
    * Lends a session to `work` and takes it back when `work` has ended; nobody else uses it meanwhile. With
    * PGlite there is one session, and all others wait.

@@ -1,3 +1,4 @@
+import type { EpochMs } from "../../core/event.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Log } from "../../ports/context.ts";
 import type { Database, Session } from "./database.ts";
@@ -21,6 +22,13 @@ export interface OpenStore {
   readonly pool: QueuePool;
 }
 
+/** What may be given to a store beside its place. */
+export interface OpenOptions {
+  readonly log?: Log;
+  /** The clock that tells on which day events are received; default the machine's. */
+  readonly now?: () => EpochMs;
+}
+
 /** Sessions of the store per process: the pipeline's jobs are few, and each holds one during its transaction. */
 const STORE_CONNECTIONS_MAX = 8;
 /** BullMQ's statements are short; a separate pool, so that long transactions do not hold up the renewal of its locks. */
@@ -35,23 +43,22 @@ const QUEUE_SCHEMA = "bullmq";
  *   CONFIG_INVALID when that cannot be written, the tables are newer than this program, or the server is older than
  *   PostgreSQL 14
  */
-export async function openStore(location: StoreLocation, log?: Log): Promise<OpenStore> {
+export async function openStore(location: StoreLocation, { log, now }: OpenOptions = {}): Promise<OpenStore> {
   if (location.kind === "pglite") {
     const database = await openPglite(location.dataDir, log).catch((error: unknown) => {
       throw storeFailure(error);
     });
     // The directory's lock says that no other process works here: a lease in it is that of a process that was killed.
-    return start([database], database, database, releaseLeases);
+    return start([database], { own: database, queue: database, now }, releaseLeases);
   }
   const own = openPg(location.url, { name: "custodes", connectionsMax: STORE_CONNECTIONS_MAX, searchPath: "custodes" });
   const queue = openPg(location.url, { name: "custodes queue", connectionsMax: QUEUE_CONNECTIONS_MAX, searchPath: QUEUE_SCHEMA });
-  return start([own, queue], own, queue);
+  return start([own, queue], { own, queue, now });
 }
 
 async function start(
   databases: readonly Database[],
-  own: Database,
-  queue: Database,
+  { own, queue, now }: { readonly own: Database; readonly queue: Database; readonly now: (() => EpochMs) | undefined },
   prepare: (session: Session) => Promise<void> = async () => undefined,
 ): Promise<OpenStore> {
   const close = async (): Promise<void> => {
@@ -64,5 +71,5 @@ async function start(
     await close();
     throw error;
   }
-  return { store: postgresStore(own, close), pool: queuePool(queue) };
+  return { store: postgresStore(own, close, now), pool: queuePool(queue) };
 }

@@ -123,6 +123,7 @@ function pgliteDatabase(instances: LastingInstance, release: () => void): Databa
   let sessions = 0;
   let closing: Promise<void> | undefined;
   return {
+    concurrent: false,
     session: async (work) => {
       refuseInside("another session");
       return exclusive(async () => {

@@ -141,6 +141,146 @@ export const MIGRATIONS: readonly string[] = [
   create index attribution_agent on custodes.attribution (agent_uid, time);
   `,
   `
+  -- Moving a large log must not end at a limit that is meant for questions.
+  set local statement_timeout = 0;
+
+  -- The log in parts of one day of receipt. A part holds a range of sequences, so that whoever follows the sequence reads
+  -- few of them, and is taken out whole when its time is over. What was there before is the first part, unmoved.
+  alter table custodes.log rename to log_0;
+  alter table custodes.log_0 alter column sequence drop default;
+  -- Ids are compared as bytes: cheaper than by the rules of a language, and the same on every server.
+  alter table custodes.log_0 drop column source, alter column agent_uid type text collate "C";
+  drop sequence custodes.log_sequence_seq;
+  drop index custodes.log_uid;
+  alter index custodes.log_pkey rename to log_0_pkey;
+  create table custodes.log (
+    sequence bigint primary key,
+    uid_hash uuid not null,
+    time bigint not null,
+    category text not null,
+    agent_uid text collate "C",
+    body text not null
+  ) partition by range (sequence);
+  create index log_agent on custodes.log (agent_uid, time) where agent_uid is not null;
+  alter table custodes.log attach partition custodes.log_0 for values from (0) to (68719476736);
+
+  create table custodes.log_part (
+    number integer primary key,
+    -- Day of receipt, in days since the epoch.
+    day integer not null,
+    -- open, leaving (must not be read any more), left (detached).
+    state text not null default 'open',
+    -- Sequence up to which the uids of a part that leaves are forgotten.
+    cleared bigint,
+    events bigint not null default 0
+  );
+  insert into custodes.log_part (number, day) values (0, floor(extract(epoch from now()) / 86400)::integer);
+
+  -- Uids are unique over all parts; a unique index in each would cost a look-up in every one of them.
+  create table custodes.log_uid as select uid_hash as hash, sequence from custodes.log_0;
+  alter table custodes.log_uid alter column hash set not null, alter column sequence set not null;
+  alter table custodes.log_uid add primary key (hash);
+
+  -- Events that several agents may have caused have no agent of their own in the log; each of these finds them here.
+  create table custodes.log_shared (
+    agent_uid text collate "C" not null,
+    time bigint not null,
+    sequence bigint not null,
+    confidence smallint not null,
+    primary key (agent_uid, time, sequence)
+  );
+  create index log_shared_sequence on custodes.log_shared (sequence);
+
+  -- Which run, session, trace, conversation and request ids occur in a stretch of the log, as a Bloom filter; null: it may be any.
+  create table custodes.log_refs (
+    first_sequence bigint primary key,
+    last_sequence bigint not null,
+    bits bytea
+  );
+  alter table custodes.log_refs alter column bits set storage plain;
+  insert into custodes.log_refs (first_sequence, last_sequence)
+    select min(sequence), max(sequence) from custodes.log_0 group by sequence / 256;
+  `,
+  `
+  -- What Custodes and its operators did. Each row carries the hash of the one before, so that no row can be changed or taken
+  -- out of the middle unseen; the head is kept apart, so that neither can the end be cut off.
+  create table custodes.audit (
+    number bigint primary key,
+    time bigint not null,
+    actor text not null,
+    action text not null,
+    subject text not null,
+    details text not null,
+    previous text not null,
+    hash text not null
+  );
+  create table custodes.audit_head (
+    one boolean primary key default true check (one),
+    number bigint not null,
+    hash text not null
+  );
+  create function custodes.audit_refuses() returns trigger language plpgsql as $$
+  begin
+    -- Only retention takes rows away, from the start, and leaves a row with the hash of the last one that went.
+    if tg_op = 'DELETE' and old.number <= coalesce(nullif(current_setting('custodes.audit_expires_to', true), ''), '-1')::bigint then
+      return old;
+    end if;
+    raise exception 'the audit log is only ever appended to';
+  end $$;
+  create trigger audit_rows before update or delete on custodes.audit for each row execute function custodes.audit_refuses();
+  create trigger audit_table before truncate on custodes.audit for each statement execute function custodes.audit_refuses();
+  `,
+  `
+  -- The uid of the event that showed a fact first: explanations name it.
+  alter table custodes.fact add column origin text;
+  `,
+  `
+  -- Stretches of event time for which records of a source are or were missing.
+  create table custodes.source_gap (
+    id text primary key,
+    source text not null,
+    from_time bigint not null,
+    to_time bigint,
+    why text not null,
+    detail text not null,
+    state text not null,
+    found_time bigint not null,
+    end_time bigint
+  );
+  create index source_gap_open on custodes.source_gap (source) where state = 'open';
+  create index source_gap_found on custodes.source_gap (source, found_time);
+
+  -- How late records came, per day of receipt, so that old behaviour fades. Counts of fixed buckets.
+  create table custodes.source_lateness (
+    source text not null,
+    day bigint not null,
+    lag bigint[] not null,
+    lag_max bigint not null,
+    late bigint[] not null,
+    late_max bigint not null,
+    primary key (source, day)
+  );
+
+  -- What is wrong with the service itself, from when to when; an alert follows from each row.
+  create table custodes.health_condition (
+    rule text not null,
+    entity text not null,
+    since bigint not null,
+    ended bigint,
+    level text not null,
+    detail text not null,
+    primary key (rule, entity, since)
+  );
+
+  -- When each agent was last seen by each source.
+  create table custodes.agent_seen (
+    agent text not null,
+    source text not null,
+    last bigint not null,
+    primary key (agent, source)
+  );
+  `,
+  `
   -- Incidents are found by what they are about. Closed ones of earlier versions stay without it and are not reopened.
   alter table custodes.incident add column entity uuid;
   create index incident_entity on custodes.incident (entity, last_time desc);
@@ -154,5 +294,7 @@ export const MIGRATIONS: readonly string[] = [
     primary key (entity, alert_id)
   );
   create index alert_entity_time on custodes.alert_entity (entity, last_time desc);
+  -- Retention takes out the oldest, whatever they are about.
+  create index alert_entity_old on custodes.alert_entity (last_time);
   `,
 ];

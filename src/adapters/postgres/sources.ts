@@ -97,27 +97,47 @@ export async function saveFacts(session: Session, facts: readonly Fact[]): Promi
     // The length keeps ("ab", "c") and ("a", "bc") apart.
     const hash = uidHash(`${key.length}:${key}${value}`);
     const old = merged.get(hash);
+    const { first, last } = fact;
     merged.set(hash, {
       key,
       value,
-      first: Math.min(fact.first, old?.first ?? fact.first),
-      last: Math.max(fact.last, old?.last ?? fact.last),
+      first: Math.min(first, old?.first ?? first),
+      last: Math.max(last, old?.last ?? last),
+      ...originOf(fact, old),
     });
   }
   const rows = [...merged].map(([hash, fact]) => ({ hash, ...fact }));
   await session.query(
-    `insert into custodes.fact as old (hash, key, value, first, last)
-     select hash, key, value, first, last
-     from json_to_recordset($1::json) as new(hash uuid, key text, value text, first bigint, last bigint) order by hash
-     on conflict (hash) do update set first = least(old.first, excluded.first), last = greatest(old.last, excluded.last)
-     where excluded.first < old.first or excluded.last > old.last`,
+    `insert into custodes.fact as old (hash, key, value, first, last, origin)
+     select hash, key, value, first, last, origin
+     from json_to_recordset($1::json) as new(hash uuid, key text, value text, first bigint, last bigint, origin text) order by hash
+     on conflict (hash) do update set first = least(old.first, excluded.first), last = greatest(old.last, excluded.last),
+       origin = case when excluded.first < old.first then excluded.origin
+                     when excluded.first > old.first then old.origin
+                     else least(old.origin collate "C", excluded.origin collate "C") end
+     where excluded.first < old.first or excluded.last > old.last
+       or (excluded.first = old.first and excluded.origin collate "C" < old.origin collate "C")`,
     [JSON.stringify(rows)],
   );
 }
 
+/** Of the earlier one; of two at one time the smaller text. */
+function originOf(fact: Fact, old: Fact | undefined): { readonly origin?: string } {
+  const origin = fact.origin === undefined ? undefined : storable(fact.origin);
+  const isNewer = old !== undefined && (old.first < fact.first || (old.first === fact.first && (old.origin ?? "") <= (origin ?? "")));
+  const kept = isNewer ? old.origin : origin;
+  return kept === undefined ? {} : { origin: kept };
+}
+
 /** See Store.facts; by key, then by first. */
-export async function facts(session: Session): Promise<readonly Fact[]> {
-  return (await session.query<Fact>("select key, value, first, last from custodes.fact order by key, first, value")).rows;
+export async function facts(session: Session, starts?: readonly string[]): Promise<readonly Fact[]> {
+  const { rows } = await session.query<Omit<Fact, "origin"> & { origin: string | null }>(
+    `select key, value, first, last, origin from custodes.fact
+     where $1::json is null or exists (select 1 from json_array_elements_text($1::json) as start(text) where starts_with(key, start.text))
+     order by key, first, value`,
+    [starts === undefined ? null : JSON.stringify(starts.map(storable))],
+  );
+  return rows.map(({ origin, ...fact }) => (origin === null ? fact : { ...fact, origin }));
 }
 
 function overtaken(code: "CURSOR_MOVED" | "OFFSET_MOVED", message: string): Failure {

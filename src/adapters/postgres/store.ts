@@ -1,7 +1,14 @@
+import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
+import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
+import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
+import { expire } from "./expire.ts";
+import { attributions, saveAttributions } from "./attributions.ts";
 import { withSession } from "./failure.ts";
 import { serializer, type Database, type Session } from "./database.ts";
 import { appendEvents, eventCounts, eventsByUid, loggedByUid, lastSequence, readLog, sequenceBefore } from "./log.ts";
+import { activityOf, eventsOfAgent, knowsAgent } from "./agent-events.ts";
+import { eventsByRefs } from "./log-refs.ts";
 import { baselineHeads, baselineRows, removeBaselines, saveBaselines } from "./baselines.ts";
 import {
   addDeliveries,
@@ -10,24 +17,27 @@ import {
   deliveries,
   dueDestinations,
   hastenDeliveries,
-  replayDeadLetters,
   settleDeliveries,
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
-import { facts, moveCursor, moveOffset, noteSource, offset, saveFacts, sources } from "./sources.ts";
-import { eventsOfAgent } from "./agent-events.ts";
+import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgentsSeen, saveConditions, saveGaps } from "./coverage.ts";
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
+import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
-/** The store over a migrated database. `close` closes the database with it. */
-export function postgresStore(database: Database, close: () => Promise<void>): Store {
+/** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
+export function postgresStore(database: Database, close: () => Promise<void>, now: () => EpochMs = () => Date.now()): Store {
   const withOne = <T>(work: (session: Session) => Promise<T>): Promise<T> => withSession(database, work);
   return {
-    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session))),
+    transaction: (work) => runTransaction(database, (session) => work(transactionOn(session, now))),
     sources: () => withOne((session) => sources(session)),
     source: (source) => withOne(async (session) => (await sources(session, source))[0]),
-    noteSource: (source, note) => withOne((session) => noteSource(session, source, note)),
+    noteSource: (source, note) => runTransaction(database, (session) => noteSourceAudited(session, source, note)),
+    gaps: (filter) => withOne((session) => gaps(session, filter)),
+    lateness: (since) => withOne((session) => lateness(session, since)),
+    conditions: (endedSince) => withOne((session) => conditions(session, endedSince)),
+    agentsSeen: () => withOne(agentsSeen),
     readLog: (after, limit) => withOne((session) => readLog(session, after, limit)),
     sequenceBefore: (time) => withOne((session) => sequenceBefore(session, time)),
     lastSequence: () => withOne(lastSequence),
@@ -35,8 +45,12 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
     logged: (uids) => withOne((session) => loggedByUid(session, uids)),
     eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
+    activityOf: (agent, from, to, limit) => withOne((session) => activityOf(session, agent, from, to, limit)),
+    knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
+    eventsByRefs: (ids, limit) => withOne((session) => eventsByRefs(session, ids, limit)),
     eventCounts: () => withOne(eventCounts),
-    facts: () => withOne(facts),
+    facts: (starts) => withOne((session) => facts(session, starts)),
+    attributions: (uids) => withOne((session) => attributions(session, uids)),
     baselineHeads: () => withOne(baselineHeads),
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),
     alerts: (filter) => withOne((session) => alerts(session, filter)),
@@ -52,25 +66,37 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
-    replayDeadLetters: (keys, now) => withOne((session) => replayDeadLetters(session, keys, now)),
+    replayDeadLetters: (keys, at, by) => runTransaction(database, (session) => replayDeadLettersAudited(session, keys, at, by)),
+    expire: (request) => expire(database, request),
+    appendAudit: (entry) => runTransaction(database, (session) => appendAudit(session, entry)),
+    auditHead: () => withOne(auditHead),
+    audit: (filter) => withOne((session) => audit(session, filter)),
+    verifyAudit: (options) => withOne((session) => verifyAudit(session, options)),
     quarantine: (filter) => withOne((session) => quarantine(session, filter)),
     close,
   };
 }
 
 /** The methods run one after the other, also for a caller who does not wait: each consists of several statements. */
-function transactionOn(session: Session): Transaction {
+function transactionOn(session: Session, now: () => EpochMs): Transaction {
   const inOrder = serializer();
   return {
-    appendEvents: (source, events) => inOrder(() => appendEvents(session, source, events)),
+    appendEvents: (_source, events) => inOrder(() => appendEvents(session, events, now())),
+    appendAudit: (entry) => inOrder(() => appendAudit(session, entry)),
     appendQuarantine: (source, rejects, now) => inOrder(() => appendQuarantine(session, source, rejects, now)),
     moveCursor: (change) => inOrder(() => moveCursor(session, change)),
+    openGaps: (source) => inOrder(() => openGaps(session, source)),
+    saveGaps: (list) => inOrder(() => saveGaps(session, list)),
+    addLateness: (day, given) => inOrder(() => addLateness(session, day, given)),
+    saveConditions: (list) => inOrder(() => saveConditions(session, list)),
+    saveAgentsSeen: (list) => inOrder(() => saveAgentsSeen(session, list)),
     moveOffset: (job, from, to) => inOrder(() => moveOffset(session, job, from, to)),
     saveAlerts: (list) => inOrder(() => saveAlerts(session, list)),
     saveIncidents: (list) => inOrder(() => saveIncidents(session, list)),
     linkAlerts: (list) => inOrder(() => linkAlerts(session, list)),
     addDeliveries: (rows) => inOrder(() => addDeliveries(session, rows)),
     saveFacts: (list) => inOrder(() => saveFacts(session, list)),
+    saveAttributions: (list) => inOrder(() => saveAttributions(session, list)),
     saveBaselines: (list) => inOrder(() => saveBaselines(session, list)),
     removeBaselines: (list) => inOrder(() => removeBaselines(session, list)),
   };

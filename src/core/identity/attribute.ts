@@ -4,20 +4,20 @@
  * without either stays unattributed. A person behind an agent's address is not the agent: addresses count only
  * for sensors that cannot know identities.
  */
-import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../event.ts";
+import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
+import { foundByItself, type Attribution } from "./attribution.ts";
 import { isRegisteredIp, type Directory } from "./directory.ts";
+import { BY_ADDRESS } from "./keys.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
+import type { Found } from "./resolve.ts";
 
 /** Calls up to this long after an agent was retired are the tail of its last task, not a zombie (mission B09). */
 export const RETIREMENT_GRACE_MS = 600_000;
-/** Confidence of each way of attribution, 0 to 100. */
-export const CONFIDENCE = { direct: 95, registry: 85, observed: 60, shared: 20 } as const;
-
-/** Categories whose sensors see addresses only. */
-const BY_ADDRESS: ReadonlySet<Category> = new Set<Category>(["egress", "dns", "process", "file"]);
+/** Confidence of what the registry decides, and of what is shared, 0 to 100; that of bindings follows their path (resolve.ts). */
+export const CONFIDENCE = { direct: 95, registry: 85, shared: 20 } as const;
 
 /** Which field carries which kind of key, strongest first. */
-const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
+export const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
   ["agent", "agentNative"],
   ["client", "clientUid"],
   ["role", "roleUid"],
@@ -33,6 +33,14 @@ export function attribute(event: Event, registry: Directory): void {
   if (direct !== undefined) {
     settle(event, direct, ATTRIBUTION.direct, CONFIDENCE.direct);
     return;
+  }
+  if (event.links !== undefined) {
+    const found = foundByItself(event, registry);
+    // Several candidates are left to the bindings of others, which may say more.
+    if (found.length === 1) {
+      attributeFound(event, found);
+      return;
+    }
   }
   if (!BY_ADDRESS.has(event.category) || event.srcIp === undefined) return;
   const holders = registry.byIp(event.srcIp, event.time);
@@ -58,9 +66,23 @@ export function attributeAgain(event: Event, registry: Directory): void {
   attribute(event, registry);
 }
 
-/** Gives an event to the one agent that was observed at its address; used where the registry knows none. */
-export function attributeObserved(event: Event, agents: readonly AgentProfile[]): void {
-  settle(event, agents, ATTRIBUTION.observed, CONFIDENCE.observed);
+/** Gives an event to the agent that bindings lead to; to all of them when they lead to several. */
+export function attributeFound(event: Event, found: readonly Found[]): void {
+  const agents = found.map(({ agent }) => agent);
+  settle(event, agents, ATTRIBUTION.observed, found[0]?.confidence ?? 0);
+}
+
+/** Gives an event that was read back from the log to whom it was given behind the watermark. */
+export function attributeStored(event: Event, rows: readonly Attribution[], registry: Directory): void {
+  const [first] = rows;
+  if (first === undefined || event.attributionId !== ATTRIBUTION.none) return;
+  const agents = rows.map(({ agentUid }) => registry.byId(agentUid)).filter((agent) => agent !== undefined);
+  // An agent that has left the registry since is still the one.
+  if (agents.length === rows.length) settle(event, agents, first.attributionId, first.confidence);
+  else if (rows.length === 1) event.agentUid = first.agentUid;
+  else event.agents = rows.map(({ agentUid }) => agentUid).sort();
+  event.attributionId = first.attributionId;
+  event.attributionConfidence = first.confidence;
 }
 
 function byIdentity(event: Event, registry: Directory): readonly AgentProfile[] | undefined {
@@ -82,17 +104,40 @@ function settle(event: Event, agents: readonly AgentProfile[], attributionId: nu
     event.attributionId = ATTRIBUTION.shared;
     event.attributionConfidence = CONFIDENCE.shared;
     event.agents = agents.map((one) => one.id).sort();
+    applyAgreed(event, agents);
     return;
   }
   event.attributionId = attributionId;
   event.attributionConfidence = confidence;
   event.agentUid = agent.id;
   event.agentName = agent.name;
+  applyProfile(event, agent);
+}
+
+function applyProfile(event: Event, agent: AgentProfile): void {
   event.agentRole = agent.role;
   event.agentState = stateAt(agent, event.time);
   event.agentPerMinuteMax = perMinuteMaxAt(agent, event.time);
   event.agentBulkMbMax = agent.bulkMbMax;
   applyPolicy(event, agent);
+}
+
+/** What the registry decides about an event with an agent. */
+const VERDICTS = [
+  ...(["agentRole", "agentState", "agentPerMinuteMax", "agentBulkMbMax", "srcRegistered"] as const),
+  ...(["dstAllowed", "regionDeclared", "actionDeclared", "dataClassAllowed"] as const),
+];
+
+/** Sets what would be the same whichever of the candidates it was, and nothing else. */
+export function applyAgreed(event: Event, agents: readonly AgentProfile[]): void {
+  const agreed: unknown[] = [];
+  for (const [index, agent] of agents.entries()) {
+    for (const field of VERDICTS) event[field] = undefined;
+    applyProfile(event, agent);
+    for (const [at, field] of VERDICTS.entries())
+      if (index === 0 || agreed[at] !== event[field]) agreed[at] = index === 0 ? event[field] : undefined;
+  }
+  for (const [at, field] of VERDICTS.entries()) (event as Record<typeof field, unknown>)[field] = agreed[at];
 }
 
 /** Compares what was done with what the registry declares; a field that the registry does not declare stays undefined. */

@@ -4,12 +4,7 @@
  */
 import type { EpochMs } from "../event.ts";
 import type { AgentProfile, IdentityKey, KeyKind, PodInterval } from "./profile.ts";
-
-/**
- * Sources' clocks differ by seconds; an address may be looked up this long before its interval begins or after it
- * ends. Two holders within the tolerance make it shared.
- */
-export const CLOCK_TOLERANCE_MS = 5000;
+import { CLOCK_TOLERANCE_MS } from "./reach.ts";
 
 /** Look-ups of agents by key, pod and address, as of a time. */
 export interface Directory {

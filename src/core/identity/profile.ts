@@ -1,3 +1,4 @@
+import type { ActiveHours } from "../completeness/active-hours.ts";
 import type { EpochMs } from "../event.ts";
 
 /** Kinds of identity keys that the registry can bind to an agent. */
@@ -30,11 +31,19 @@ export interface VolumeException {
   readonly perMinuteMax: number;
 }
 
+/** Calls that a credential may make in a time, e.g. 1,000 per hour. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly perMs: number;
+}
+
 /** What the agent registry says of one agent. Undefined = the registry does not say, and no rule may guess. */
 export interface AgentProfile {
   readonly id: string;
   readonly name: string;
   readonly owner: string | undefined;
+  /** Whom to reach about it beside the owner: addresses, channels. */
+  readonly contacts: readonly string[] | undefined;
   readonly team: string | undefined;
   readonly role: string | undefined;
   readonly purpose: string | undefined;
@@ -47,12 +56,26 @@ export interface AgentProfile {
   readonly blockedHosts: readonly string[];
   readonly regions: readonly string[] | undefined;
   readonly infraVerbs: readonly string[] | undefined;
+  /** Actions that need an approval: tool, operation or infrastructure change; `*` stands for any text. */
+  readonly approval: readonly string[] | undefined;
   readonly perMinuteMax: number | undefined;
+  /** Calls that a usual day has. */
+  readonly perDay: number | undefined;
+  readonly rateLimit: RateLimit | undefined;
   readonly volumeExceptions: readonly VolumeException[];
   /** Megabytes (10^6 bytes) per 10 minutes. */
   readonly bulkMbMax: number | undefined;
   readonly createdTime: EpochMs | undefined;
   readonly retiredTime: EpochMs | undefined;
+  /** One task lasts no longer. */
+  readonly taskTtlMs: number | undefined;
+  /** Its credentials are exchanged after so many days. */
+  readonly rotationDays: number | undefined;
+  readonly monitoring: { readonly alertOnAnomaly: boolean | undefined; readonly trackTokenUsage: boolean | undefined } | undefined;
+  /** It is heard of at least this often while it is scheduled to run. */
+  readonly heartbeatMs?: number | undefined;
+  /** When it is scheduled to run; absent: always. */
+  readonly activeHours?: ActiveHours | undefined;
   readonly keys: readonly IdentityKey[];
   readonly pods: readonly PodInterval[];
   /** Addresses shared with others (NAT), public and private. */

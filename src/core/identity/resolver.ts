@@ -1,24 +1,23 @@
 /**
- * Resolves what only the log itself can say: which name an address had (from DNS answers), and which agent was seen
- * at an address (from calls that name both). Such an answer could be taken back by a fact that is still on its way,
- * so an event that needs one waits until the watermark has passed its time; the result does not depend on arrival order.
+ * Resolves what only the log itself can say: which name an address had (from DNS answers), and which agent the bindings
+ * of its keys lead to. Such an answer could be taken back by a fact that is still on its way, so an event that needs one
+ * waits until the watermark has passed its time; the result does not depend on arrival order.
  */
-import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
+import { ATTRIBUTION, type Category, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
-import { applyPolicy, attributeObserved } from "./attribute.ts";
-import { CLOCK_TOLERANCE_MS, type Directory } from "./directory.ts";
-import { facts, type Facts, type ObservedFact } from "./facts.ts";
+import { attributeFound } from "./attribute.ts";
+import { attributionsOf, type Attribution } from "./attribution.ts";
+import type { Directory } from "./directory.ts";
+import type { ObservedFact } from "./facts.ts";
+import { graph } from "./graph.ts";
+import { hostNames } from "./host-names.ts";
+import { decidableAt, keysOf } from "./keys.ts";
+import type { KeyText } from "./links.ts";
+import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
+import { resolve } from "./resolve.ts";
 
 export type { ObservedFact } from "./facts.ts";
 
-/** An agent seen at an address is taken to hold it this long before and after. */
-export const OBSERVED_MS = 300_000;
-/** A DNS answer is believed this long: connection pools outlive the record's TTL by far. */
-export const DNS_MS = 86_400_000;
-/** Facts kept of each kind; those first seen longest ago go first when more are observed (about 400 bytes each). */
-const FACTS_MAX = 200_000;
-/** Facts that no waiting event can need any more are kept this long for events that come late. */
-const LATE_MS = 3_600_000;
 /** Events that may wait (about 1 KB each); beyond, the oldest go on unresolved and are counted in `forced`. */
 export const WAITING_MAX = 200_000;
 
@@ -37,130 +36,115 @@ export interface Resolver {
   push(events: readonly Event[]): Event[];
   /** Events whose waiting is over, by (time, uid). `watermark`: everything up to here has arrived. */
   advance(watermark: EpochMs): Event[];
-  /** Decides an event again that was let go before and was read back from the log, as far as its facts are still known. */
+  /** Gives an event that was let go before, and was read back from the log, its name again, as far as that is still known. */
   decide(event: Event): void;
-  /** Time of the oldest event that still waits. */
-  oldestWaiting(): EpochMs | undefined;
+  /** Time of the oldest event of each category that still waits. */
+  oldestWaiting(): ReadonlyMap<Category, EpochMs>;
   /** Uids of all events that wait. */
   waiting(): ReadonlySet<string>;
   /** How far before the watermark a replay must start, so that every event that waits is decided as it would have been. */
   readonly horizonMs: number;
-  /** Names that changed since the last call, to be stored: they reach further back than a replay. */
+  /** Facts that changed since the last call, to be stored: they reach further back than a replay. */
   changedFacts(): ObservedFact[];
+  /** What was found out since the last call about events whose agent the log does not say. */
+  decided(): Attribution[];
   /** Takes stored facts back after a restart. */
   load(facts: readonly ObservedFact[]): void;
   readonly stats: ResolverStats;
 }
 
-/** A resolver over a registry. */
-export function resolver(registry: Directory): Resolver {
-  const holders = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX });
-  const names = facts({ kind: "dns", beforeMs: CLOCK_TOLERANCE_MS, afterMs: DNS_MS, max: FACTS_MAX });
-  const changed = new Set<ObservedFact>();
-  const known: Known = { holders, names, changed };
-  let waiting: Event[] = [];
+/** An event that waits, and what for. */
+interface Waiting {
+  readonly event: Event;
+  /** Its keys, when it has no agent. */
+  readonly keys: readonly KeyText[];
+  /** The watermark that ends its waiting. */
+  readonly end: EpochMs;
+}
+
+const NO_KEYS: readonly KeyText[] = [];
+
+/** A resolver over a registry. `stores` false: nobody asks for what is to be stored, and none of it is kept. */
+export function resolver(registry: Directory, stores: boolean = true): Resolver {
+  const known = graph(registry, stores);
+  const names = hostNames(registry, stores);
+  let waiting: Waiting[] = [];
+  let attributions: Attribution[] = [];
   let forced = 0;
+
+  const decide = ({ event, keys }: Waiting): void => {
+    if (keys.length > 0) {
+      const found = resolve(keys, event.time, registry, known.at);
+      attributeFound(event, found);
+      if (stores) for (const row of attributionsOf(event, found)) attributions.push(row);
+    }
+    names.name(event);
+  };
 
   return {
     push(events) {
       const ready: Event[] = [];
       for (const event of events) {
-        learn(event, known);
-        if (needsObservation(event)) waiting.push(event);
-        else ready.push(event);
+        known.learn(event);
+        names.learn(event);
+        const one = waitFor(event);
+        if (one === undefined) ready.push(event);
+        else waiting.push(one);
       }
       if (waiting.length > WAITING_MAX) {
         const excess = waiting.length - WAITING_MAX;
         forced += excess;
-        for (const event of waiting.splice(0, excess)) ready.push(event);
+        for (const { event } of waiting.splice(0, excess)) ready.push(event);
       }
       return ready;
     },
     advance(watermark) {
       const ready: Event[] = [];
-      const still: Event[] = [];
-      for (const event of waiting) (event.time + OBSERVED_MS <= watermark || settled(event, watermark) ? ready : still).push(event);
+      const still: Waiting[] = [];
+      for (const one of waiting) {
+        if (one.end > watermark) still.push(one);
+        else {
+          decide(one);
+          ready.push(one.event);
+        }
+      }
       waiting = still;
-      for (const event of ready) decide(event, known, registry);
-      holders.prune(watermark - OBSERVED_MS - LATE_MS);
-      names.prune(watermark - OBSERVED_MS - LATE_MS);
+      known.advance(watermark);
+      names.advance(watermark);
       return ready.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : 1));
     },
-    decide(event) {
-      if (needsObservation(event)) decide(event, known, registry);
-    },
+    decide: (event) => names.name(event),
     oldestWaiting() {
-      let oldest: EpochMs | undefined;
-      for (const event of waiting) if (oldest === undefined || event.time < oldest) oldest = event.time;
+      const oldest = new Map<Category, EpochMs>();
+      for (const { event } of waiting) {
+        const before = oldest.get(event.category);
+        if (before === undefined || event.time < before) oldest.set(event.category, event.time);
+      }
       return oldest;
     },
-    waiting: () => new Set(waiting.map(({ uid }) => uid)),
+    waiting: () => new Set(waiting.map(({ event }) => event.uid)),
     // What waits is at most OBSERVED_MS behind the watermark, and what shows its agent as much again.
     horizonMs: 2 * OBSERVED_MS,
-    changedFacts() {
-      const list = [...changed].map((fact) => ({ ...fact }));
-      changed.clear();
+    changedFacts: () => [...known.changed(), ...names.changed()],
+    decided() {
+      const list = attributions;
+      attributions = [];
       return list;
     },
     load(stored) {
-      for (const fact of [...stored].sort((a, b) => a.last - b.last)) names.restore(fact);
+      for (const fact of [...stored].sort((a, b) => a.last - b.last)) if (!names.restore(fact)) known.restore(fact);
     },
     get stats() {
-      return { waiting: waiting.length, forced, facts: holders.size + names.size, evicted: holders.evicted + names.evicted };
+      return { waiting: waiting.length, forced, facts: known.size + names.size, evicted: known.evicted + names.evicted };
     },
   };
 }
 
-/** What was observed so far. */
-interface Known {
-  readonly holders: Facts;
-  readonly names: Facts;
-  readonly changed: Set<ObservedFact>;
-}
-
-function learn(event: Event, { holders, names, changed }: Known): void {
-  if (event.category === "dns") {
-    if (event.dnsQuery === undefined || event.dnsQuery === "") return;
-    for (const answer of event.dnsAnswers ?? []) {
-      const fact = names.observe(answer, event.dnsQuery, event.time);
-      if (fact !== undefined) changed.add(fact);
-    }
-  } else if (
-    event.attributionId === ATTRIBUTION.direct &&
-    event.srcIp !== undefined &&
-    event.agentUid !== undefined &&
-    isPrivateIp(event.srcIp)
-  ) {
-    holders.observe(event.srcIp, event.agentUid, event.time);
-  }
-}
-
-function decide(event: Event, { holders, names }: Known, registry: Directory): void {
-  if (event.attributionId === ATTRIBUTION.none && event.srcIp !== undefined) {
-    const agents = holders
-      .at(event.srcIp, event.time)
-      .map((id) => registry.byId(id))
-      .filter((agent) => agent !== undefined);
-    attributeObserved(event, agents);
-  }
-  if (event.dstHost !== undefined || event.dstIp === undefined) return;
-  const found = names.at(event.dstIp, event.time);
-  const [name] = found;
-  // Several names on one address (a content network) leave the host unknown: it is never guessed.
-  if (name === undefined || found.length > 1) return;
-  event.dstHost = name;
-  const agent = event.agentUid === undefined ? undefined : registry.byId(event.agentUid);
-  if (agent !== undefined) applyPolicy(event, agent);
-}
-
-function needsObservation(event: Event): boolean {
-  if (event.category !== "egress") return false;
-  const unnamed = event.dstHost === undefined && event.dstIp !== undefined && !isPrivateIp(event.dstIp);
-  const unattributed = event.attributionId === ATTRIBUTION.none && event.srcIp !== undefined && isPrivateIp(event.srcIp);
-  return unnamed || unattributed;
-}
-
-/** An attributed event only waits for its name, and a name was asked for before the connection. */
-function settled(event: Event, watermark: EpochMs): boolean {
-  return event.attributionId !== ATTRIBUTION.none && event.time + CLOCK_TOLERANCE_MS <= watermark;
+/** What an event waits for; undefined: nothing that is on its way can say more of it. */
+function waitFor(event: Event): Waiting | undefined {
+  const keys = event.attributionId === ATTRIBUTION.none ? keysOf(event) : NO_KEYS;
+  const isNamed = event.category !== "egress" || event.dstHost !== undefined || event.dstIp === undefined || isPrivateIp(event.dstIp);
+  if (keys.length > 0) return { event, keys, end: decidableAt(keys, event.time) };
+  // A name was asked for before the connection.
+  return isNamed ? undefined : { event, keys, end: event.time + CLOCK_TOLERANCE_MS };
 }

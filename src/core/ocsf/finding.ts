@@ -1,5 +1,6 @@
 /** Alerts and incidents as OCSF findings. */
 import type { Alert, Level, RuleInfo } from "../alert.ts";
+import type { GapNote } from "../completeness/partial.ts";
 import { CLASS, type Event } from "../event.ts";
 import { INCIDENT_STATUS, type Incident } from "../incident.ts";
 import { incidentTexts } from "../incident/texts.ts";
@@ -32,6 +33,7 @@ export function alertToOcsf(alert: Alert, rule: RuleInfo, evidence: readonly Eve
   Object.assign(target, { status_id: 1, status: "New", is_alert: true, message: visible(alert.ruleTitle), count: alert.count });
   Object.assign(target, { start_time: alert.firstTime, end_time: alert.lastTime });
   risk(target, rule.risk);
+  confidence(target, alert.confidence);
   target["finding_info"] = findingInfo(alert, rule, events, version);
   if (events.length > 0) target["evidences"] = events.map((event) => evidenceOf(event, version));
   const resources = resourcesOf(events);
@@ -98,12 +100,11 @@ function risk(target: Tree, score: number | undefined): void {
   target["risk_level_id"] = score >= 90 ? 4 : score >= 70 ? 3 : score >= 40 ? 2 : score > 0 ? 1 : 0;
 }
 
-/** OCSF's three levels of confidence over 0 to 100. */
+/** OCSF's three levels; below 50 are keys that several agents share (docs/decisions/0015). */
 function confidence(target: Tree, score: number | undefined): void {
   if (score === undefined || !Number.isFinite(score)) return;
   target["confidence_score"] = Math.round(score);
-  const id = score >= 80 ? 3 : score >= 50 ? 2 : 1;
-  Object.assign(target, { confidence_id: id, confidence: ["Unknown", "Low", "Medium", "High"][id] });
+  target["confidence_id"] = score >= 80 ? 3 : score >= 50 ? 2 : 1;
 }
 
 function findingInfo(alert: Alert, rule: RuleInfo | undefined, events: readonly Event[], version: OcsfOptions["version"]): Tree {
@@ -162,7 +163,16 @@ function remediation(rule: RuleInfo): Tree | undefined {
 
 function alertRest(alert: Alert): Tree {
   const group = Object.entries(alert.group).map(([name, value]) => ({ name: visible(name), value: visible(value) }));
-  return { group, bucket: alert.bucket, agents: alert.agents.map(visible), final: alert.final };
+  const rest: Tree = { group, bucket: alert.bucket, agents: alert.agents.map(visible), final: alert.final };
+  if (alert.coverage !== undefined) {
+    const { state, missing, gaps } = alert.coverage;
+    rest["coverage"] = { state, missing: missing.slice(0, INCIDENT_ITEMS_MAX).map(visible), gaps: gaps.map(gapTree) };
+  }
+  return rest;
+}
+
+function gapTree({ source, from, to, why }: GapNote): Tree {
+  return { source: visible(source), from, ...(to === null ? {} : { to }), why };
 }
 
 function ruleRest(rule: RuleInfo): Tree {
@@ -176,6 +186,7 @@ function incidentRest(incident: Incident): Tree {
   const { state, missing, watermark } = incident.coverage;
   const rest: Tree = { entity: visible(incident.entity), final: incident.final };
   rest["coverage"] = { state, missing: missing.slice(0, INCIDENT_ITEMS_MAX).map(visible), watermark };
+  if (incident.coverage.gaps !== undefined) put(rest, ["coverage", "gaps"], incident.coverage.gaps.map(gapTree));
   if (has(incident.agentUid)) put(rest, ["ai_agent", "uid"], visible(incident.agentUid));
   if (has(incident.agentName)) put(rest, ["ai_agent", "name"], visible(incident.agentName));
   rest["timeline"] = incident.timeline.slice(0, INCIDENT_ITEMS_MAX).map((entry) => ({

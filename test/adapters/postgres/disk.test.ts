@@ -6,6 +6,7 @@ import { openStore, type OpenStore } from "../../../src/adapters/postgres/open.t
 import { smallDisk, type SmallDisk } from "../../fixtures/small-disk.ts";
 import { testLog } from "../../pipeline/world.ts";
 import { events } from "../../contract/subjects.ts";
+import { day, request } from "../../contract/store-expire.ts";
 import { failureCode } from "../../contract/store.ts";
 
 const UNAVAILABLE = "retryable STORE_UNAVAILABLE";
@@ -29,7 +30,7 @@ afterEach(async () => {
 });
 
 const open = async (log = testLog()): Promise<OpenStore["store"]> => {
-  opened = await openStore({ kind: "pglite", dataDir: directory }, log);
+  opened = await openStore({ kind: "pglite", dataDir: directory }, { log });
   return opened.store;
 };
 const append = (name: string, count = 500) =>
@@ -143,4 +144,21 @@ test("an error of PostgreSQL that is none of the disk leaves the database workin
   await expect(opened?.pool.query("select 1 / 0")).rejects.toThrow("division by zero");
   expect(await uids()).toEqual(expected(["first."]));
   expect(log.lines).toEqual([]);
+});
+
+test("a disk that becomes full while a day is taken out of the log leaves it whole or gone, and the rest goes on", async () => {
+  const clock = { now: day(20_000) };
+  opened = await openStore({ kind: "pglite", dataDir: directory }, { now: () => clock.now });
+  for (const name of ["a", "b", "c"]) await append(name, 3000);
+  clock.now = day(20_009);
+  await append("new", 10);
+  const { store } = opened;
+  const expire = () => store.expire(request(clock.now, { log: 86_400_000 }));
+  disk.left = 0;
+  expect(await failureCode(expire())).toBe(UNAVAILABLE);
+  disk.left = Number.POSITIVE_INFINITY;
+  await working();
+  expect([10, 9010]).toContain((await uids()).length);
+  expect((await expire())?.days.at(-1)).toMatchObject({ events: 9000 });
+  expect(await uids()).toEqual(events("new", 10).map(({ uid }) => uid));
 });

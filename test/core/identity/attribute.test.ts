@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { ATTRIBUTION, CATEGORIES, type Event } from "../../../src/core/event.ts";
 import { attribute, attributeAgain, CONFIDENCE, isAllowedHost, RETIREMENT_GRACE_MS } from "../../../src/core/identity/attribute.ts";
-import { CLOCK_TOLERANCE_MS, directory } from "../../../src/core/identity/directory.ts";
+import { directory } from "../../../src/core/identity/directory.ts";
+import { CLOCK_TOLERANCE_MS } from "../../../src/core/identity/reach.ts";
 import type { AgentProfile } from "../../../src/core/identity/profile.ts";
 import { agent, event, key, NOON, pod } from "./agents.ts";
 

@@ -2,8 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ATTRIBUTION, type EpochMs, type Event } from "../../../src/core/event.ts";
 import { attribute } from "../../../src/core/identity/attribute.ts";
-import { CLOCK_TOLERANCE_MS, directory } from "../../../src/core/identity/directory.ts";
-import { DNS_MS, OBSERVED_MS, resolver, WAITING_MAX, type ObservedFact } from "../../../src/core/identity/resolver.ts";
+import { directory } from "../../../src/core/identity/directory.ts";
+import { CLOCK_TOLERANCE_MS } from "../../../src/core/identity/reach.ts";
+import { OBSERVED_MS } from "../../../src/core/identity/reach.ts";
+import { DNS_MS } from "../../../src/core/identity/host-names.ts";
+import { resolver, WAITING_MAX, type ObservedFact } from "../../../src/core/identity/resolver.ts";
 import { agent, event, key, NOON } from "./agents.ts";
 
 const registry = directory([
@@ -84,13 +87,13 @@ test("an event waits no longer than five minutes past its time, and an attribute
   expect(
     names.push([flow(NOON), flow(NOON, { clientUid: "a" }), flow(NOON, { srcIp: "198.51.100.1", dstHost: "x.example" })]),
   ).toHaveLength(1);
-  expect(names.oldestWaiting()).toBe(NOON);
+  expect(names.oldestWaiting()).toEqual(new Map([["egress", NOON]]));
   expect(names.stats.waiting).toBe(2);
   expect(names.advance(NOON + CLOCK_TOLERANCE_MS - 1)).toHaveLength(0);
   expect(names.advance(NOON + CLOCK_TOLERANCE_MS).map((one) => one.agentUid)).toEqual(["a"]);
   expect(names.advance(NOON + OBSERVED_MS - 1)).toHaveLength(0);
   expect(names.advance(NOON + OBSERVED_MS)).toHaveLength(1);
-  expect(names.oldestWaiting()).toBeUndefined();
+  expect(names.oldestWaiting().size).toBe(0);
 });
 
 test("events that need nothing pass at once and in order", () => {

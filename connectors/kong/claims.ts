@@ -1,0 +1,84 @@
+/**
+ * What the caller's token says: from the headers by which a plugin passes its claims on, else from the token itself
+ * where a log holds it (Kong redacts the header from 2.x on). Parsed, never checked, never kept.
+ */
+import { linkTexts, proven } from "../../src/archetypes/links.ts";
+import { actorsOf, expiryOf, tokenClaims } from "../../src/archetypes/token-claims.ts";
+import type { EpochMs, Event } from "../../src/core/event.ts";
+import { suppliedText, text, type Json } from "../../src/core/record.ts";
+
+/** Header names of the claims. */
+export interface ClaimNames {
+  readonly sub: string;
+  readonly act: string;
+  readonly scope: string;
+  readonly purpose: string;
+  readonly jti: string;
+  readonly exp: string;
+}
+
+/** The claims that an event or its links use. */
+export interface Claims {
+  /** `""`: the token has none. */
+  readonly subject: string | undefined;
+  readonly purpose: string | undefined;
+  /** As the token writes them, in one text. */
+  readonly scope: unknown;
+  /** Who acts, then for whom. */
+  readonly actors: readonly string[];
+  readonly id: string | undefined;
+  readonly until: EpochMs | undefined;
+}
+
+/** Names of the headers that start with the prefix. */
+export function claimNames(prefix: string): ClaimNames {
+  const name = (claim: string): string => `${prefix}${claim}`;
+  return { sub: name("sub"), act: name("act"), scope: name("scope"), purpose: name("purpose"), jti: name("jti"), exp: name("exp") };
+}
+
+/** The claims of one request. */
+export function claimsOf(headers: Json, names: ClaimNames): Claims {
+  const token = loggedToken(headers["authorization"]);
+  const act = headers[names.act];
+  return {
+    subject: suppliedHeader(headers, names.sub) ?? text(token?.["sub"]),
+    purpose: suppliedHeader(headers, names.purpose) ?? text(token?.["purpose"]),
+    scope: headers[names.scope] ?? token?.["scope"],
+    actors: act === undefined && token === undefined ? NOBODY : actorsOf((Array.isArray(act) ? act[0] : act) ?? token?.["act"]),
+    id: header(headers, names.jti) ?? text(token?.["jti"]),
+    until: expiryOf(header(headers, names.exp) ?? token?.["exp"]),
+  };
+}
+
+const NOBODY: readonly string[] = [];
+
+/** Every JWT begins with the Base64 of `{"`, so that nothing else is looked at twice. */
+function loggedToken(authorization: unknown): Json | undefined {
+  return typeof authorization === "string" && /^bearer +eyJ/i.test(authorization) ? tokenClaims(authorization) : undefined;
+}
+
+/**
+ * Each actor acts for the next, and the last for the token's subject, until the token expires. Token ids are told only
+ * where asked for: a fleet uses a new one every hour.
+ */
+export function claimLinks(event: Event, claims: Claims, linkTokens: boolean): readonly string[] | undefined {
+  const { actors, id, until } = claims;
+  if (actors.length === 0 && !linkTokens) return undefined;
+  const [first] = actors;
+  const chain = claims.subject === undefined || claims.subject === "" ? actors : [...actors, claims.subject];
+  return linkTexts([
+    ...actors.map((actor, index) => proven(["agent", actor], ["agent", chain[index + 1]], { until })),
+    linkTokens ? proven(["cred", id], ["client", event.clientUid], { until }) : undefined,
+    linkTokens ? proven(["cred", id], ["agent", first], { until }) : undefined,
+  ]);
+}
+
+/** A header's value; of several the first. */
+export function header(headers: Json, name: string): string | undefined {
+  const value = headers[name];
+  return text(Array.isArray(value) ? (value as readonly unknown[])[0] : value);
+}
+
+function suppliedHeader(headers: Json, name: string): string | undefined {
+  return Array.isArray(headers[name]) ? header(headers, name) : suppliedText(headers, name);
+}

@@ -1,0 +1,88 @@
+/** `custodes audit list` and `custodes audit verify`. */
+import { userInfo } from "node:os";
+import type { Command } from "commander";
+import { safeText } from "../core/safe-text.ts";
+import type { AuditRow, AuditVerdict } from "../ports/audit.ts";
+import type { Act, Add } from "./baseline.ts";
+import { commandConfig } from "./config.ts";
+import { CommandError, EXIT, table } from "./output.ts";
+import { askState } from "./state.ts";
+
+interface ListOptions {
+  readonly config: string;
+  readonly limit?: string;
+  readonly before?: string;
+  readonly json?: boolean;
+}
+
+interface VerifyOptions {
+  readonly config: string;
+  readonly from?: string;
+  readonly expect?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `audit list|verify`. */
+export function addAudit(program: Command, act: Act, add: Add, configured: (command: Command) => Command): void {
+  const parent = add(program, "audit", "what Custodes and its operators did");
+  configured(add(parent, "list", "newest first"))
+    .option("--limit <n>", "rows")
+    .option("--before <number>", "rows before this one")
+    .option("--json", "for machines")
+    .action(act((options: ListOptions) => listCommand(options)));
+  configured(add(parent, "verify", "whether a row was changed or is missing"))
+    .option("--from <number>", "only from this row on")
+    .option("--expect <hash>", "a hash that was noted elsewhere: of the head, as the service logs it every day")
+    .option("--json", "for machines")
+    .action(act((options: VerifyOptions) => verifyCommand(options)));
+}
+
+/** Who gives a command, as the system knows him. */
+export function operator(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container the user often has a number and no name, and that is all that can be said.
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}
+
+async function listCommand({ config, limit, before, json }: ListOptions): Promise<number> {
+  const rows = (await askState(commandConfig(config), "audit", given({ limit, before: wholeNumber("--before", before) }))) as AuditRow[];
+  if (json === true) console.log(JSON.stringify(rows, null, 2));
+  else console.log(table([["NUMBER", "TIME", "ACTOR", "ACTION", "SUBJECT", "DETAILS"], ...rows.map(rowOf)]));
+  return EXIT.good;
+}
+
+async function verifyCommand({ config, from, expect, json }: VerifyOptions): Promise<number> {
+  if (expect !== undefined && !/^[0-9a-f]{64}$/.test(expect))
+    throw new CommandError("--expect: write the 64 hexadecimal digits of a hash", EXIT.usage);
+  const parameters = given({ from: wholeNumber("--from", from), expect });
+  const verdict = (await askState(commandConfig(config), "audit-verify", parameters)) as AuditVerdict;
+  const { rows, first, head, problem } = verdict;
+  if (json === true) console.log(JSON.stringify(verdict, null, 2));
+  else if (problem !== null) console.log(`row ${problem.number}: ${problem.reason}`);
+  else if (head === null) console.log("the audit log is empty");
+  else console.log(`${rows} rows, ${first} to ${head.number}, are as they were written; head ${head.hash}`);
+  return problem === null ? EXIT.good : EXIT.no;
+}
+
+function rowOf({ number, time, actor, action, subject, details }: AuditRow): string[] {
+  return [
+    String(number),
+    new Date(time).toISOString(),
+    safeText(actor, 40),
+    safeText(action, 40),
+    safeText(subject, 80),
+    safeText(JSON.stringify(details), 200),
+  ];
+}
+
+function wholeNumber(name: string, text: string | undefined): string | undefined {
+  if (text !== undefined && !/^[1-9]\d{0,14}$/.test(text)) throw new CommandError(`${name}: write the number of a row`, EXIT.usage);
+  return text;
+}
+
+function given(parameters: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

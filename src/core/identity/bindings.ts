@@ -1,0 +1,183 @@
+/**
+ * Links of records, kept as they were told: "from this time on `from` belonged to `to`", "at this time it ended".
+ * What holds at a time depends on nothing but the links up to that time (and the clock tolerance after it): neither on
+ * the order in which they came nor on later ones.
+ */
+import type { EpochMs } from "../event.ts";
+import type { ObservedFact } from "./facts.ts";
+import { parseLink, type KeyText } from "./links.ts";
+import { compacted, heldAt, insertMark, livesOf, reachOf, takenAt, type Held, type Life, type Mark, type Pair } from "./pairs.ts";
+import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
+
+/** Marks kept; beyond, the keys that were met longest ago go first (about 250 bytes each). */
+const MARKS_MAX = 300_000;
+/** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
+const HOLDERS_MAX = 256;
+/** How the keys of stored facts begin. */
+export const LINK_FACT = "link:";
+
+/** A link as it was told; `until` Infinity: not said. */
+export interface Told {
+  readonly from: KeyText;
+  readonly to: KeyText;
+  readonly until: EpochMs;
+  readonly ends: boolean;
+}
+
+/** Links by the key that belongs. */
+export interface Bindings {
+  add(link: Told, time: EpochMs, origin: string): void;
+  /** The holders at a time, by `to`. */
+  at(from: KeyText, time: EpochMs): readonly Held[];
+  /** Every holder that is known, whenever, by since: to explain why none holds. */
+  all(from: KeyText): readonly Life[];
+  /** Whether the key changed hands or was given up between two times, by more than the clocks may differ. */
+  isParted(from: KeyText, a: EpochMs, b: EpochMs): boolean;
+  /** Everything up to `watermark` has been added: drops what says nothing more, and gives what must be stored now. */
+  settle(watermark: EpochMs): readonly ObservedFact[];
+  /** Forgets what reaches no time from `time` on. */
+  prune(time: EpochMs): void;
+  /** Takes a stored fact back; false when it is none of a link. */
+  restore(fact: ObservedFact): boolean;
+  readonly size: number;
+  readonly evicted: number;
+}
+
+/** No links yet. */
+export function bindings(max: number = MARKS_MAX): Bindings {
+  const keys = new Map<KeyText, Pair[]>();
+  const unsettled = new Set<Pair>();
+  let size = 0;
+  let evicted = 0;
+
+  const drop = (pair: Pair): void => {
+    size -= pair.marks.length;
+    unsettled.delete(pair);
+  };
+  const evict = (pairs: Iterable<Pair>): void => {
+    for (const pair of pairs) {
+      evicted += pair.marks.length;
+      drop(pair);
+    }
+  };
+  const put = (from: KeyText, to: KeyText, mark: Mark): Pair => {
+    let pairs = keys.get(from);
+    if (pairs === undefined) keys.set(from, (pairs = []));
+    let pair = pairs.find((one) => one.to === to);
+    if (pair === undefined) {
+      if (pairs.length >= HOLDERS_MAX) evict(pairs.splice(oldestOf(pairs), 1));
+      pairs.push((pair = { from, to, marks: [] }));
+      pairs.sort((a, b) => (a.to < b.to ? -1 : 1));
+    }
+    if (insertMark(pair.marks, mark)) size++;
+    for (const [oldest, all] of keys) {
+      if (size <= max) break;
+      evict(all);
+      keys.delete(oldest);
+    }
+    return pair;
+  };
+
+  return {
+    add({ from, to, until, ends }, time, origin) {
+      unsettled.add(put(from, to, { time, until, ends, origin, saved: false }));
+    },
+    at(from, time) {
+      const pairs = keys.get(from);
+      if (pairs === undefined) return [];
+      const held = pairs.map((pair) => heldAt(pair, time)).filter((one) => one !== undefined);
+      if (pairs.length < 2 || !reachOf(from).exclusive) return held;
+      return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
+    },
+    all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
+    isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
+    settle(watermark) {
+      const changed: ObservedFact[] = [];
+      for (const pair of unsettled) {
+        const before = pair.marks.length;
+        pair.marks = compacted(pair, watermark);
+        size -= before - pair.marks.length;
+        // What is younger is read again from the log by every replay.
+        for (const mark of pair.marks) if (!mark.saved && mark.time <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
+      }
+      return changed;
+    },
+    prune(time) {
+      for (const [from, pairs] of keys) {
+        const kept = alive(pairs, time);
+        if (kept.length === pairs.length) continue;
+        for (const pair of pairs) if (!kept.includes(pair)) drop(pair);
+        if (kept.length === 0) keys.delete(from);
+        else keys.set(from, [...kept]);
+      }
+    },
+    restore(fact) {
+      if (!fact.key.startsWith(LINK_FACT)) return false;
+      const link = storedLink(fact);
+      if (link !== undefined) put(link.from, link.to, link.mark);
+      return true;
+    },
+    get size() {
+      return size;
+    },
+    get evicted() {
+      return evicted;
+    },
+  };
+}
+
+/** A holder that had lost the key before gives nothing up. */
+function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: EpochMs): boolean {
+  if (pairs === undefined) return false;
+  const lies = (border: EpochMs): boolean => border > early + CLOCK_TOLERANCE_MS && border <= late - CLOCK_TOLERANCE_MS;
+  return pairs.some((pair) =>
+    livesOf(pair).some(({ to, since, until, ended }) => lies(since) || (ended && lies(until!) && takenAt(pairs, to, since) >= until!)),
+  );
+}
+
+function oldestOf(pairs: readonly Pair[]): number {
+  let oldest = 0;
+  const last = (pair: Pair | undefined): EpochMs => pair?.marks.at(-1)?.time ?? -Infinity;
+  for (const [index, pair] of pairs.entries()) if (last(pair) < last(pairs[oldest])) oldest = index;
+  return oldest;
+}
+
+/** The pairs of a key that can still be asked about at a time or after it. */
+function alive(pairs: readonly Pair[], time: EpochMs): readonly Pair[] {
+  const { exclusive } = reachOf(pairs[0]!.from);
+  if (!exclusive) return pairs.filter((pair) => reachesTo(pair, Infinity) >= time);
+  // Whoever took the key is remembered as long as whom it was taken from: else that one would have it again.
+  const begun = pairs.map((pair) => ({ pair, since: livesOf(pair).at(-1)?.since ?? -Infinity })).sort((a, b) => a.since - b.since);
+  let longest = -Infinity;
+  const kept = new Set<Pair>();
+  for (const { pair, since } of begun) {
+    longest = Math.max(longest, reachesTo(pair, takenAt(pairs, pair.to, since)));
+    if (longest >= time) kept.add(pair);
+  }
+  return pairs.filter((pair) => kept.has(pair));
+}
+
+/** The last time that a pair matters by itself. What is told of a lost key until a silence is still told by the one who lost it. */
+function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
+  const { maxMs, lingerMs, silenceMs } = reachOf(from);
+  const last = marks.at(-1)!;
+  if (last.ends) return last.time + lingerMs;
+  return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
+}
+
+function save({ from, to }: Pair, mark: Mark): ObservedFact {
+  const { time, until, ends, origin } = mark;
+  mark.saved = true;
+  // The time is part of the value, so that the store never merges two of them.
+  const value = [to, until === Infinity ? "" : until, ends ? "ends" : "", time].join("\t");
+  return { key: `${LINK_FACT}${from}`, value, first: time, last: time, origin };
+}
+
+function storedLink({ key, value, first, origin = "" }: ObservedFact): { from: KeyText; to: KeyText; mark: Mark } | undefined {
+  const [to, untilText, endsText] = value.split("\t");
+  const link = parseLink([key.slice(LINK_FACT.length), to, "", untilText, endsText].join("\t"));
+  if (link === undefined) return undefined;
+  const { from, until = Infinity, ends = false } = link;
+  return { from, to: link.to, mark: { time: first, until, ends, origin, saved: true } };
+}

@@ -1,0 +1,183 @@
+/**
+ * The bindings that the log showed: links that records prove, and agents seen with an address, a credential, a session or
+ * a run. Asked as of a time; see reach.ts for how far each goes.
+ */
+import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
+import { isPrivateIp } from "../ip.ts";
+import { bindings, type Told } from "./bindings.ts";
+import type { Held } from "./pairs.ts";
+import type { Directory } from "./directory.ts";
+import { facts, type Observed, type ObservedFact } from "./facts.ts";
+import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
+import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
+import type { KeyKind } from "./profile.ts";
+
+/** A key, or an agent of the registry by its id: what an observation binds a key to. */
+export type Node = KeyText | `=${string}`;
+
+/** One binding as it holds at a time: a step of a path. */
+export interface Step {
+  readonly from: Node;
+  readonly to: Node;
+  /** How it is known: a key of the registry, told by a record, told of another agent (delegation), or seen together. */
+  readonly by: "registry" | "issued" | "delegated" | "observed";
+  readonly since?: EpochMs;
+  readonly until?: EpochMs;
+  /** Uid of the event that showed it; absent for the registry. */
+  readonly origin?: string;
+}
+
+/** The bindings of a key at a time. */
+export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+
+/** What the log showed. */
+export interface Graph {
+  /** Takes what an event proves. */
+  learn(event: Event): void;
+  /** The bindings of a key at a time. */
+  readonly at: BindingsAt;
+  /** Every link of a key, whenever it held: to explain why none does. */
+  ever(node: Node): readonly Step[];
+  /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
+  advance(watermark: EpochMs): void;
+  /** Facts to be stored since the last call. */
+  changed(): ObservedFact[];
+  restore(fact: ObservedFact): void;
+  readonly size: number;
+  readonly evicted: number;
+}
+
+/** Facts kept of each kind of observation; those first seen longest ago go first (about 400 bytes each). */
+const FACTS_MAX = 200_000;
+/** Facts that no waiting event can need any more are kept this long for events that come late. */
+const LATE_MS = 900_000;
+/** Old facts are looked for this often, in event time. */
+const PRUNE_EVERY_MS = 300_000;
+/** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
+const SIGHT_SLOT_MS = OBSERVED_MS;
+/** Which keys of a call by a known agent are its own. */
+const SEEN: readonly (readonly [LinkKind, "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
+  ["cred", "credentialUid", "credential"],
+  ["session", "sessionUid", undefined],
+  ["run", "runUid", undefined],
+];
+
+/** An empty graph. The registry says which keys need not be learned. `stores`: somebody asks for what changed. */
+export function graph(registry: Directory, stores: boolean): Graph {
+  const links = bindings();
+  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX, stored: false, slotMs: SIGHT_SLOT_MS });
+  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX, stored: stores });
+  let changedLinks: ObservedFact[] = [];
+  let prunedAt = -Infinity;
+
+  const learnLink = (text: string, event: Event): void => {
+    const told = toldBy(text, event);
+    if (told === undefined) return;
+    if (!isSight(told)) links.add(told, told.since, event.uid);
+    else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
+  };
+  const learnSeen = (event: Event, agentUid: string): void => {
+    for (const [kind, field, registered] of SEEN) {
+      const value = event[field];
+      if (value === undefined || value === "") continue;
+      if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
+      const key = keyText(kind, value);
+      if (key === undefined) continue;
+      seen.observe(key, `=${agentUid}`, event.time, event.uid);
+    }
+  };
+  const sightsAt = (ip: string, time: EpochMs): Step[] => {
+    const key: KeyText = `ip:${ip}`;
+    const near = sights.factsAt(ip, time).filter(({ first, last }) => {
+      const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
+      return reaches(first) || reaches(last);
+    });
+    return stepsOf(key, near);
+  };
+
+  return {
+    learn(event) {
+      if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
+      const { agentUid, srcIp, category } = event;
+      if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
+      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(srcIp, `=${agentUid}`, event.time, event.uid);
+      if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
+    },
+    at(node, time) {
+      if (!isKey(node)) return [];
+      const steps = links.at(node, time).map((held) => toldStep(node, held));
+      return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
+    },
+    ever: (node) => (isKey(node) ? [...links.all(node).map((life) => toldStep(node, life)), ...seen.ever(node).map(sightOf(node))] : []),
+    advance(watermark) {
+      const settled = links.settle(watermark);
+      if (stores) changedLinks.push(...settled);
+      if (watermark - prunedAt < PRUNE_EVERY_MS) return;
+      prunedAt = watermark;
+      const oldest = watermark - OBSERVED_MS - LATE_MS;
+      // Of an event's time, and of when its session or credential was handed out.
+      links.prune(oldest - HANDED_OUT_MS);
+      sights.prune(oldest);
+      seen.prune(oldest - HANDED_OUT_MS);
+    },
+    changed() {
+      const list = [...changedLinks, ...seen.changed()];
+      changedLinks = [];
+      return list;
+    },
+    restore(fact) {
+      if (!links.restore(fact)) seen.restore(fact);
+    },
+    get size() {
+      return links.size + sights.size + seen.size;
+    },
+    get evicted() {
+      return links.evicted + sights.evicted + seen.evicted;
+    },
+  };
+}
+
+/** What a link of an event tells; undefined when it tells nothing that can be used. */
+function toldBy(text: string, { time }: Event): (Told & { readonly since: EpochMs }) | undefined {
+  const link = parseLink(text);
+  // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
+  if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
+  const { from, to, until = Infinity, ends = false } = link;
+  // It may have held before its record, but who asks about that time has been answered.
+  return { from, to, until, ends, since: Math.max(link.since ?? time, time) };
+}
+
+/** A pod is given its address; any other workload behind an address was seen there. */
+function isSight({ from, to }: Told): boolean {
+  return from.startsWith("ip:") && !to.startsWith("pod:");
+}
+
+function isKey(node: Node): node is KeyText {
+  return !node.startsWith("=");
+}
+
+function toldStep(from: KeyText, { to, since, until, origin }: Held): Step {
+  const by = from.startsWith("agent:") ? "delegated" : "issued";
+  return { from, to, by, since, ...(until === undefined ? {} : { until }), origin };
+}
+
+/** One step for each that was seen, from the first sight that reaches. */
+function stepsOf(from: KeyText, near: readonly Observed[]): Step[] {
+  const steps = new Map<string, Step>();
+  for (const { value, first, origin } of near)
+    if (!steps.has(value))
+      steps.set(value, { from, to: value as Node, by: "observed", since: first, ...(origin === undefined ? {} : { origin }) });
+  return [...steps.values()];
+}
+
+/** A sight as it was, without how far it reaches. */
+function sightOf(from: KeyText): (seen: Observed) => Step {
+  return ({ value, first, last, origin }) => ({
+    from,
+    to: value as Node,
+    by: "observed",
+    since: first,
+    until: last,
+    ...(origin === undefined ? {} : { origin }),
+  });
+}

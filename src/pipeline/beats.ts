@@ -1,0 +1,20 @@
+import type { Event } from "../core/event.ts";
+import type { Directory } from "../core/identity/directory.ts";
+import type { AgentSeen } from "../ports/store.ts";
+
+const beating = new WeakMap<Directory, ReadonlySet<string>>();
+
+/** When agents that declare a heartbeat were seen last in these events of a source. */
+export function signsOfLife(registry: Directory, source: string, events: readonly Event[]): AgentSeen[] {
+  let agents = beating.get(registry);
+  if (agents === undefined) {
+    agents = new Set(registry.agents.filter((agent) => agent.heartbeatMs !== undefined).map((agent) => agent.id));
+    beating.set(registry, agents);
+  }
+  if (agents.size === 0) return [];
+  const latest = new Map<string, number>();
+  for (const { agentUid, time } of events) {
+    if (agentUid !== undefined && agents.has(agentUid) && (latest.get(agentUid) ?? -Infinity) < time) latest.set(agentUid, time);
+  }
+  return [...latest].map(([agent, last]) => ({ agent, source, last }));
+}
