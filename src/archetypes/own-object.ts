@@ -91,6 +91,12 @@ function incidentObject(incident: Incident, rules: readonly { readonly threat: s
   };
 }
 
+/** Sources that were missing, and gaps as `<source>: <why> <from>/<to>`. */
+export function missingTexts({ missing, gaps = [] }: Pick<Incident["coverage"], "missing" | "gaps">): string[] {
+  const time = (value: number | null): string => (value === null ? "now" : isoTime(value));
+  return [...missing, ...gaps.map(({ source, from, to, why }) => `${source}: ${why} ${time(from)}/${time(to)}`)];
+}
+
 /** Why it is one, and what it reached; proof counts as evidence does. */
 function textFields(incident: Incident, caps: Caps): Fields {
   const entries = Object.entries(incidentTexts(incident)).map(([name, value]): [string, unknown] => {
@@ -99,12 +105,6 @@ function textFields(incident: Incident, caps: Caps): Fields {
     return [name, safeList(value, name === "proof" ? caps.evidence : caps.list, caps.text)];
   });
   return Object.fromEntries(entries);
-}
-
-/** Sources that were missing, and gaps as `<source>: <why> <from>/<to>`. */
-export function missingTexts({ missing, gaps = [] }: Pick<Incident["coverage"], "missing" | "gaps">): string[] {
-  const time = (value: number | null): string => (value === null ? "now" : isoTime(value));
-  return [...missing, ...gaps.map(({ source, from, to, why }) => `${source}: ${why} ${time(from)}/${time(to)}`)];
 }
 
 /** The gravest alerts, by time within a level. */

@@ -251,6 +251,7 @@ function closureText({ how, by, reason, time }: NonNullable<Incident["closure"]>
     person: "closed by a person",
     pager: "closed from the pager",
     merged: "part of another incident",
+    ended: "closed: what was wrong is over",
   }[how];
   const who = by === undefined ? "" : ` (${safeText(by, NAME_MAX)})`;
   return `${ended}${who} at ${iso(time)}${reason === undefined || how === "merged" ? "" : `: ${safeText(reason, SENTENCE_MAX)}`}`;

@@ -16,9 +16,9 @@ import type { ExplainedEvent } from "../pipeline/explain-event.ts";
 import { directory } from "../core/identity/directory.ts";
 import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
+import { sourceLines } from "./source-table.ts";
 import { closedText, incidentRows, incidentText } from "./incident.ts";
 import { routing } from "./routing.ts";
-import { sourceLines } from "./source-table.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */

@@ -56,8 +56,11 @@ export interface Proof {
 
 /** How an incident ended. */
 export interface Closure {
-  /** `quiet`: nothing new for long enough. `person`: on the command line. `pager`: where it had paged. `merged`: it is part of another one. */
-  readonly how: "quiet" | "person" | "pager" | "merged";
+  /**
+   * `quiet`: nothing new for long enough. `person`: on the command line. `pager`: where it had paged. `merged`: it is part of another one.
+   * `ended`: it was about the service itself, and what was wrong is over.
+   */
+  readonly how: "quiet" | "person" | "pager" | "merged" | "ended";
   /** Name of the person, as given; for `merged` the id of the other incident. */
   readonly by?: string;
   readonly reason?: string;
@@ -132,9 +135,9 @@ export interface Incident {
     readonly state: "complete" | "partial";
     readonly missing: readonly string[];
     readonly watermark: EpochMs | undefined;
-    readonly sources?: readonly SourceCoverage[];
     /** Stretches of its time of which records of a source are missing. */
     readonly gaps?: readonly GapNote[];
+    readonly sources?: readonly SourceCoverage[];
   };
 }
 

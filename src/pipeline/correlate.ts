@@ -17,7 +17,7 @@ import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { finite } from "./coverage.ts";
 import { loadEvidence, withConfidence } from "./evidence.ts";
-import { reconcile } from "./reconcile.ts";
+import { grow, isNews } from "./grow.ts";
 import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
 import { incidentsOf, linksOf, rememberOpen, type IncidentSettings } from "./incidents.ts";
 import { rebuild, takeOver } from "./replay.ts";
@@ -216,15 +216,14 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
   const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
   const changes: Changes = {
     alerts: withConfidence(changed, evidence),
-    attributions,
     facts: state.analysis.changedFacts(),
+    attributions,
     baselines: state.analysis.changedBaselines(),
   };
   for (let attempt = 1; ; attempt++) {
     const found = await incidentsOf(deps, state, changes.alerts, { ...step, evidence, attributions });
-    const incidents = tellCoverage(found, step.covered);
     try {
-      const result = await save(deps, state, step, { ...changes, incidents });
+      const result = await save(deps, state, step, { ...changes, incidents: tellCoverage(found, step.covered) });
       rememberWaiting(waiting, changes.alerts);
       return result;
     } catch (error) {
@@ -239,6 +238,7 @@ interface Changes {
   readonly alerts: readonly Alert[];
   readonly attributions: ReturnType<Analysis["decided"]>;
   readonly facts: ReturnType<Analysis["changedFacts"]>;
+  readonly attributions: ReturnType<Analysis["decided"]>;
   readonly baselines: ReturnType<Analysis["changedBaselines"]>;
 }
 
@@ -246,7 +246,7 @@ async function save(
   deps: CorrelateDeps,
   state: CorrelateState,
   step: Step,
-  { alerts, attributions, facts, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
+  { alerts, facts, attributions, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
 ): Promise<{ alerts: number; incidents: number }> {
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
   const now = deps.now();

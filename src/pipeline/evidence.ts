@@ -2,6 +2,7 @@ import type { Alert } from "../core/alert.ts";
 import type { Category, Event } from "../core/event.ts";
 import { attributeStored } from "../core/identity/attribute.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
+import type { Logged } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps } from "./correlate.ts";
 import type { Logged } from "../ports/store.ts";
@@ -13,6 +14,11 @@ export interface Recent {
   readonly attributions: readonly Attribution[];
 }
 
+/** The uids of all events that alerts rest on. */
+export function evidenceOf(alerts: readonly Alert[]): string[] {
+  return [...new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]))];
+}
+
 /** The events of alerts, by uid, with the agents and names that they were correlated with. */
 export async function loadEvidence(
   deps: CorrelateDeps,
@@ -20,7 +26,7 @@ export async function loadEvidence(
   alerts: readonly Alert[],
   { events: recent, attributions }: Recent,
 ): Promise<ReadonlyMap<string, Event>> {
-  const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
+  const wanted = new Set(evidenceOf(alerts));
   const found = new Map<string, Event>();
   for (const event of recent) if (wanted.has(event.uid)) found.set(event.uid, event);
   const rest = [...wanted].filter((uid) => !found.has(uid));
@@ -28,7 +34,7 @@ export async function loadEvidence(
   return found;
 }
 
-/** Events from the log with the agents and names that they were correlated with. */
+/** Events from the log with the agents and names that they were correlated with. `attributions`: those that are not stored yet. */
 export async function readBack(
   { store, registry }: Pick<CorrelateDeps, "store" | "registry">,
   analysis: Analysis,

@@ -6,13 +6,13 @@ import { enrich } from "../core/incident/enrich.ts";
 import { entitiesOf } from "../core/incident/entities.ts";
 import { entitiesOfAll, groupAlerts, reachMs, type GroupingContext, type IncidentPolicy } from "../core/incident/group.ts";
 import { closeQuiet } from "../core/incident/transitions.ts";
-import type { Logged } from "../ports/store.ts";
-import type { AlertLink } from "../ports/store-subjects.ts";
+import type { Attribution } from "../core/identity/attribution.ts";
+import type { AlertLink, Logged } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
-import { readBack } from "./evidence.ts";
+import { evidenceOf, readBack } from "./evidence.ts";
 
 /** Alerts about one entity that may matter to new ones, newest first: who raises more in two days is heard by the newest. */
 const ALERTS_PER_ENTITY_MAX = 500;
@@ -58,8 +58,7 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
     watermark: finite(watermarks.all),
     ...(bySource === undefined ? {} : { sources: bySource }),
   };
-  const recent = step.evidence;
-  const amended = alerts.length === 0 ? [] : await group(deps, alerts, { evidence: recent, coverage });
+  const amended = alerts.length === 0 ? [] : await group(deps, alerts, { evidence: step.evidence, coverage });
   const watermark = finite(watermarks.all);
   const closed = step.complete && watermark !== undefined ? await closeDue(deps, state, amended, watermark) : [];
   return enrichAll(deps, state.analysis, [...amended, ...closed], step);
@@ -113,14 +112,14 @@ async function enrichAll(
   deps: CorrelateDeps,
   analysis: Analysis,
   incidents: readonly Incident[],
-  { evidence: recent, attributions }: Pick<Step, "evidence" | "attributions">,
+  { evidence: recent, attributions }: Step,
 ): Promise<Incident[]> {
   const enriched: Incident[] = [];
   const now = deps.now();
   let reads = 0;
   for (let start = 0; start < incidents.length; start += TOLD_AT_ONCE) {
     const some = incidents.slice(start, start + TOLD_AT_ONCE);
-    const logged = await readBack(deps, analysis, [...new Set(some.flatMap((incident) => evidenceOf(incident.alerts)))], attributions);
+    const logged = await readBack(deps, analysis, evidenceOf(some.flatMap((incident) => incident.alerts)), attributions);
     const known = new Map(logged.map((one) => [one.event.uid, { ...one, event: recent.get(one.event.uid) ?? one.event }]));
     for (const incident of some) {
       const look = isDue(incident, now) && reads < READS_PER_STEP_MAX;
@@ -156,10 +155,6 @@ async function enrichOne(
     recordUrls: policy.recordUrls,
     policy,
   });
-}
-
-function evidenceOf(alerts: readonly Alert[]): string[] {
-  return [...new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]))];
 }
 
 /** Keeps the open ones of the incidents that changed. */

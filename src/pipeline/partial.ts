@@ -5,7 +5,7 @@
 import type { Alert } from "../core/alert.ts";
 import { isHealthRule } from "../core/completeness/health-rules.ts";
 import { isPartial, missingIn } from "../core/completeness/partial.ts";
-import { INCIDENT_STATUS, type Incident } from "../core/incident.ts";
+import { INCIDENT_STATUS, isClosed, type Incident } from "../core/incident.ts";
 import type { Store } from "../ports/store.ts";
 import type { Coverage } from "./coverage.ts";
 
@@ -62,11 +62,15 @@ export function rememberWaiting(waiting: Waiting, alerts: readonly Alert[]): voi
   }
 }
 
+function ended({ lastTime }: Incident): Pick<Incident, "status" | "closure"> {
+  return { status: INCIDENT_STATUS.closed, closure: { how: "ended", time: lastTime } };
+}
+
 /** Incidents with the gaps of their own time; those about the service itself end when what they are about ends. */
 export function tellCoverage(incidents: readonly Incident[], covered: Coverage): Incident[] {
   return incidents.map((incident) => {
     const about = incident.alerts.length > 0 && incident.alerts.every((alert) => isHealthRule(alert.ruleId));
-    if (about) return incident.final ? ended(incident) : incident;
+    if (about) return incident.final && !isClosed(incident) ? { ...incident, ...ended(incident) } : incident;
     const { missing, gaps } = missingIn(covered, incident.firstTime, incident.lastTime);
     const state = isPartial({ missing, gaps }) ? "partial" : "complete";
     const { gaps: _, ...before } = incident.coverage;

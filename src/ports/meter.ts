@@ -22,8 +22,8 @@ export type CounterName =
   | "deliveries_total"
   | "dead_letters_total"
   | "rule_reloads_total"
-  | "incident_answers_total"
-  | "expired_total";
+  | "expired_total"
+  | "incident_answers_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"

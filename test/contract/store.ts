@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { agentEventPromises } from "./store-agent-events.ts";
 import { auditPromises } from "./store-audit.ts";
 import { attributionPromises } from "./store-attributions.ts";
+import { agentEventPromises } from "./store-agent-events.ts";
 import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
 import { coveragePromises } from "./store-coverage.ts";

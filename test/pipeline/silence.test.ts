@@ -16,6 +16,7 @@ import { puller } from "../../src/pipeline/pull.ts";
 import { watcher } from "../../src/pipeline/watch.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { Page } from "../../src/ports/connector.ts";
+import { incidentPolicy } from "../fixtures/policy.ts";
 import { agent, key } from "../core/identity/agents.ts";
 import { packOf, sink } from "./correlating.ts";
 import {
@@ -100,7 +101,15 @@ function world(agents: readonly AgentProfile[] = [agent("a", { keys: [key("clien
   });
   const start = () =>
     correlator({
-      ...{ store, now, meter, log: testLog(), uuid5, destinations: [sink], incidents: incidentPolicy({ quietMs: 60 * MINUTE }) },
+      ...{
+        store,
+        now,
+        meter,
+        log: testLog(),
+        uuid5,
+        destinations: [sink],
+        incidents: incidentPolicy({ openAt: "medium", quietMs: 60 * MINUTE }),
+      },
       analysis: (facts) => {
         const names = resolver(registry);
         names.load(facts);

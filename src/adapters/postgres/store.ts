@@ -24,6 +24,7 @@ import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgen
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
+import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */

@@ -100,11 +100,12 @@ function risk(target: Tree, score: number | undefined): void {
   target["risk_level_id"] = score >= 90 ? 4 : score >= 70 ? 3 : score >= 40 ? 2 : score > 0 ? 1 : 0;
 }
 
-/** OCSF's three levels; below 50 are keys that several agents share (docs/decisions/0015). */
+/** OCSF's three levels of confidence over 0 to 100. */
 function confidence(target: Tree, score: number | undefined): void {
   if (score === undefined || !Number.isFinite(score)) return;
   target["confidence_score"] = Math.round(score);
-  target["confidence_id"] = score >= 80 ? 3 : score >= 50 ? 2 : 1;
+  const id = score >= 80 ? 3 : score >= 50 ? 2 : 1;
+  Object.assign(target, { confidence_id: id, confidence: ["Unknown", "Low", "Medium", "High"][id] });
 }
 
 function findingInfo(alert: Alert, rule: RuleInfo | undefined, events: readonly Event[], version: OcsfOptions["version"]): Tree {
