@@ -236,7 +236,6 @@ async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): P
 /** What one step adds to the store, beside incidents. */
 interface Changes {
   readonly alerts: readonly Alert[];
-  readonly attributions: ReturnType<Analysis["decided"]>;
   readonly facts: ReturnType<Analysis["changedFacts"]>;
   readonly attributions: ReturnType<Analysis["decided"]>;
   readonly baselines: ReturnType<Analysis["changedBaselines"]>;
@@ -281,6 +280,21 @@ async function save(
   rememberOpen(state, incidents);
   report(deps, state, alerts, incidents);
   return { alerts: alerts.length, incidents: incidents.length };
+}
+
+/** Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing. */
+async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert[]> {
+  const newest = new Map<string, Alert>();
+  for (const alert of emitted) newest.set(alert.id, alert);
+  if (newest.size === 0) return [];
+  const stored = new Map((await store.alerts({ ids: [...newest.keys()] })).map((alert) => [alert.id, alert]));
+  const changed: Alert[] = [];
+  for (const alert of newest.values()) {
+    const before = stored.get(alert.id);
+    const grown = before === undefined ? alert : grow(before, alert);
+    if (before === undefined || isNews(before, grown)) changed.push({ ...grown, revision: (before?.revision ?? 0) + 1 });
+  }
+  return changed;
 }
 
 function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], incidents: readonly Incident[]): void {

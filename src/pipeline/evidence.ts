@@ -5,7 +5,6 @@ import type { Attribution } from "../core/identity/attribution.ts";
 import type { Logged } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { CorrelateDeps } from "./correlate.ts";
-import type { Logged } from "../ports/store.ts";
 
 /** Where a step of correlation finds the events of its alerts before it asks the store. */
 export interface Recent {

@@ -1,6 +1,5 @@
 import type { Alert } from "../core/alert.ts";
 import type { EpochMs, Event } from "../core/event.ts";
-import type { Attribution } from "../core/identity/attribution.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import { enrich } from "../core/incident/enrich.ts";
 import { entitiesOf } from "../core/incident/entities.ts";

@@ -77,7 +77,3 @@ export function tellCoverage(incidents: readonly Incident[], covered: Coverage):
     return { ...incident, coverage: { ...before, state, missing, ...(gaps.length === 0 ? {} : { gaps }) } };
   });
 }
-
-function ended(incident: Incident): Incident {
-  return { ...incident, status: INCIDENT_STATUS.closed, closure: incident.closure ?? { how: "quiet", time: incident.lastTime } };
-}

@@ -9,7 +9,6 @@ import type { Incident } from "../core/incident.ts";
 import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
 import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Cursor, Reject } from "./connector.ts";
-import type { AlertLink, SubjectStore } from "./store-subjects.ts";
 
 /** Position in the log; sequence order is commit order (appends are serialized). */
 export type Sequence = number;
@@ -202,8 +201,16 @@ export interface Fact {
   readonly origin?: string;
 }
 
+/** "This alert is about this entity" (see `entitiesOf`). */
+export interface AlertLink {
+  readonly entity: string;
+  readonly alertId: string;
+  readonly firstTime: EpochMs;
+  readonly lastTime: EpochMs;
+}
+
 /** PostgreSQL or PGlite; holds the truth. Every method may throw {Failure} retryable STORE_UNAVAILABLE. */
-export interface Store extends SubjectStore {
+export interface Store {
   /** Everything in `work` happens, or none of it. Concurrent transactions do not see each other's halves. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   sources(): Promise<readonly SourceState[]>;
@@ -254,6 +261,18 @@ export interface Store extends SubjectStore {
   baselineHeads(): Promise<readonly BaselineHead[]>;
   /** Rows of one head in an order that depends on nothing but the rows; `after` is null or the last page's `next`. */
   baselineRows(head: Pick<BaselineHead, "rule" | "key">, after: string | null, limit: number): Promise<BaselinePage>;
+  alerts(filter?: { readonly ids?: readonly string[]; readonly limit?: number }): Promise<readonly Alert[]>;
+  /** Newest revision of each. */
+  incidents(filter?: { readonly ids?: readonly string[]; readonly open?: boolean; readonly limit?: number }): Promise<readonly Incident[]>;
+  /** Newest revisions of alerts linked to these entities that touch [from, to]; of each entity the newest `limit`. Each once, by id. */
+  alertsAbout(
+    entities: readonly string[],
+    range: { readonly from: EpochMs; readonly to: EpochMs; readonly limit: number },
+  ): Promise<readonly Alert[]>;
+  /** Newest revisions of incidents about these entities, open and closed; of each entity the newest `limit`. */
+  incidentsAbout(entities: readonly string[], limit: number): Promise<readonly Incident[]>;
+  incidentRevision(id: string, revision: number): Promise<Incident | undefined>;
+  alertRevision(id: string, revision: number): Promise<Alert | undefined>;
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**

@@ -1,5 +1,4 @@
 /** A source stalls and comes back: what was decided meanwhile says so, is told again, and the service tells of itself. */
-import { incidentPolicy } from "../fixtures/policy.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { engine } from "../../src/core/correlation/engine.ts";
 import { healthRule } from "../../src/core/completeness/health-rules.ts";

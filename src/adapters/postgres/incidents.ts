@@ -2,8 +2,7 @@
 import type { Alert } from "../../core/alert.ts";
 import { Failure } from "../../core/errors.ts";
 import type { Incident } from "../../core/incident.ts";
-import type { Store } from "../../ports/store.ts";
-import type { AlertLink } from "../../ports/store-subjects.ts";
+import type { AlertLink, Store } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
 import { alertOf, incidentOf, type Body } from "./subjects.ts";
 import { arrayLiteral, storable, uidHash } from "./text.ts";

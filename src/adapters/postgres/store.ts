@@ -21,7 +21,6 @@ import {
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
 import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgentsSeen, saveConditions, saveGaps } from "./coverage.ts";
-import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
