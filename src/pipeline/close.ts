@@ -4,11 +4,16 @@ import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import { answer, type Ask } from "../core/incident/transitions.ts";
+import { safeText } from "../core/safe-text.ts";
+import type { AuditEntry } from "../ports/audit.ts";
 import type { Store } from "../ports/store.ts";
 import { route, type Routed } from "./route.ts";
 
 /** How often it is tried again when a step of correlation, or somebody else, amends the incident meanwhile. */
 const ATTEMPTS_MAX = 10;
+
+/** Longest name of who asked, UTF-16 units. */
+const ACTOR_MAX = 100;
 
 /** What changing an incident needs. */
 export interface CloseDeps {
@@ -39,12 +44,19 @@ export async function answerIncident(deps: CloseDeps, id: string, ask: Ask): Pro
         await tx.saveIncidents([next]);
         const rows = route(deps.destinations, [], [next], deps.rule, deps.now());
         if (rows.length > 0) await tx.addDeliveries(rows);
+        await tx.appendAudit(entryOf(next, ask, deps.now()));
       });
       return { outcome: "changed", incident: shortOf(next) };
     } catch (error) {
       if (!(error instanceof Failure && error.code === "INCIDENT_MOVED") || attempt >= ATTEMPTS_MAX) throw error;
     }
   }
+}
+
+function entryOf({ id, revision, closure }: Incident, { to, how, by }: Ask, time: EpochMs): AuditEntry {
+  const details = { how, revision, reason: closure?.reason ?? null };
+  const actor = by === undefined || by === "" ? how : safeText(by, ACTOR_MAX);
+  return { time, actor, action: to === "close" ? "incident.closed" : "incident.acknowledged", subject: id, details };
 }
 
 function shortOf(incident: Incident): NonNullable<Answered["incident"]> {

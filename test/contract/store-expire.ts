@@ -196,8 +196,10 @@ export function expirePromises(subject: () => StoreUnderTest): void {
     test("keeps open incidents, however old, and takes revisions of closed ones from the first to the last", async () => {
       const closed = INCIDENT_STATUS.closed;
       await store().transaction(async (tx) => {
-        await tx.saveIncidents([incident("open", 1, { lastTime: day(1) }), incident("open", 2, { lastTime: day(1) })]);
-        await tx.saveIncidents([incident("over", 1, { lastTime: day(1) }), incident("over", 2, { lastTime: day(1), status: closed })]);
+        await tx.saveIncidents([incident("open", 1, { lastTime: day(1) })]);
+        await tx.saveIncidents([incident("open", 2, { lastTime: day(1) })]);
+        await tx.saveIncidents([incident("over", 1, { lastTime: day(1) })]);
+        await tx.saveIncidents([incident("over", 2, { lastTime: day(1), status: closed })]);
         await tx.saveIncidents([incident("young", 1, { lastTime: day(5), status: closed })]);
         await tx.saveIncidents([incident("sent", 1, { lastTime: day(1), status: closed })]);
         await tx.addDeliveries([delivery("incident", "sent")]);

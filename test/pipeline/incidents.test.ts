@@ -50,7 +50,7 @@ test("accumulated risk opens an incident with all that led to it, also across a 
   expect(await store.incidents()).toEqual([]);
   await append(store, [story("delete", 20, 1)]);
   await small(until(21)).run(never);
-  // 45, less the twentieth minute's share, and 45: not quite the 90 that it takes.
+  // Twice 45, less what time and a confidence below 100 take: not the 90 that it takes.
   expect(await store.incidents()).toEqual([]);
   await append(store, [story("delete", 40, 2)]);
   await small(until(41)).run(never);
@@ -71,7 +71,7 @@ test("an incident tells what the agent did around it, and where each line of evi
   const [incident] = await store.incidents();
   // The deletion and the call before it: not the lookup (nobody's when it was stored), nor another agent's, nor much later.
   expect(incident?.blast).toMatchObject({ basis: "events of the agent", events: 2, atLeast: false, readTime: START });
-  expect(incident?.why).toBe("made 1 call of delete through fake/one at 12:00:00: by a-name (client a / confidence 100)");
+  expect(incident?.why).toBe("made 1 call of delete through fake/one at 12:00:00: by a-name (client a / confidence 95)");
   const [logged] = await store.logged(["e00002"]);
   expect(incident?.proof).toContainEqual({ uid: "e00002", time: START, source: "fake/one", sequence: logged!.sequence });
 });
@@ -118,6 +118,10 @@ test("a person closes it while the service works: the next step knows, and does 
   });
   expect(await answerIncident(closing(), incident!.id, byPerson)).toMatchObject({ outcome: "unchanged" });
   expect(await answerIncident(closing(), "nobody's", byPerson)).toEqual({ outcome: "unknown" });
+  const entries = await store.audit({ limit: 10 });
+  expect(entries.map(({ actor, action, subject, details }) => ({ actor, action, subject, details }))).toEqual([
+    { actor: "ann", action: "incident.closed", subject: incident!.id, details: { how: "person", revision: 2, reason: "a test" } },
+  ]);
   proven.watermark = START + 20 * QUIET_MS;
   await one.run(never);
   await one.run(never);

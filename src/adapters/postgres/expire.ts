@@ -121,7 +121,14 @@ async function expireAlerts(session: Session, before: EpochMs): Promise<number> 
   const needed = [...new Set(open.flatMap((incident) => incident.alerts.map(({ id }) => id)))];
   const over = "one.id not in (select json_array_elements_text($3::json))";
   const sql = `delete from custodes.alert where (id, revision) in (${OLD_ROWS("alert", over)})`;
-  return (await session.query(sql, [before, ROWS_MAX, JSON.stringify(needed)])).count;
+  const { count } = await session.query(sql, [before, ROWS_MAX, JSON.stringify(needed)]);
+  await session.query(
+    `delete from custodes.alert_entity where (entity, alert_id) in (
+       select entity, alert_id from custodes.alert_entity as link
+       where last_time < $1 and not exists (select 1 from custodes.alert where id = link.alert_id) limit $2)`,
+    [before, ROWS_MAX],
+  );
+  return count;
 }
 
 async function expireIncidents(session: Session, before: EpochMs): Promise<number> {

@@ -294,5 +294,7 @@ export const MIGRATIONS: readonly string[] = [
     primary key (entity, alert_id)
   );
   create index alert_entity_time on custodes.alert_entity (entity, last_time desc);
+  -- Retention takes out the oldest, whatever they are about.
+  create index alert_entity_old on custodes.alert_entity (last_time);
   `,
 ];

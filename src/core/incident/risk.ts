@@ -41,7 +41,7 @@ export function opensByLevel(alert: Alert, policy: OpeningPolicy): boolean {
 }
 
 /** Risk of one alert, whatever its revision: its rule's, else its level's, less the less sure it is. */
-export function weight(alert: Alert, rule: RuleInfo | undefined): number {
+function weight(alert: Alert, rule: RuleInfo | undefined): number {
   return ((rule?.risk ?? RISK[alert.level]) * confidenceOf(alert)) / 100;
 }
 

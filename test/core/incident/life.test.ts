@@ -83,6 +83,19 @@ test("with no window to reopen in, a person's end stands also within the quiet t
   ]);
 });
 
+test("what was opened after a person's end stays another incident, also when the window grows", () => {
+  const store = memory();
+  store.step([alertAt("1", 0, "high")]);
+  store.put(close(store.incidents[0]!)!);
+  store.step([alertAt("2", 3, "high")]);
+  expect(store.incidents).toHaveLength(2);
+  store.step([alertAt("3", 3.5, "high")], again());
+  expect(store.incidents.map((one) => [one.status, one.alerts.map((alert) => alert.id)])).toEqual([
+    [5, ["1"]],
+    [1, ["2", "3"]],
+  ]);
+});
+
 test.each([
   ["a later revision of a known alert", alertAt("1", 0, "high", { revision: 2, count: 9 }), 5],
   ["a small alert", alertAt("2", 0.2, "low"), 5],
