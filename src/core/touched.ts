@@ -56,7 +56,8 @@ export function touchedBy(events: readonly Event[]): Touched {
     bytesOut += event.bytesOut ?? 0;
     for (const kind of TOUCHED_KINDS) {
       const table = tables.get(kind)!;
-      for (const name of new Set(THINGS[kind](event))) if (name !== undefined && name !== "") tally(table, name, event, MARKS[kind]?.(event));
+      for (const name of new Set(THINGS[kind](event)))
+        if (name !== undefined && name !== "") tally(table, name, event, MARKS[kind]?.(event));
     }
   }
   const of = <T>(make: (table: ReadonlyMap<string, Tally>) => T) =>

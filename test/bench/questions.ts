@@ -1,7 +1,8 @@
 /**
  * How fast `custodes trace` and `custodes touched` answer over many events: `N=10000000 node test/bench/questions.ts
  * [postgres-url]`. The events lie as the service stores them, over 30 days of receipt, in runs that show in several
- * sources under different ids. Ten million take minutes and 12 GB; KEEP=<directory> keeps an embedded store.
+ * sources under different ids. Ten million take minutes and 12 GB; KEEP=<directory> keeps an embedded store,
+ * and LOADED=1 takes a server that a former run has loaded.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +33,7 @@ const ROUNDS = 20;
 const { positionals } = parseArgs({ allowPositionals: true });
 const url = positionals[0];
 const directory = process.env["KEEP"] ?? mkdtempSync(join(tmpdir(), "custodes-questions-"));
-const loaded = existsSync(join(directory, "database"));
+const loaded = existsSync(join(directory, "database")) || process.env["LOADED"] !== undefined;
 const clock = { now: START };
 const mix = numbers(42);
 /** What all events have. */
