@@ -19,7 +19,7 @@ const PROBES = 8;
 const BITS_MAX = 32_768;
 
 /** The ids by which events of one run are found together. */
-export function refsOf(event: Event): readonly (string | undefined)[] {
+function refsOf(event: Event): readonly (string | undefined)[] {
   return [event.runUid, event.sessionUid, event.traceUid, event.conversationUid, event.requestUid];
 }
 
@@ -99,7 +99,7 @@ async function stretchesOf(
 }
 
 /** Ids of one question. */
-export const IDS_MAX = 32;
+const IDS_MAX = 32;
 /** Stretches that are looked through: a million events, about a second. Only what came before there were filters needs as many. */
 const STRETCHES_MAX = 4096;
 
