@@ -16,17 +16,23 @@ const TOUCHED_EVENTS_MAX = 20_000;
 /** One run over all sources; null when no event carries the id. */
 export async function trace(store: Store, id: string): Promise<Trace | null> {
   const found = new Map<string, { readonly event: Event; readonly hop: number }>();
+  const near = { first: Number.MAX_SAFE_INTEGER, last: 0 };
   const asked = new Set([id]);
   let ids = [id];
   let complete = true;
   for (let hop = 0; hop <= HOPS_MAX && ids.length > 0; hop++) {
-    const answer = await store.eventsByRefs(ids, TRACE_EVENTS_MAX);
-    complete &&= answer.complete;
-    const fresh = answer.events.filter(({ uid }) => !found.has(uid));
-    for (const event of fresh.slice(0, TRACE_EVENTS_MAX - found.size)) found.set(event.uid, { event, hop });
-    complete &&= fresh.every(({ uid }) => found.has(uid));
-    const linked = [...new Set(fresh.flatMap(linkIds))].filter((one) => !asked.has(one)).sort();
+    // What carries the id is looked for everywhere; what is linked to that, in the days around it: so a run is found.
+    const answer = await store.eventsByRefs(ids, TRACE_EVENTS_MAX, hop === 0 ? undefined : near);
+    const fresh = answer.events.filter(({ event }) => !found.has(event.uid));
+    const taken = fresh.slice(0, TRACE_EVENTS_MAX - found.size);
+    for (const { sequence, event } of taken) {
+      found.set(event.uid, { event, hop });
+      near.first = Math.min(near.first, sequence);
+      near.last = Math.max(near.last, sequence);
+    }
+    complete &&= answer.complete && taken.length === fresh.length;
     if (hop === HOPS_MAX) break;
+    const linked = [...new Set(fresh.flatMap(({ event }) => linkIds(event)))].filter((one) => !asked.has(one)).sort();
     if (linked.length > FOLLOW_MAX) complete = false;
     ids = linked.slice(0, FOLLOW_MAX);
     for (const one of ids) asked.add(one);

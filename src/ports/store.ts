@@ -250,9 +250,14 @@ export interface Store {
   knowsAgent(agent: string): Promise<boolean>;
   /**
    * The newest events of which the run, session, trace, conversation or request id is one of these; at most 32 ids and
-   * `limit` events, in no order. `complete` is false when there may be more.
+   * `limit` events, in no order. `complete` is false when there may be more. With `near`, only those that were received on
+   * the days of these sequences, or up to three days before or after.
    */
-  eventsByRefs(ids: readonly string[], limit: number): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }>;
+  eventsByRefs(
+    ids: readonly string[],
+    limit: number,
+    near?: { readonly first: Sequence; readonly last: Sequence },
+  ): Promise<{ readonly events: readonly Logged[]; readonly complete: boolean }>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
   /** All of them, or those whose key starts with one of the given texts. */

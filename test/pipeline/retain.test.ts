@@ -18,7 +18,7 @@ function retaining(given: {
   const counted = new Map<string, number>();
   const log = testLog();
   const answers = [...(given.answers ?? [NOTHING])];
-  const { run } = retainer({
+  const made = retainer({
     store: {
       offset: async () => (given.offset === undefined ? 100 : given.offset),
       sequenceBefore: async () => given.before ?? 40,
@@ -38,7 +38,7 @@ function retaining(given: {
     signal: new AbortController().signal,
     neededFrom: () => ("needed" in given ? given.needed : 3000.5),
   });
-  return { run, asked, counted, log };
+  return { run: () => made.run(), asked, counted, log };
 }
 
 test("nothing goes that correlation has not read, or may read again", async () => {

@@ -35,6 +35,15 @@ export async function beforeOpen(session: Session): Promise<Sequence> {
   return beforePart(rows[0]?.number ?? 0);
 }
 
+/** How far apart the events of one run are received: a source that was away for longer is behind its watermark. */
+const NEAR_PARTS = 3;
+
+/** The sequences, first and last, of the days about which events were received that have these sequences. */
+export function sequencesNear(first: Sequence, last: Sequence): readonly [Sequence, Sequence] {
+  const partOf = (sequence: Sequence): number => Math.floor(sequence / PART_SEQUENCES);
+  return [beforePart(partOf(first) - NEAR_PARTS) + 1, beforePart(partOf(last) + NEAR_PARTS + 1)];
+}
+
 /** The day of a time, in days since the epoch. */
 export function dayOf(time: EpochMs): number {
   return Math.floor(time / DAY_MS);

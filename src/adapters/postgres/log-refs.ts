@@ -5,22 +5,21 @@
  */
 import { decodeEvent } from "../../core/event-codec.ts";
 import type { Event } from "../../core/event.ts";
-import type { Sequence } from "../../ports/store.ts";
+import type { Logged, Sequence } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
+import { sequencesNear } from "./log-parts.ts";
 
 /** Events of one stretch: what a reader has to look through for one id that a filter knows. */
 const STRETCH_EVENTS = 256;
-/** Bits per id, at least: with 8 probes, one stretch in 100,000 is looked through in vain. */
+/** Bits per id: with 8 probes, one stretch in 24,000 is looked through in vain. */
 const BITS_PER_ID = 24;
-/** Probes per id; near the best for 24 to 48 bits per id, where it hardly matters. */
+/** Probes per id: near the best for so many bits, and cheaper than that. */
 const PROBES = 8;
-/** The smallest filter, of 64 bits: a stretch of one event stays one short row. */
-const BITS_MIN = 64;
 /** So that a filter is never moved out of its row (PostgreSQL's rows end at 8 KB); with more ids it only tells less. */
 const BITS_MAX = 32_768;
 
 /** The ids by which events of one run are found together. */
-export function refsOf(event: Event): readonly (string | undefined)[] {
+function refsOf(event: Event): readonly (string | undefined)[] {
   return [event.runUid, event.sessionUid, event.traceUid, event.conversationUid, event.requestUid];
 }
 
@@ -38,12 +37,12 @@ export function refRows(): RefRows {
   let first = 0;
   let last = 0;
   let events = 0;
-  let hashes: number[] = [];
+  const ids = new Set<string>();
   const flush = (): void => {
     // What has no ids needs no row: nobody looks for it.
-    if (hashes.length > 0) rows.push({ first, last, bits: filterOf(hashes).toString("hex") });
+    if (ids.size > 0) rows.push({ first, last, bits: filterOf(ids).toString("hex") });
     events = 0;
-    hashes = [];
+    ids.clear();
   };
   return {
     add(event, sequence) {
@@ -51,7 +50,7 @@ export function refRows(): RefRows {
       if (events === 0) first = sequence;
       last = sequence;
       events++;
-      for (const ref of refsOf(event)) if (ref !== undefined && ref !== "") hashes.push(hash(ref, SEEDS[0]), hash(ref, SEEDS[1]) | 1);
+      for (const ref of refsOf(event)) if (ref !== undefined && ref !== "") ids.add(ref);
     },
     end() {
       flush();
@@ -77,25 +76,30 @@ interface Stretch {
  * The stretches that may hold one of the ids, newest first, no more than `limit`. `ids` must be few: the statement has eight
  * tests for each.
  */
-async function stretchesOf(session: Session, ids: readonly string[], limit: number): Promise<readonly Stretch[]> {
-  const probes = ids.map((id) => {
-    const [start, step] = [hash(id, SEEDS[0]), hash(id, SEEDS[1]) | 1];
-    return Array.from({ length: PROBES }, (_, probe) => (start + Math.imul(probe, step)) >>> 0);
-  });
-  // Sequential and with nothing but bits to look at: 40,000 stretches, ten million events, take a tenth of a second.
-  const tests = probes.map((places) => places.map((place) => `get_bit(bits, ${place} & mask) = 1`).join(" and "));
+async function stretchesOf(
+  session: Session,
+  ids: readonly string[],
+  near: { readonly first: Sequence; readonly last: Sequence } | undefined,
+  limit: number,
+): Promise<readonly Stretch[]> {
+  const tests = ids.map((id) =>
+    placesOf(id)
+      .map((place) => `get_bit(bits, ${place} % size) = 1`)
+      .join(" and "),
+  );
   const { rows } = await session.query<{ first: number; last: number; hits: string }>(
     `select first_sequence as first, last_sequence as last, concat_ws(',', ${tests.map((test, index) => `case when bits is null or (${test}) then ${index} end`).join(", ")}) as hits
-     from (select first_sequence, last_sequence, bits, octet_length(bits) * 8 - 1 as mask from custodes.log_refs offset 0) as stretch
+     from (select first_sequence, last_sequence, bits, octet_length(bits) * 8 as size from custodes.log_refs
+       where $2::bigint is null or first_sequence between $2 and $3 offset 0) as stretch
      where bits is null or ${tests.map((test) => `(${test})`).join(" or ")}
      order by first_sequence desc limit $1`,
-    [limit],
+    [limit, ...(near === undefined ? [null, null] : sequencesNear(near.first, near.last))],
   );
   return rows.map(({ first, last, hits }) => ({ first, last, hits: hits.split(",").map(Number) }));
 }
 
 /** Ids of one question. */
-export const IDS_MAX = 32;
+const IDS_MAX = 32;
 /** Stretches that are looked through: a million events, about a second. Only what came before there were filters needs as many. */
 const STRETCHES_MAX = 4096;
 
@@ -104,10 +108,11 @@ export async function eventsByRefs(
   session: Session,
   given: readonly string[],
   limit: number,
-): Promise<{ readonly events: readonly Event[]; readonly complete: boolean }> {
+  near?: { readonly first: Sequence; readonly last: Sequence },
+): Promise<{ readonly events: readonly Logged[]; readonly complete: boolean }> {
   const ids = [...new Set(given)].slice(0, IDS_MAX);
   if (ids.length === 0) return { events: [], complete: true };
-  const stretches = await stretchesOf(session, ids, STRETCHES_MAX + 1);
+  const stretches = await stretchesOf(session, ids, near, STRETCHES_MAX + 1);
   const places = stretches.slice(0, STRETCHES_MAX).flatMap(({ first, last, hits }) => {
     // As the id stands in the stored text; that it is one of the event's ids is seen when that has been read.
     return hits.map((hit) => ({ first, last, needle: JSON.stringify(ids[hit]) }));
@@ -129,28 +134,28 @@ export async function eventsByRefs(
     if (refsOf(event).some((ref) => wanted.has(ref))) events.set(sequence, event);
   }
   const complete = given.length <= IDS_MAX && stretches.length <= STRETCHES_MAX && rows.length < limit * 2 && events.size <= limit;
-  return { events: [...events.values()].slice(0, limit), complete };
+  return { events: [...events].slice(0, limit).map(([sequence, event]) => ({ sequence, event })), complete };
 }
 
 /** Rows of one stretch; those of before there were filters have holes, never more rows. */
 const STRETCH_ROWS_MAX = STRETCH_EVENTS;
 
-function filterOf(hashes: readonly number[]): Buffer {
-  const wanted = (hashes.length / 2) * BITS_PER_ID;
-  let size = BITS_MIN;
-  while (size < wanted && size < BITS_MAX) size *= 2;
-  const bytes = Buffer.alloc(size / 8);
-  for (let at = 0; at < hashes.length; at += 2) {
-    let place = hashes[at]!;
-    const step = hashes[at + 1]!;
-    for (let probe = 0; probe < PROBES; probe++) {
-      const bit = place & (size - 1);
+function filterOf(ids: ReadonlySet<string>): Buffer {
+  const bytes = Buffer.alloc(Math.ceil(Math.min(ids.size * BITS_PER_ID, BITS_MAX) / 8));
+  for (const id of ids) {
+    for (const place of placesOf(id)) {
+      const bit = place % (bytes.length * 8);
       // As PostgreSQL's get_bit counts: the lowest bit of each byte first.
       bytes[bit >>> 3]! |= 1 << (bit & 7);
-      place = (place + step) | 0;
     }
   }
   return bytes;
+}
+
+/** Where an id's bits are, before it is known how many bits there are: whole numbers below 2^32. */
+function placesOf(id: string): readonly number[] {
+  const [start, step] = [hash(id, SEEDS[0]), hash(id, SEEDS[1]) | 1];
+  return Array.from({ length: PROBES }, (_, probe) => (start + Math.imul(probe, step)) >>> 0);
 }
 
 const SEEDS = [0x9e3779b9, 0x85ebca6b] as const;

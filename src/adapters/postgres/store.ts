@@ -47,7 +47,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     eventsOfAgent: (agent, from, to, limit) => withOne((session) => eventsOfAgent(session, agent, from, to, limit)),
     activityOf: (agent, from, to, limit) => withOne((session) => activityOf(session, agent, from, to, limit)),
     knowsAgent: (agent) => withOne((session) => knowsAgent(session, agent)),
-    eventsByRefs: (ids, limit) => withOne((session) => eventsByRefs(session, ids, limit)),
+    eventsByRefs: (ids, limit, near) => withOne((session) => eventsByRefs(session, ids, limit, near)),
     eventCounts: () => withOne(eventCounts),
     facts: (starts) => withOne((session) => facts(session, starts)),
     attributions: (uids) => withOne((session) => attributions(session, uids)),

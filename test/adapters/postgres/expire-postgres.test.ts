@@ -23,7 +23,7 @@ describe.runIf(server !== undefined)("retention on PostgreSQL", () => {
   const expire = () => subject.store.expire(request(day(20_009), { log: DAY_MS }));
   const initials = async () => (await subject.store.readLog(0, 1000)).map((logged) => logged.event.uid[0]).join("");
   /** Reads the log and keeps its transaction open. */
-  const reading = async (): Promise<{ readonly client: pg.Client; count(): Promise<number> }> => {
+  const reading = async (): Promise<{ readonly client: pg.Client; readonly count: () => Promise<number> }> => {
     const client = await connect();
     await client.query("begin isolation level repeatable read");
     const count = async () => (await client.query<{ n: number }>("select count(*)::int as n from custodes.log")).rows[0]?.n ?? 0;

@@ -24,7 +24,7 @@ async function empty({ pool }: OpenStore): Promise<void> {
        and tablename !~ '^log_[0-9]+$') as tables,
      (select string_agg(format('custodes.%I', tablename), ', ') from pg_tables where schemaname = 'custodes' and tablename ~ '^log_[0-9]+$') as parts`,
   );
-  if (rows[0]?.parts != null) await pool.query(`drop table ${rows[0].parts}`);
+  if (typeof rows[0]?.parts === "string") await pool.query(`drop table ${rows[0].parts}`);
   await pool.query("alter table custodes.audit disable trigger user");
   await pool.query(`truncate ${rows[0]?.tables ?? ""} restart identity`);
   await pool.query("alter table custodes.audit enable trigger user");
