@@ -134,19 +134,19 @@ async function build(
     deliverer: delivery,
   });
   schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
-  if (config.registry.length > 0) schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
+  schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
   closers.push(async () => {
     aborter.abort();
     await supervisor.stop();
   });
-  const followed = () => [rules.health(), ...(config.registry.length > 0 ? [agents.health()] : [])];
-  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), ...followed()]);
+  const checkHealth = async () =>
+    health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health(), ...agents.health()]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules }),
+    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry }),
     log,
   });
   closers.push(() => receiver.close());
@@ -161,9 +161,7 @@ async function build(
     queue,
     health: checkHealth,
     fieldGaps: (source) => watch.gaps(source),
-    reload: async () => {
-      await Promise.all([rules.reload(), agents.reload()]);
-    },
+    reload: () => Promise.all([rules.reload(), agents.reload()]).then(() => undefined),
   };
 }
 

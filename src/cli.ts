@@ -192,6 +192,10 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
   state(incidents, "show", "one incident")
     .argument("<id>")
     .action(act((id: string, options: StateOptions) => ask("incident", options, { id })));
+  withConfig(add(program, "explain", "why an event belongs to its agent: the path of bindings, or why there is none"))
+    .argument("<event>", "uid of an event, as alerts and incidents name it")
+    .option("--json", "for machines")
+    .action(act((id: string, options: StateOptions) => ask("explain", options, { id })));
   const dead = add(program, "deadletters", "deliveries that a destination refused for good");
   state(dead, "list", "all")
     .option("--destination <id>")

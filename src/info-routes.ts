@@ -1,6 +1,7 @@
 import type { Metrics } from "./adapters/metrics/metrics.ts";
 import type { InfoRoute } from "./adapters/receiver/receiver.ts";
 import type { Config } from "./config/config.ts";
+import type { Directory } from "./core/identity/directory.ts";
 import type { LiveRules } from "./live-rules.ts";
 import type { FieldWatch } from "./pipeline/gaps.ts";
 import type { Health } from "./pipeline/health.ts";
@@ -14,7 +15,7 @@ export function infoRoutes(
   store: Store,
   config: Config,
   now: () => number,
-  live: { readonly watch: FieldWatch; readonly rules: LiveRules },
+  live: { readonly watch: FieldWatch; readonly rules: LiveRules; readonly registry: () => Directory },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
   const open = { method: "GET", token: undefined } as const;
@@ -55,6 +56,7 @@ export function infoRoutes(
             configured: config.sources.map((source) => source.id),
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
+            registry: live.registry,
           }),
         ),
     })),

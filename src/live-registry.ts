@@ -30,7 +30,8 @@ export interface LiveRegistry {
   look(): Promise<void>;
   /** Takes what the files say now, without waiting. */
   reload(): Promise<void>;
-  health(): PartHealth;
+  /** None where no registry is configured. */
+  health(): readonly PartHealth[];
 }
 
 /** What a live registry needs. */
@@ -109,15 +110,7 @@ export function liveRegistry(deps: LiveRegistryDeps): LiveRegistry {
   measure();
 
   return {
-    directory: {
-      get agents() {
-        return current.agents;
-      },
-      byId: (id) => current.byId(id),
-      byKey: (kind, value, time) => current.byKey(kind, value, time),
-      byPod: (uid) => current.byPod(uid),
-      byIp: (ip, time) => current.byIp(ip, time),
-    },
+    directory: following(() => current),
     look: () =>
       inTurn(async () => {
         const stamp = await deps.look();
@@ -132,7 +125,7 @@ export function liveRegistry(deps: LiveRegistryDeps): LiveRegistry {
       inTurn(async () => {
         read(await deps.look());
       }),
-    health: () => healthOf(current.agents.length, loadedTime, problems),
+    health: () => [healthOf(current.agents.length, loadedTime, problems)],
   };
 }
 
@@ -145,7 +138,7 @@ export async function followRegistry(
   // Looked at after the configuration was read: what changed in between is read again.
   const stamp = await stampRegistry(config.registry);
   const first = readRegistry(config.registry);
-  return liveRegistry({
+  const live = liveRegistry({
     ...deps,
     first: first.problems.length > 0 ? config.agents : first.agents,
     stamp,
@@ -153,6 +146,19 @@ export async function followRegistry(
     read: () => readRegistry(config.registry),
     between,
   });
+  return config.registry.length > 0 ? live : { ...live, health: () => [] };
+}
+
+function following(current: () => Directory): Directory {
+  return {
+    get agents() {
+      return current().agents;
+    },
+    byId: (id) => current().byId(id),
+    byKey: (kind, value, time) => current().byKey(kind, value, time),
+    byPod: (uid) => current().byPod(uid),
+    byIp: (ip, time) => current().byIp(ip, time),
+  };
 }
 
 /** Ids of what was added, changed and removed; undefined when nothing was. */

@@ -1,5 +1,7 @@
 import { encodeEvent } from "./core/event-codec.ts";
+import { directory, type Directory } from "./core/identity/directory.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
+import { explainStored } from "./pipeline/explain-event.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
@@ -20,6 +22,7 @@ export const STATE_QUERIES = [
   "rules",
   "baselines",
   "log",
+  "explain",
 ] as const;
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -51,6 +54,8 @@ export interface LiveState {
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
   /** The rules at work; only a running service has some. */
   readonly rules?: () => RulesStatus;
+  /** The agents that are known. */
+  readonly registry?: () => Directory;
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -92,6 +97,8 @@ export async function queryState(
       return summarizeBaselines(store, { rule: parameters["rule"], agent: parameters["agent"], limit });
     case "log":
       return logPage(store, parameters);
+    case "explain":
+      return explainStored(store, live?.registry?.() ?? directory([]), id);
   }
 }
 

@@ -80,7 +80,7 @@ test("a change is taken whole, when two looks saw the same, and between two step
   expect(before.byKey("client", "c1", 0)).toEqual([]);
   expect([before.byId("b")?.id, before.byPod("x"), before.byIp("10.0.0.1", 0)]).toEqual(["b", [], []]);
   expect(live.log.lines).toEqual([expect.stringMatching(/registry changed.*"added":\["b"\],"changed":\["a"\],"removed":\[\]/)]);
-  expect(live.health()).toMatchObject({ ok: true, message: expect.stringMatching(/^2 agents, loaded /) });
+  expect(live.health()[0]).toMatchObject({ ok: true, message: expect.stringMatching(/^2 agents, loaded /) });
 });
 
 test("a file that is wrong keeps the older registry, is told once, and yellow until it is mended", async () => {
@@ -90,8 +90,8 @@ test("a file that is wrong keeps the older registry, is told once, and yellow un
   await live.settle();
   live.step();
   expect(live.ids()).toEqual(["a"]);
-  expect(live.health().ok).toBe(false);
-  expect(live.health().message).toMatch(
+  expect(live.health()[0]!.ok).toBe(false);
+  expect(live.health()[0]!.message).toMatch(
     /1 agent, loaded .*; .*a\.yaml:4: agents\.0\.ownr: unknown key; did you mean "owner"\?; the older registry is kept$/,
   );
   await live.reload();
@@ -100,7 +100,7 @@ test("a file that is wrong keeps the older registry, is told once, and yellow un
   write("a.yaml", agents("[{id: a}, {id: b}]"));
   await live.settle();
   live.step();
-  expect([live.health().ok, live.ids()]).toEqual([true, ["a", "b"]]);
+  expect([live.health()[0]!.ok, live.ids()]).toEqual([true, ["a", "b"]]);
 });
 
 test("a file that is mended back to what it was heals, and changes nothing", async () => {
@@ -110,7 +110,7 @@ test("a file that is mended back to what it was heals, and changes nothing", asy
   await live.settle();
   write("a.yaml", agents("[{id: a}]  "));
   await live.settle();
-  expect(live.health().ok).toBe(true);
+  expect(live.health()[0]!.ok).toBe(true);
   expect(live.log.lines.at(-1)).toMatch(/says the same/);
 });
 
@@ -121,7 +121,7 @@ test("a file that vanishes keeps its agents", async () => {
   await live.settle();
   live.step();
   expect(live.ids()).toEqual(["a"]);
-  expect(live.health().message).toMatch(/is a directory without \*\.yaml/);
+  expect(live.health()[0]!.message).toMatch(/is a directory without \*\.yaml/);
 });
 
 test("files that never rest are read all the same", async () => {

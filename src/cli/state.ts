@@ -11,6 +11,9 @@ import type { FieldGap } from "../pipeline/gaps.ts";
 import type { OutboxRow, Quarantined, SourceState } from "../ports/store.ts";
 import { queryState, type StateParameters, type StateQuery } from "../state.ts";
 import type { BaselineSummary } from "../pipeline/show-baselines.ts";
+import type { ExplainedEvent } from "../pipeline/explain-event.ts";
+import { directory } from "../core/identity/directory.ts";
+import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
 import { timelineLines } from "./timeline.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
@@ -95,7 +98,8 @@ async function openedState(config: Config): Promise<Answering | Failure> {
   try {
     const { store } = await openStore(storeLocation(config));
     return {
-      ask: (query, parameters) => queryState(store, query, parameters, Date.now(), { configured }),
+      ask: (query, parameters) =>
+        queryState(store, query, parameters, Date.now(), { configured, registry: () => directory(config.agents) }),
       close: () => store.close(),
     };
   } catch (error) {
@@ -159,6 +163,9 @@ export function printState(query: StateQuery, answer: unknown): void {
       return;
     case "baselines":
       for (const line of baselineLines(answer as readonly BaselineSummary[])) console.log(line);
+      return;
+    case "explain":
+      for (const line of answer === null ? ["there is no such event"] : explanationLines(answer as ExplainedEvent)) console.log(line);
       return;
     case "deadletter":
     case "quarantine-record":

@@ -169,7 +169,8 @@ export interface Store {
   events(uids: readonly string[]): Promise<readonly Event[]>;
   /** Count of events per agent (`null` = unattributed) and category. */
   eventCounts(): Promise<readonly { readonly agentUid: string | null; readonly category: Category; readonly count: number }[]>;
-  facts(): Promise<readonly Fact[]>;
+  /** All of them, or those whose key starts with one of the given texts. */
+  facts(starts?: readonly string[]): Promise<readonly Fact[]>;
   /** Rows of these events, by agent; an event has none when the log says its agent or nobody found one. */
   attributions(uids: readonly string[]): Promise<readonly Attribution[]>;
   /** By rule, then by key. */

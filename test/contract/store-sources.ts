@@ -151,6 +151,15 @@ export function sourcePromises(store: TheStore): void {
       expect(await store().facts()).toEqual([fact(5, "z")]);
     });
 
+    test("gives the facts whose keys start with one of some texts", async () => {
+      const fact = (key: string): Fact => ({ key, value: "v", first: 1, last: 2 });
+      await save(["link:cred:a", "link:cred:b", "seen:cred:a@1", "seen:cred:ab@1", "%"].map(fact));
+      const keys = async (...starts: string[]) => (await store().facts(starts)).map(({ key }) => key);
+      expect(await keys("link:cred:a", "seen:cred:a@")).toEqual(["link:cred:a", "seen:cred:a@1"]);
+      expect(await keys("%", "_")).toEqual(["%"]);
+      expect(await keys()).toEqual([]);
+    });
+
     test("keeps apart what only looks alike, and takes values of any length", async () => {
       const facts = [
         { key: "ab", value: "c", first: 1, last: 2 },

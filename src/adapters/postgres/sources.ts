@@ -130,9 +130,12 @@ function originOf(fact: Fact, old: Fact | undefined): { readonly origin?: string
 }
 
 /** See Store.facts; by key, then by first. */
-export async function facts(session: Session): Promise<readonly Fact[]> {
+export async function facts(session: Session, starts?: readonly string[]): Promise<readonly Fact[]> {
   const { rows } = await session.query<Omit<Fact, "origin"> & { origin: string | null }>(
-    "select key, value, first, last, origin from custodes.fact order by key, first, value",
+    `select key, value, first, last, origin from custodes.fact
+     where $1::json is null or exists (select 1 from json_array_elements_text($1::json) as start(text) where starts_with(key, start.text))
+     order by key, first, value`,
+    [starts === undefined ? null : JSON.stringify(starts.map(storable))],
   );
   return rows.map(({ origin, ...fact }) => (origin === null ? fact : { ...fact, origin }));
 }

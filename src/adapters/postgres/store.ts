@@ -33,7 +33,7 @@ export function postgresStore(database: Database, close: () => Promise<void>): S
     offset: (job) => withOne((session) => offset(session, job)),
     events: (uids) => withOne((session) => eventsByUid(session, uids)),
     eventCounts: () => withOne(eventCounts),
-    facts: () => withOne(facts),
+    facts: (starts) => withOne((session) => facts(session, starts)),
     attributions: (uids) => withOne((session) => attributions(session, uids)),
     baselineHeads: () => withOne(baselineHeads),
     baselineRows: (head, after, limit) => withOne((session) => baselineRows(session, head, after, limit)),

@@ -17,7 +17,7 @@ export const RETIREMENT_GRACE_MS = 600_000;
 export const CONFIDENCE = { direct: 95, registry: 85, shared: 20 } as const;
 
 /** Which field carries which kind of key, strongest first. */
-const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
+export const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
   ["agent", "agentNative"],
   ["client", "clientUid"],
   ["role", "roleUid"],

@@ -48,6 +48,8 @@ export interface Facts {
   at(subject: string, time: EpochMs): readonly string[];
   /** The facts that reach `time`, the earliest first. */
   factsAt(subject: string, time: EpochMs): readonly Observed[];
+  /** Every fact of a subject. */
+  ever(subject: string): readonly Observed[];
   /** Forgets what reaches no time from `time` on. */
   prune(time: EpochMs): void;
   readonly size: number;
@@ -75,36 +77,16 @@ interface Fact extends Observed {
  */
 export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs + afterMs }: FactReach): Facts {
   const prefix = `${kind}:`;
-  const subjects = new Map<string, Map<number, Slot>>();
-  /** About as they came; those before `head` are gone. */
-  let order: Slot[] = [];
-  let head = 0;
+  const table = slotTable();
   const changed = new Set<Fact>();
   let size = 0;
   let evicted = 0;
 
   const slotOf = (time: EpochMs): number => Math.floor(time / slotMs);
-  const open = (subject: string, number: number): Slot => {
-    let slots = subjects.get(subject);
-    if (slots === undefined) subjects.set(subject, (slots = new Map()));
-    let slot = slots.get(number);
-    if (slot === undefined) {
-      slots.set(number, (slot = { subject, number, byValue: new Map() }));
-      order.push(slot);
-    }
-    return slot;
-  };
-  const forgetOldest = (): Slot => {
-    const slot = order[head++]!;
-    const slots = subjects.get(slot.subject);
-    slots?.delete(slot.number);
-    if (slots?.size === 0) subjects.delete(slot.subject);
-    size -= slot.byValue.size;
-    if (head * 2 > order.length) {
-      order = order.slice(head);
-      head = 0;
-    }
-    return slot;
+  const forgetOldest = (): number => {
+    const count = table.takeOldest()?.byValue.size ?? 0;
+    size -= count;
+    return count;
   };
   const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): Fact | undefined => {
     const fact = slot.byValue.get(value);
@@ -112,44 +94,42 @@ export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs 
     const made = { slot, value, first, last, origin };
     slot.byValue.set(value, made);
     size++;
-    if (size > max) evicted += forgetOldest().byValue.size;
+    if (size > max) evicted += forgetOldest();
     return made;
   };
   const reaching = (subject: string, time: EpochMs): Fact[] => {
     const found: Fact[] = [];
-    const slots = subjects.get(subject);
+    const slots = table.of(subject);
     if (slots === undefined) return found;
     const last = slotOf(time + beforeMs);
     for (let number = slotOf(time - afterMs); number <= last; number++) {
-      for (const fact of slots.get(number)?.byValue.values() ?? [])
-        if (fact.first <= time + beforeMs && fact.last >= time - afterMs) found.push(fact);
+      const slot = slots.get(number);
+      if (slot !== undefined) addReaching(found, slot, time - afterMs, time + beforeMs);
     }
     return found;
   };
 
   return {
     observe(subject, value, time, origin) {
-      const fact = merge(open(subject, slotOf(time)), value, time, time, origin);
+      const fact = merge(table.open(subject, slotOf(time)), value, time, time, origin);
       if (stored && fact !== undefined) changed.add(fact);
     },
     changed() {
-      const list = [...changed].map(({ slot, value, first, last, origin }) => {
-        const key = `${prefix}${slot.subject}@${slot.number}`;
-        return origin === undefined ? { key, value, first, last } : { key, value, first, last, origin };
-      });
+      const list = [...changed].map((fact) => storedFact(prefix, fact));
       changed.clear();
       return list;
     },
     restore({ key, value, first, last, origin }) {
       if (!key.startsWith(prefix)) return false;
       const at = key.lastIndexOf("@");
-      merge(open(key.slice(prefix.length, at), Number(key.slice(at + 1))), value, first, last, origin);
+      merge(table.open(key.slice(prefix.length, at), Number(key.slice(at + 1))), value, first, last, origin);
       return true;
     },
     at: (subject, time) => [...new Set(reaching(subject, time).map(({ value }) => value))],
     factsAt: reaching,
+    ever: (subject) => [...(table.of(subject)?.values() ?? [])].flatMap(({ byValue }) => [...byValue.values()]),
     prune(time) {
-      for (let oldest = order[head]; oldest !== undefined; oldest = order[head]) {
+      for (let oldest = table.oldest(); oldest !== undefined; oldest = table.oldest()) {
         if ((oldest.number + 1) * slotMs + afterMs >= time) return;
         forgetOldest();
       }
@@ -161,6 +141,50 @@ export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs 
       return evicted;
     },
   };
+}
+
+/** Slots by subject and number, and in about the order in which they came. */
+function slotTable() {
+  const subjects = new Map<string, Map<number, Slot>>();
+  /** Those before `head` are gone. */
+  let order: Slot[] = [];
+  let head = 0;
+  return {
+    of: (subject: string): ReadonlyMap<number, Slot> | undefined => subjects.get(subject),
+    open(subject: string, number: number): Slot {
+      let slots = subjects.get(subject);
+      if (slots === undefined) subjects.set(subject, (slots = new Map()));
+      const known = slots.get(number);
+      if (known !== undefined) return known;
+      const slot = { subject, number, byValue: new Map<string, Fact>() };
+      slots.set(number, slot);
+      order.push(slot);
+      return slot;
+    },
+    oldest: (): Slot | undefined => order[head],
+    takeOldest(): Slot | undefined {
+      const slot = order[head];
+      if (slot === undefined) return undefined;
+      head++;
+      const slots = subjects.get(slot.subject);
+      slots?.delete(slot.number);
+      if (slots?.size === 0) subjects.delete(slot.subject);
+      if (head * 2 > order.length) {
+        order = order.slice(head);
+        head = 0;
+      }
+      return slot;
+    },
+  };
+}
+
+function addReaching(found: Fact[], { byValue }: Slot, from: EpochMs, to: EpochMs): void {
+  for (const fact of byValue.values()) if (fact.first <= to && fact.last >= from) found.push(fact);
+}
+
+function storedFact(prefix: string, { slot, value, first, last, origin }: Fact): ObservedFact {
+  const key = `${prefix}${slot.subject}@${slot.number}`;
+  return origin === undefined ? { key, value, first, last } : { key, value, first, last, origin };
 }
 
 /** Makes a fact reach to an observation; false when it did. */

@@ -5,6 +5,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { bindings, type Told } from "./bindings.ts";
+import type { Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
@@ -104,16 +105,10 @@ export function graph(registry: Directory, stores: boolean): Graph {
     },
     at(node, time) {
       if (!isKey(node)) return [];
-      const steps = links.at(node, time).map(({ to, since, until, origin }): Step => {
-        const by = node.startsWith("agent:") ? "delegated" : "issued";
-        return { from: node, to, by, since, ...(until === undefined ? {} : { until }), origin };
-      });
+      const steps = links.at(node, time).map((held) => toldStep(node, held));
       return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
     },
-    ever: (node) =>
-      isKey(node)
-        ? links.all(node).map(({ to, since, until, origin }) => ({ from: node, to, by: "issued", since, until: until!, origin }))
-        : [],
+    ever: (node) => (isKey(node) ? [...links.all(node).map((life) => toldStep(node, life)), ...seen.ever(node).map(sightOf(node))] : []),
     advance(watermark) {
       const settled = links.settle(watermark);
       if (stores) changedLinks.push(...settled);
@@ -148,7 +143,6 @@ function toldBy(text: string, { time }: Event): (Told & { readonly since: EpochM
   // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
   if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
   const { from, to, until = Infinity, ends = false } = link;
-  if (until <= time && !ends) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
   return { from, to, until, ends, since: Math.max(link.since ?? time, time) };
 }
@@ -162,6 +156,11 @@ function isKey(node: Node): node is KeyText {
   return !node.startsWith("=");
 }
 
+function toldStep(from: KeyText, { to, since, until, origin }: Held): Step {
+  const by = from.startsWith("agent:") ? "delegated" : "issued";
+  return { from, to, by, since, ...(until === undefined ? {} : { until }), origin };
+}
+
 /** One step for each that was seen, from the first sight that reaches. */
 function stepsOf(from: KeyText, near: readonly Observed[]): Step[] {
   const steps = new Map<string, Step>();
@@ -169,4 +168,16 @@ function stepsOf(from: KeyText, near: readonly Observed[]): Step[] {
     if (!steps.has(value))
       steps.set(value, { from, to: value as Node, by: "observed", since: first, ...(origin === undefined ? {} : { origin }) });
   return [...steps.values()];
+}
+
+/** A sight as it was, without how far it reaches. */
+function sightOf(from: KeyText): (seen: Observed) => Step {
+  return ({ value, first, last, origin }) => ({
+    from,
+    to: value as Node,
+    by: "observed",
+    since: first,
+    until: last,
+    ...(origin === undefined ? {} : { origin }),
+  });
 }
