@@ -97,8 +97,7 @@ async function build(
 
   const meter = promMetrics();
   const aborter = new AbortController();
-  const http = httpClient(`custodes/${VERSION}`);
-  const context: Context = { clock, http, files: localFiles(), log, random: world.random, signal: aborter.signal };
+  const context = contextOf(world, aborter.signal);
   const agents = await followRegistry(config, { now, log, meter }, (take) => {
     correlation.between(take);
     supervisor.eventsStored();
@@ -163,6 +162,10 @@ async function build(
     fieldGaps: (source) => watch.gaps(source),
     reload: () => Promise.all([rules.reload(), agents.reload()]).then(() => undefined),
   };
+}
+
+function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal): Context {
+  return { clock, http: httpClient(`custodes/${VERSION}`), files: localFiles(), log, random, signal };
 }
 
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
