@@ -42,7 +42,7 @@ const LAYERS: readonly Layer[] = [
   { path: "connectors/", paths: ["src/core/", "src/ports/", "src/archetypes/"], packages: ["zod"], folders: true },
   // The wiring: it knows everything, and nothing above imports it.
   { path: "connectors/index.ts", ...ANYTHING },
-  ...["app", "cli", "index", "info-routes", "live-rules", "package", "routes", "rules", "state"].map((name): Layer => ({
+  ...["app", "cli", "index", "info-routes", "live-registry", "live-rules", "package", "routes", "rules", "state"].map((name): Layer => ({
     path: `src/${name}.ts`,
     ...ANYTHING,
   })),

@@ -20,7 +20,8 @@ export type CounterName =
   | "incidents_total"
   | "deliveries_total"
   | "dead_letters_total"
-  | "rule_reloads_total";
+  | "rule_reloads_total"
+  | "registry_reloads_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"
@@ -39,6 +40,9 @@ export type GaugeName =
   | "rules_loaded"
   | "rules_rejected"
   | "rules_kept"
-  | "rules_loaded_time_seconds";
+  | "rules_loaded_time_seconds"
+  | "registry_agents"
+  | "registry_problems"
+  | "registry_loaded_time_seconds";
 /** Histograms that the pipeline fills. */
 export type HistogramName = "delivery_seconds" | "incident_time_to_siem_seconds" | "correlate_batch_seconds";
