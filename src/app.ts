@@ -11,7 +11,7 @@ import { scheduler } from "./adapters/schedule/schedule.ts";
 import { secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
-import { directory, type Directory } from "./core/identity/directory.ts";
+import type { Directory } from "./core/identity/directory.ts";
 import { resolver } from "./core/identity/resolver.ts";
 import { engine } from "./core/correlation/engine.ts";
 import { eventReader } from "./core/sigma/event-reader.ts";
@@ -38,12 +38,13 @@ import type { Store } from "./ports/store.ts";
 import { answerRoutes, incidentSettings } from "./incident-routes.ts";
 import { infoRoutes, queueHealth } from "./info-routes.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
+import { followRegistry } from "./live-registry.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
 
-/** How often rule files are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
-const RULES_LOOK_EVERY = "*/3 * * * * *";
+/** How often rule files and the agent registry are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
+const FILES_LOOK_EVERY = "*/3 * * * * *";
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -61,8 +62,8 @@ export interface Service {
   health(): Promise<Health>;
   /** Fields that rules read and the source has not supplied since the start. */
   fieldGaps(source: string): readonly FieldGap[];
-  /** Takes the rule files as they are now, without waiting for the next look. */
-  reloadRules(): Promise<void>;
+  /** Takes the rule files and the agent registry as they are now, without waiting for the next look. */
+  reload(): Promise<void>;
   /** Stops schedules and the receiver, lets what is under way end, closes the store. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -102,9 +103,12 @@ async function build(
 
   const meter = promMetrics();
   const aborter = new AbortController();
-  const http = httpClient(`custodes/${VERSION}`);
-  const context: Context = { clock, http, files: localFiles(), log, random: world.random, signal: aborter.signal };
-  const registry = directory(config.agents);
+  const context = contextOf(world, aborter.signal);
+  const agents = await followRegistry(config, { now, log, meter }, (take) => {
+    correlation.between(take);
+    supervisor.eventsStored();
+  });
+  const registry = agents.directory;
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
   const changed = (change: RulesChange): void => void trail.note("rules.reloaded", "", { ...change });
@@ -136,7 +140,8 @@ async function build(
     deliverer: delivery,
     watch: () => watching.look(),
   });
-  schedules.add("rules", RULES_LOOK_EVERY, () => rules.look());
+  schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
+  schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
   const { signal } = aborter;
   const retain = retainer({ store, retention: config.retention, now, meter, log, signal, neededFrom: () => correlation.neededFrom() });
   schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
@@ -146,7 +151,8 @@ async function build(
     await retain.ended();
     await supervisor.stop();
   });
-  const checkHealth = async () => health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health()]);
+  const checkHealth = async () =>
+    health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health(), ...agents.health()]);
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
@@ -177,8 +183,12 @@ async function build(
     queue,
     health: checkHealth,
     fieldGaps: (source) => watch.gaps(source),
-    reloadRules: () => rules.reload(),
+    reload: () => Promise.all([rules.reload(), agents.reload()]).then(() => undefined),
   };
+}
+
+function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal): Context {
+  return { clock, http: httpClient(`custodes/${VERSION}`), files: localFiles(), log, random, signal };
 }
 
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */

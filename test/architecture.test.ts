@@ -42,12 +42,23 @@ const LAYERS: readonly Layer[] = [
   { path: "connectors/", paths: ["src/core/", "src/ports/", "src/archetypes/"], packages: ["zod"], folders: true },
   // The wiring: it knows everything, and nothing above imports it.
   { path: "connectors/index.ts", ...ANYTHING },
-  ...["app", "cli", "incident-routes", "index", "info-routes", "live-rules", "package", "routes", "rules", "source-state", "state"].map(
-    (name): Layer => ({
-      path: `src/${name}.ts`,
-      ...ANYTHING,
-    }),
-  ),
+  ...[
+    "app",
+    "cli",
+    "incident-routes",
+    "index",
+    "info-routes",
+    "live-registry",
+    "live-rules",
+    "package",
+    "routes",
+    "rules",
+    "source-state",
+    "state",
+  ].map((name): Layer => ({
+    path: `src/${name}.ts`,
+    ...ANYTHING,
+  })),
   ...["backtest", "cli", "demo"].map((name): Layer => ({ path: `src/${name}/`, ...ANYTHING })),
 ];
 

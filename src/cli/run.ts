@@ -10,7 +10,7 @@ const DRAIN_MAX_MS = 25_000;
 /** Everything is closed by then; whatever still holds the process is given up. */
 const LINGER_MS = 1000;
 
-/** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP has it take its rule files as they are. */
+/** Runs the service until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP has it take its rule files and registry as they are. */
 export async function runCommand(path: string): Promise<number> {
   const config = commandConfig(path, true);
   const problems = routeProblems(config, loadPack(config.rules, config.placeholders).rules);
@@ -23,8 +23,8 @@ export async function runCommand(path: string): Promise<number> {
   process.on("SIGHUP", () => reload());
   const service = await start(config, { log });
   reload = () => {
-    log.info({}, "SIGHUP: rule files are read");
-    void service.reloadRules();
+    log.info({}, "SIGHUP: rule files and the agent registry are read");
+    void service.reload();
   };
   const signal = await stop;
   log.info({ signal }, "stopping: no new work is taken");

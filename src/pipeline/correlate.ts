@@ -95,6 +95,8 @@ export interface Correlator {
    * that are the same keep their windows; the others learn theirs from the log. A later ask replaces one that waits.
    */
   reload(take: () => RuleSet<Event>): void;
+  /** Has something done at the next boundary of steps, such as another registry taken; each in its turn. */
+  between(act: () => void): void;
 }
 
 /** Watermarks are stored beside the offset, as milliseconds, under this name. */
@@ -104,8 +106,10 @@ export const WATERMARK_JOB = `${CONTINUOUS_JOB}/watermark`;
 export function correlator(deps: CorrelateDeps): Correlator {
   let state: CorrelateState | undefined;
   let asked: (() => RuleSet<Event>) | undefined;
+  const acts: (() => void)[] = [];
   /** False when it was stopped in the middle. */
   const takeRules = async (to: CorrelateState, signal: AbortSignal): Promise<boolean> => {
+    for (const act of acts.splice(0)) act();
     const rules = asked?.();
     asked = undefined;
     return rules === undefined || (await takeOver(deps, to, rules, signal));
@@ -121,9 +125,13 @@ export function correlator(deps: CorrelateDeps): Correlator {
     reload: (take) => {
       asked = take;
     },
+    between: (act) => {
+      acts.push(act);
+    },
     async run(signal) {
       try {
         if (state === undefined) {
+          for (const act of acts.splice(0)) act();
           // What is made from nothing needs no comparison with what was there before.
           asked?.();
           asked = undefined;

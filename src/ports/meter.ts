@@ -23,7 +23,8 @@ export type CounterName =
   | "dead_letters_total"
   | "rule_reloads_total"
   | "expired_total"
-  | "incident_answers_total";
+  | "incident_answers_total"
+  | "registry_reloads_total";
 /** Gauges that the pipeline sets. */
 export type GaugeName =
   | "source_watermark_seconds"
@@ -49,6 +50,9 @@ export type GaugeName =
   | "rules_loaded"
   | "rules_rejected"
   | "rules_kept"
-  | "rules_loaded_time_seconds";
+  | "rules_loaded_time_seconds"
+  | "registry_agents"
+  | "registry_problems"
+  | "registry_loaded_time_seconds";
 /** Histograms that the pipeline fills. */
 export type HistogramName = "delivery_seconds" | "incident_time_to_siem_seconds" | "correlate_batch_seconds";

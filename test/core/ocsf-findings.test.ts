@@ -91,6 +91,25 @@ function evidence(classUid: number, index = 0): Event {
   } satisfies Partial<Event>);
 }
 
+describe.each(VERSIONS)("the confidence of an alert in OCSF %s", (version) => {
+  test.runIf(schemasPresent).each([
+    [20, 1],
+    [49, 1],
+    [50, 2],
+    [79, 2],
+    [80, 3],
+    [95, 3],
+  ])("%i is level %i", (confidence, level) => {
+    const object = alertToOcsf(alert({ confidence }), rule, [evidence(CLASS.apiActivity)], { version });
+    expect(object).toMatchObject({ confidence_score: confidence, confidence_id: level });
+    expect(ocsfErrors(object, version)).toEqual([]);
+  });
+
+  test("is left out where nobody has looked", () => {
+    expect(Object.keys(alertToOcsf(alert(), rule, [], { version }))).not.toContain("confidence_id");
+  });
+});
+
 const incident: Incident = {
   id: "0e6f6f3e-7f2f-5d7e-9f7c-000000000002",
   revision: 1,

@@ -77,7 +77,13 @@ async function setUp(over: Over = {}) {
     destinations: [{ id: "d/1" } as never],
     correlateEvery: "* * * * *",
     pull: over.pull ?? (async () => ({ pages: 0, again: false })),
-    correlator: { run: over.correlate ?? (async () => idle), neededFrom: () => undefined, reset: () => undefined, reload: () => undefined },
+    correlator: {
+      run: over.correlate ?? (async () => idle),
+      neededFrom: () => undefined,
+      reset: () => undefined,
+      reload: () => undefined,
+      between: () => undefined,
+    },
     deliverer: { run: async (_, signal) => over.deliver?.(signal) ?? false, hold: () => undefined },
   });
   return { hand, ticks, log, supervisor, tick: async (name: string) => ticks.get(name)!() };

@@ -24,6 +24,7 @@ export const HISTORIES = {
   "what is kept is amended": 1000,
   "written rules": 1500,
   "shortcuts change nothing": 1000,
+  "candidates are groups": 500,
   "sleeping changes nothing": 600,
   "sleeping outlives restarts": 150,
   "events behind alerts": 1000,

@@ -16,6 +16,7 @@ const COUNTERS: Readonly<Record<CounterName, readonly [string, readonly string[]
   expired_total: ["Rows that retention took out; of the log, days", ["class"]],
   rule_reloads_total: ["Changes of rule files by result", ["result"]],
   incident_answers_total: ["What people said of incidents at a destination, by outcome", ["destination", "to", "outcome"]],
+  registry_reloads_total: ["Changes of the agent registry by result", ["result"]],
 };
 const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> = {
   source_watermark_seconds: ["Event time up to which a source is complete, seconds since the epoch", ["source"]],
@@ -42,6 +43,9 @@ const GAUGES: Readonly<Record<GaugeName, readonly [string, readonly string[]]>> 
   rules_rejected: ["Rule documents that were rejected", []],
   rules_kept: ["Rules that work as they were before their file became wrong", []],
   rules_loaded_time_seconds: ["When the rules at work were loaded, seconds since the epoch", []],
+  registry_agents: ["Agents of the registry at work", []],
+  registry_problems: ["Problems in files of the registry, which keep them from work", []],
+  registry_loaded_time_seconds: ["When the registry at work was loaded, seconds since the epoch", []],
 };
 const HISTOGRAMS: Readonly<Record<HistogramName, readonly [string, readonly string[]]>> = {
   delivery_seconds: ["Time of one request to a destination", ["destination"]],

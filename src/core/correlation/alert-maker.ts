@@ -1,10 +1,11 @@
 import type { Alert, RuleInfo } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
+import { CANDIDATES_PATH } from "../sigma/several.ts";
 import { eventsBehind } from "./evidence.ts";
 import type { Bucket, Mark } from "./group.ts";
 
-/** The group-by name whose value is an agent. */
-const AGENT_FIELD = "ai_agent.uid";
+/** The group-by names whose value is an agent. */
+const AGENT_FIELDS = ["ai_agent.uid", CANDIDATES_PATH];
 
 /** How the alerts of one rule are made. */
 export interface AlertMaker {
@@ -79,7 +80,7 @@ function behindOf(evidence: readonly Mark[]): Pick<Alert, "behind"> {
 
 /** Whether a group-by name or one of the paths behind it names an agent. */
 export function namesAgent(name: string, paths: readonly string[]): boolean {
-  return name === AGENT_FIELD || paths.includes(AGENT_FIELD);
+  return AGENT_FIELDS.some((field) => name === field || paths.includes(field));
 }
 
 /**

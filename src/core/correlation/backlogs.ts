@@ -3,7 +3,7 @@ import type { Correlation } from "../sigma/rules.ts";
 import { Backlog, BACKLOG_RULES_MAX } from "./backlog.ts";
 import type { Sleeper } from "./backlog.ts";
 import { branchesOf } from "./boolean.ts";
-import { sameFields } from "./connect.ts";
+import { isSpread, sameFields } from "./connect.ts";
 import type { Shared } from "./connect.ts";
 import type { InnerEvent } from "./correlator.ts";
 import type { Mark } from "./group.ts";
@@ -54,7 +54,8 @@ export function backlogsOf<E>(planned: readonly Planned<E>[], shared: Shared<E>)
 /** What a correlation needs at least in one of its groups; undefined for one that cannot sleep. */
 function needsOf<E>(correlation: Correlation<E>): Sleeper["needs"] | undefined {
   const { type, rules, threshold, expression, groupBy, timespanMs } = correlation;
-  if (rules.length > BACKLOG_RULES_MAX || groupBy.length === 0) return undefined;
+  // A backlog holds an event for one value of its field.
+  if (rules.length > BACKLOG_RULES_MAX || groupBy.length === 0 || isSpread(correlation)) return undefined;
   const detections = detectionsOf(correlation);
   if (detections.length === 0 || !sameFields(correlation, detections)) return undefined;
   if (type === "event_count") {

@@ -2,6 +2,7 @@ import type { Extra } from "./entries.ts";
 import type { Alert } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
 import type { Correlation } from "../sigma/rules.ts";
+import { CANDIDATES_PATH } from "../sigma/several.ts";
 import { alertMaker, namesAgent } from "./alert-maker.ts";
 import type { Memory } from "./baseline.ts";
 import type { Correlator, CorrelatorSetup, InnerEvent } from "./correlator.ts";
@@ -100,7 +101,10 @@ export function connect<E, X extends Extra>(
   const bare = working.extra<readonly string[]>([]);
   const extra = working.extra(fields.map(({ read }): Read<E> => read));
   return {
-    take: uniform ? takeUniform(correlator, keys, extra, counters) : takePerRule(correlator, keys, readers, extra, counters),
+    take:
+      uniform && !isSpread(correlation)
+        ? takeUniform(correlator, keys, extra, counters)
+        : takePerRule(correlator, keys, readers, extra, counters),
     takeInner(rule, innerNames) {
       const read = (path: string): Read<readonly string[]> => {
         const index = innerNames.indexOf(path);
@@ -128,6 +132,11 @@ export function connect<E, X extends Extra>(
     entries: () => correlator.entries(),
     memory: correlator.memory,
   };
+}
+
+/** Whether an event may belong to several groups of a correlation. */
+export function isSpread<E>({ groupBy, rules }: Pick<Correlation<E>, "groupBy" | "rules">): boolean {
+  return groupBy.some((field) => rules.some((rule) => field.path(rule) === CANDIDATES_PATH));
 }
 
 /** Whether every group field has one place in events of all these rules. */

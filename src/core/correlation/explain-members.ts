@@ -3,7 +3,8 @@ import type { EpochMs } from "../event.ts";
 import type { Reader } from "../sigma/reader.ts";
 import type { Correlation, Detection } from "../sigma/rules.ts";
 import { workingOf } from "./assemble.ts";
-import { canonicalText, tupleText } from "./values.ts";
+import { groupTuples } from "./intake.ts";
+import { tupleText } from "./values.ts";
 
 /** Something that a correlation may take. */
 export interface Subject {
@@ -78,16 +79,17 @@ export function measuredFields<E>({
   return baseline.metricField === undefined ? [] : [baseline.metricField];
 }
 
-/** The groups that a subject belongs to: one, none, or with aliases one per rule. */
+/** The groups that a subject belongs to: one, none, with aliases one per rule, and one for each of several candidates. */
 export function membersOf<E>(correlation: Correlation<E>, subject: Subject): readonly Member[] {
   const groups = new Map<string, { readonly values: readonly string[]; bits: number }>();
   for (const rule of subject.rules) {
-    const values = correlation.groupBy.map((_, field) => canonicalText(subject.group(rule, field)));
-    if (!values.every((value) => value !== undefined)) continue;
-    const key = tupleText(values);
-    const found = groups.get(key);
-    if (found === undefined) groups.set(key, { values, bits: 1 << rule });
-    else found.bits |= 1 << rule;
+    const fields = correlation.groupBy.map((_, field) => (source: Subject) => source.group(rule, field));
+    for (const values of groupTuples(fields, subject)) {
+      const key = tupleText(values);
+      const found = groups.get(key);
+      if (found === undefined) groups.set(key, { values, bits: 1 << rule });
+      else found.bits |= 1 << rule;
+    }
   }
   return [...groups].map(([key, { values, bits }]) => ({
     time: subject.time,

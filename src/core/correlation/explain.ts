@@ -4,6 +4,7 @@ import type { EpochMs } from "../event.ts";
 import { safeText } from "../safe-text.ts";
 import { explainedRule, shownValue, type ExplainedDetection, type ExplainedRule } from "../sigma/explain.ts";
 import type { Correlation } from "../sigma/rules.ts";
+import { Several } from "../sigma/several.ts";
 import { branchesOf } from "./boolean.ts";
 import { explainBranches, type ExplainedBranch } from "./explain-branches.ts";
 import { explainHistory, type ExplainedHistory } from "./explain-history.ts";
@@ -116,7 +117,7 @@ export function explainSubject<E>(
     group_fields: subject.rules.flatMap((rule) =>
       groupBy.map((field, at) => {
         const value = subject.group(rule, at);
-        const usable = value !== null && ["string", "number", "boolean"].includes(typeof value);
+        const usable = value instanceof Several || (value !== null && ["string", "number", "boolean"].includes(typeof value));
         return { rule: rules[rule]!, name: field.name, path: field.path(rules[rule]!), value: shownValue(value), usable };
       }),
     ),

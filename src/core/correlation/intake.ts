@@ -4,6 +4,7 @@ import type { EngineStats } from "./types.ts";
 import type { Correlator } from "./correlator.ts";
 import type { Mark } from "./group.ts";
 import type { Key, Keys } from "./keys.ts";
+import { Several } from "../sigma/several.ts";
 import { canonicalText, tupleText, usableNumber } from "./values.ts";
 
 /** Reads one value of a source: an event, or the group of an inner alert. */
@@ -66,7 +67,10 @@ export function takeUniform<S, X extends Extra>(
   };
 }
 
-/** Reads the group for each rule by itself; a source belongs to the groups of all its rules. `fields`: per rule. */
+/**
+ * Reads the group for each rule by itself, and each of several values of a field; a source belongs to all these groups.
+ * `fields`: per rule.
+ */
 export function takePerRule<S, X extends Extra>(
   correlator: Correlator<X>,
   keys: Keys<S>,
@@ -78,9 +82,9 @@ export function takePerRule<S, X extends Extra>(
     const sets = new Map<Key, number>();
     let ungrouped = false;
     for (let bits = rules; bits !== 0; bits &= bits - 1) {
-      const values = groupValues(fields[31 - Math.clz32(bits & -bits)]!, source);
-      if (values === undefined) ungrouped = true;
-      else {
+      const tuples = groupTuples(fields[31 - Math.clz32(bits & -bits)]!, source);
+      if (tuples.length === 0) ungrouped = true;
+      for (const values of tuples) {
         const key = keys.ofValues(values);
         sets.set(key, (sets.get(key) ?? 0) | (bits & -bits));
       }
@@ -91,6 +95,17 @@ export function takePerRule<S, X extends Extra>(
       if (extra !== undefined) correlator.add(key, time, mark, extra);
     }
   };
+}
+
+/** The groups that a source belongs to: one, or one for each value of a field that gives several; none when one is missing. */
+export function groupTuples<S>(fields: readonly Read<S>[], source: S): readonly (readonly string[])[] {
+  let tuples: readonly (readonly string[])[] = [[]];
+  for (const read of fields) {
+    const value = read(source);
+    const texts = (value instanceof Several ? value.values : [value]).map(canonicalText).filter((text) => text !== undefined);
+    tuples = tuples.flatMap((tuple) => texts.map((text) => [...tuple, text]));
+  }
+  return tuples;
 }
 
 /** The texts of group fields; undefined when one is missing. */

@@ -32,7 +32,7 @@ export function attributionsOf(event: Event, found: readonly Found[]): readonly 
 }
 
 /** A path as it is stored: JSON, a list of steps. */
-export function pathText(path: readonly Step[]): string {
+function pathText(path: readonly Step[]): string {
   return JSON.stringify(path);
 }
 

@@ -51,6 +51,8 @@ export interface Graph {
 const FACTS_MAX = 200_000;
 /** Facts that no waiting event can need any more are kept this long for events that come late. */
 const LATE_MS = 900_000;
+/** Links are settled this often, in event time: well within what a replay reads again (OBSERVED_MS). */
+const SETTLE_EVERY_MS = 60_000;
 /** Old facts are looked for this often, in event time. */
 const PRUNE_EVERY_MS = 300_000;
 /** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
@@ -69,6 +71,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX, stored: stores });
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
+  let settledAt = -Infinity;
 
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
@@ -110,8 +113,11 @@ export function graph(registry: Directory, stores: boolean): Graph {
     },
     ever: (node) => (isKey(node) ? [...links.all(node).map((life) => toldStep(node, life)), ...seen.ever(node).map(sightOf(node))] : []),
     advance(watermark) {
-      const settled = links.settle(watermark);
-      if (stores) changedLinks.push(...settled);
+      if (watermark - settledAt >= SETTLE_EVERY_MS) {
+        settledAt = watermark;
+        const settled = links.settle(watermark);
+        if (stores) changedLinks.push(...settled);
+      }
       if (watermark - prunedAt < PRUNE_EVERY_MS) return;
       prunedAt = watermark;
       const oldest = watermark - OBSERVED_MS - LATE_MS;

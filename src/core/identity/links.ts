@@ -26,7 +26,7 @@ export interface Link {
 /** Links that one record may prove; more are left out. A pod has at most a few addresses. */
 export const LINKS_MAX = 16;
 /** A key's value is at most this long; a longer one is no key (two could be cut to one). */
-export const KEY_CHARS_MAX = 512;
+const KEY_CHARS_MAX = 512;
 
 const KINDS: ReadonlySet<string> = new Set(LINK_KINDS);
 

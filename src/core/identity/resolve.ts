@@ -14,10 +14,10 @@ export const HOPS_MAX = 4;
 /** Look-ups for one key; one that leads to more has so many holders that it names nobody. */
 const LOOKUPS_MAX = 256;
 /** Candidates of one key; one of more agents, or with more holders, names nobody. */
-export const CANDIDATES_MAX = 64;
+const CANDIDATES_MAX = 64;
 
 /** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
-export const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
+const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
 /** Each further binding of a path takes so much away. */
 const HOP_COST = 5;
 /** No path to a single agent is less sure than this: it is always surer than a shared key. */

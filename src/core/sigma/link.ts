@@ -101,7 +101,8 @@ function groupField<E>(
     if (path === undefined) reject(place, `the alias ${show(name)} has no field for ${show(key)}; it must cover every referenced rule`);
     paths.set(key, path);
     if (target.body.kind === "detection") {
-      readers.set(key, scope.field(path, place).read);
+      const { read } = scope.field(path, place);
+      readers.set(key, scope.options.reader.groupField?.(path) ?? read);
       continue;
     }
     const names = inner.get(key)!.groupBy.map((field) => field.name);

@@ -14,6 +14,8 @@ export interface Reader<E> {
    * rule is rejected with the nearest known name.
    */
   field(path: string): ((event: E) => unknown) | undefined;
+  /** As `field`, for a group; undefined where that is the same. It may give `Several`. */
+  groupField?(path: string): ((event: E) => unknown) | undefined;
   /** Known field paths, for "did you mean"; empty when any path may exist. */
   readonly paths: readonly string[];
   /** Calls `visit` with every string value of the event, nested too: keyword search. */
