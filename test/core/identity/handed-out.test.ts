@@ -75,3 +75,9 @@ test("of a session name that an agent and somebody else take, the agent is not n
   decide(...taken, someone);
   expect([someone.agentUid, someone.agents]).toEqual([undefined, undefined]);
 });
+
+test("without a registry nothing waits for an agent", () => {
+  const one = call(0, { credentialUid: "k" });
+  expect(resolver(directory([])).push([one])).toEqual([one]);
+  expect(resolver(registry).push([one])).toEqual([]);
+});
