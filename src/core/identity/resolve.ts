@@ -102,8 +102,9 @@ function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly 
     const each = holders.map((step) => behind(search, step, time, [...path, step]));
     // Of several holders one that is no agent may be the one: the others are not named for it.
     if (each.some(({ size }) => size === 0)) {
-      // An address in other hands, too, is that of none of its holders for sure, whoever was seen there.
-      if (each.length > 1 && node.startsWith("ip:")) return NOBODY;
+      // An address that is in other hands, too, or in those of somebody known to be no agent, names nobody, whoever was seen there.
+      const isNobody = ({ size }: Candidates, index: number): boolean => size === 0 && search.at(holders[index]!.to, time).length > 0;
+      if (node.startsWith("ip:") && (each.length > 1 || each.some(isNobody))) return NOBODY;
       continue;
     }
     const same = new Map<string, Found>();

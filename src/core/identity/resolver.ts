@@ -87,7 +87,7 @@ export function resolver(registry: Directory, stores: boolean = true): Resolver 
       for (const event of events) {
         known.learn(event);
         names.learn(event);
-        const one = waitFor(event);
+        const one = waitFor(event, registry);
         if (one === undefined) ready.push(event);
         else waiting.push(one);
       }
@@ -141,8 +141,9 @@ export function resolver(registry: Directory, stores: boolean = true): Resolver 
 }
 
 /** What an event waits for; undefined: nothing that is on its way can say more of it. */
-function waitFor(event: Event): Waiting | undefined {
-  const keys = event.attributionId === ATTRIBUTION.none ? keysOf(event) : NO_KEYS;
+function waitFor(event: Event, registry: Directory): Waiting | undefined {
+  // Nothing leads to an agent where there is none.
+  const keys = event.attributionId === ATTRIBUTION.none && registry.agents.length > 0 ? keysOf(event) : NO_KEYS;
   const isNamed = event.category !== "egress" || event.dstHost !== undefined || event.dstIp === undefined || isPrivateIp(event.dstIp);
   if (keys.length > 0) return { event, keys, end: decidableAt(keys, event.time) };
   // A name was asked for before the connection.

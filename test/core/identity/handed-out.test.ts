@@ -57,15 +57,10 @@ test("an address that changes hands between an agent's pod and another's is nobo
   const [before, between, after] = [flow(4), flow(5), flow(6)];
   const assigned = (minute: number, pod: string): Event =>
     event("infra_change", NOON + minute * MINUTE, { userTypeId: 3, links: [linkText({ from: "ip:10.1.2.3", to: `pod:${pod}` })] });
-  decide(
-    link(0, "pod:p-a", "sa:sa-a", 99),
-    link(0, "pod:p-x", "sa:sa-x", 99),
-    assigned(0, "p-a"),
-    assigned(5, "p-x"),
-    before,
-    between,
-    after,
-  );
+  // A call of the agent through the gateway, just before: what was seen there does not decide it either.
+  const sight = event("agent_api", NOON + 5 * MINUTE - 2000, { serviceAccount: "sa-a", srcIp: "10.1.2.3" });
+  const pods = [link(0, "pod:p-a", "sa:sa-a", 99), link(0, "pod:p-x", "sa:sa-x", 99)];
+  decide(...pods, assigned(0, "p-a"), assigned(5, "p-x"), sight, before, between, after);
   expect([before, between, after].map(({ agentUid }) => agentUid)).toEqual(["a", undefined, undefined]);
 });
 
@@ -74,4 +69,10 @@ test("of a session name that an agent and somebody else take, the agent is not n
   const taken = [link(0, "role:own-a", "sa:sa-a", 99), link(5, "role:shared", "role:own-a", 60), link(5, "role:shared", "role:person", 60)];
   decide(...taken, someone);
   expect([someone.agentUid, someone.agents]).toEqual([undefined, undefined]);
+});
+
+test("without a registry nothing waits for an agent", () => {
+  const one = call(0, { credentialUid: "k" });
+  expect(resolver(directory([])).push([one])).toEqual([one]);
+  expect(resolver(registry).push([one])).toEqual([]);
 });

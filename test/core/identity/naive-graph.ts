@@ -177,7 +177,8 @@ function search(story: NaiveStory, when: When, node: string, past: readonly stri
     const sures = holders.map((hop) => behind(story, when, [node, hop], [...past, node], [...hows, hop.how]));
     // One of them is no agent: it may be that one.
     if (sures.some(({ size }) => size === 0)) {
-      if (kindOf(node) === "ip" && holders.length > 1) return new Map();
+      const leads = ({ to }: Hop): boolean => linkHops(story, to, when.time).length + sightHops(story, to, when.time).length > 0;
+      if (kindOf(node) === "ip" && (holders.length > 1 || holders.some(leads))) return new Map();
       continue;
     }
     const same = new Map<string, number>();
