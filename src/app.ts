@@ -8,21 +8,11 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { secretDigest, sha256, systemClock, uuid5 } from "./adapters/system/system.ts";
+import { sha256, systemClock } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
-import type { Directory } from "./core/identity/directory.ts";
-import { resolver } from "./core/identity/resolver.ts";
-import { engine } from "./core/correlation/engine.ts";
-import { eventReader } from "./core/sigma/event-reader.ts";
-import { analysis } from "./pipeline/analysis.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
-import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
-import { correlator, type Correlator, type CorrelateDeps } from "./pipeline/correlate.ts";
-import { coverageNow } from "./pipeline/coverage.ts";
-import { deliverer, type Deliverer } from "./pipeline/deliver.ts";
-import { healthRule } from "./core/completeness/health-rules.ts";
-import { watcher, type Watcher } from "./pipeline/watch.ts";
+import type { CloseDeps } from "./pipeline/close.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
@@ -31,13 +21,14 @@ import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { supervise } from "./pipeline/supervise.ts";
-import type { RuleInfo } from "./core/alert.ts";
+import type { EpochMs } from "./core/event.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
-import { answerRoutes, incidentSettings } from "./incident-routes.ts";
+import { answerRoutes } from "./incident-routes.ts";
 import { infoRoutes, queueHealth } from "./info-routes.ts";
-import { liveRules, type LiveRules, type LiveRulesDeps, type RulesChange } from "./live-rules.ts";
+import { judges } from "./judges.ts";
+import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
 import { followRegistry } from "./live-registry.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
@@ -84,13 +75,10 @@ export async function start(config: Config, world: World = {}): Promise<Service>
   }
 }
 
-async function build(
-  config: Config,
-  world: { readonly clock: Clock; readonly log: Log; readonly random: () => number },
-  closers: (() => Promise<void>)[],
-): Promise<Omit<Service, "stop">> {
+/** What everything else stands on. */
+async function foundation(config: Config, world: Required<World>, closers: (() => Promise<void>)[]) {
   const { clock, log } = world;
-  const now = () => clock.now();
+  const now = (): EpochMs => clock.now();
   const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
   const trail = auditTrail({ store, now, log });
@@ -100,19 +88,24 @@ async function build(
   // Nobody else works on an embedded store: a job that seems to run there is that of a process that was killed, and would
   // hold up the next one until its lock ends. The schedules and the relay fill the queue again.
   if (config.store === "embedded" && config.queue === "store") await queue.clear();
-
-  const meter = promMetrics();
+  const schedules = scheduler(log);
+  closers.push(() => schedules.close());
   const aborter = new AbortController();
-  const context = contextOf(world, aborter.signal);
-  const agents = await followRegistry(config, { now, log, meter }, (take) => {
+  return { store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
+}
+
+async function build(config: Config, world: Required<World>, closers: (() => Promise<void>)[]): Promise<Omit<Service, "stop">> {
+  const base = await foundation(config, world, closers);
+  const { store, trail, queue, schedules, context, now, log, meter } = base;
+  const noted = (action: string) => (change: object) => void trail.note(action, "", { ...change });
+  const agents = await followRegistry(config, { now, log, meter, changed: noted("registry.reloaded") }, (take) => {
     correlation.between(take);
     supervisor.eventsStored();
   });
   const registry = agents.directory;
   const sources = config.sources.map(runSource);
   const destinations = config.destinations.map(runDestination);
-  const changed = (change: RulesChange): void => void trail.note("rules.reloaded", "", { ...change });
-  const rules = await followRules(config, { now, log, meter, changed }, (take) => {
+  const rules = await followRules(config, { now, log, meter, changed: noted("rules.reloaded") }, (take) => {
     correlation.reload(() => {
       const next = take();
       watch.expect(fieldsRead(next.rules));
@@ -122,10 +115,7 @@ async function build(
   });
   const watch = fieldWatch(fieldsRead(rules.pack().rules));
   const ingestDeps: IngestDeps = { store, registry: () => registry, meter, now, sha256, watch };
-  const judged = { store, now, meter, log, rules, registry, sources, destinations };
-  const { delivery, watching, correlation } = judges(config, judged, context);
-  const schedules = scheduler(log);
-  closers.push(() => schedules.close());
+  const { delivery, watching, correlation } = judges(config, { store, now, meter, log, rules, registry, sources, destinations }, context);
   const supervisor = await supervise({
     store,
     queue,
@@ -142,32 +132,30 @@ async function build(
   });
   schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
   schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
-  const { signal } = aborter;
-  const retain = retainer({ store, retention: config.retention, now, meter, log, signal, neededFrom: () => correlation.neededFrom() });
   schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
+  const { signal } = base.aborter;
+  const retain = retainer({ store, now, meter, log, signal, retention: config.retention, neededFrom: () => correlation.neededFrom() });
   schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
-    aborter.abort();
+    base.aborter.abort();
     await retain.ended();
     await supervisor.stop();
   });
   const checkHealth = async () =>
     health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health(), ...agents.health()]);
-  const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: [
-      ...config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push)),
+      ...allPushRoutes(
+        config,
+        sources,
+        pusher(ingestDeps, () => supervisor.eventsStored()),
+      ),
       ...answerRoutes(config, { ...closing, meter, log }),
     ],
-    infos: infoRoutes(checkHealth, meter, store, config, now, {
-      watch,
-      rules,
-      registry: () => registry,
-      close: (id, ask) => answerIncident(closing, id, ask),
-    }),
+    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry, closing }),
     log,
   });
   closers.push(() => receiver.close());
@@ -214,51 +202,6 @@ async function followRules(
   });
 }
 
-/** What decides: correlation, delivery, and the watch over the service itself. */
-function judges(
-  config: Config,
-  deps: Omit<Parameters<typeof correlationOf>[1], "rule" | "ownAlerts">,
-  context: Context,
-): { readonly delivery: Deliverer; readonly watching: Watcher; readonly correlation: Correlator } {
-  const { store, now, meter, rules, registry } = deps;
-  const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
-  const delivery = deliverer({ store, now, meter, context, rule });
-  const options = config.health;
-  const watching = watcher({ ...deps, startTime: now(), deliverer: delivery, registry: () => registry, uuid5, sha256, options });
-  return { delivery, watching, correlation: correlationOf(config, { ...deps, rule, ownAlerts: () => watching.alerts() }) };
-}
-
-/** The correlation job over the rules at work. */
-function correlationOf(
-  config: Config,
-  deps: Pick<CorrelateDeps, "store" | "now" | "meter" | "log" | "destinations" | "rule" | "ownAlerts"> & {
-    readonly rules: LiveRules;
-    readonly registry: Directory;
-    readonly sources: readonly RunningSource[];
-  },
-): Correlator {
-  const { store, now, rules, registry } = deps;
-  const { lateness } = config.correlation;
-  const startTime = now();
-  const names: CorrelateDeps["names"] = (facts) => {
-    const made = resolver(registry);
-    made.load(facts);
-    return made;
-  };
-  return correlator({
-    ...deps,
-    analysis(facts) {
-      const options = { reader: eventReader, uuid5, latenessMs: lateness, distinct: true, baselines: true, digest: secretDigest() };
-      return analysis(names(facts), engine(rules.pack().rules, options));
-    },
-    names,
-    coverage: () => coverageNow(store, deps.sources, now(), startTime),
-    registry: () => registry,
-    uuid5,
-    incidents: incidentSettings(config),
-  });
-}
-
 function runSource(source: SourceConfig): RunningSource & { readonly every: string } {
   const { connector, options } = source;
   const normalize = connector.normalize?.(options);
@@ -286,6 +229,10 @@ function runDestination(destination: DestinationConfig): RunningDestination {
     when: destination.when,
     maxAttempts: destination.maxAttempts,
   };
+}
+
+function allPushRoutes(config: Config, sources: readonly RunningSource[], push: ReturnType<typeof pusher>): PushRoute[] {
+  return config.sources.flatMap((source, index) => pushRoutes(source, sources[index], config, push));
 }
 
 function pushRoutes(

@@ -10,7 +10,8 @@ import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { quantile } from "./core/completeness/lateness.ts";
 import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
-import { CHANGES, queryState, STATE_QUERIES, type LiveState } from "./state.ts";
+import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
+import { CHANGES, queryState, STATE_QUERIES } from "./state.ts";
 
 /** Longer than any working backend takes to count its jobs; probes of orchestrators wait a little longer. */
 const QUEUE_ANSWER_MS = 2000;
@@ -26,7 +27,7 @@ export function infoRoutes(
     readonly watch: FieldWatch;
     readonly rules: LiveRules;
     readonly registry: () => Directory;
-    readonly close: NonNullable<LiveState["close"]>;
+    readonly closing: CloseDeps;
   },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
@@ -69,7 +70,7 @@ export function infoRoutes(
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
             registry: live.registry,
-            close: live.close,
+            close: (id, ask) => answerIncident(live.closing, id, ask),
           }),
         ),
     })),

@@ -44,6 +44,13 @@ export interface LiveRegistryDeps {
   readonly meter: Meter;
   look(): Promise<string>;
   read(): Registry;
+  /** Told of every change, as numbers. */
+  readonly changed?: (change: {
+    readonly agents: number;
+    readonly added: number;
+    readonly changed: number;
+    readonly removed: number;
+  }) => void;
   /** Has `take` called between two steps of correlation. */
   between(take: () => void): void;
 }
@@ -97,6 +104,12 @@ export function liveRegistry(deps: LiveRegistryDeps): LiveRegistry {
     }
     meter.count("registry_reloads_total", { result: "taken" });
     log.info({ agents: newest.length, ...changes }, "the agent registry changed");
+    deps.changed?.({
+      agents: newest.length,
+      added: changes.added.length,
+      changed: changes.changed.length,
+      removed: changes.removed.length,
+    });
     deps.between(() => {
       current = directory(registry.agents);
       loadedTime = now();
@@ -132,7 +145,7 @@ export function liveRegistry(deps: LiveRegistryDeps): LiveRegistry {
 /** The agent registry of the configured files, now and as they change; a service without one has none for good. */
 export async function followRegistry(
   config: Pick<Config, "registry" | "agents">,
-  deps: Pick<LiveRegistryDeps, "now" | "log" | "meter">,
+  deps: Pick<LiveRegistryDeps, "now" | "log" | "meter" | "changed">,
   between: LiveRegistryDeps["between"],
 ): Promise<LiveRegistry> {
   // Looked at after the configuration was read: what changed in between is read again.
@@ -162,7 +175,10 @@ function following(current: () => Directory): Directory {
 }
 
 /** Ids of what was added, changed and removed; undefined when nothing was. */
-function changesOf(before: readonly AgentProfile[], after: readonly AgentProfile[]): object | undefined {
+function changesOf(
+  before: readonly AgentProfile[],
+  after: readonly AgentProfile[],
+): { readonly added: readonly string[]; readonly changed: readonly string[]; readonly removed: readonly string[] } | undefined {
   const texts = (agents: readonly AgentProfile[]): Map<string, string> => new Map(agents.map((agent) => [agent.id, textOf(agent)]));
   const [old, now] = [texts(before), texts(after)];
   const added = [...now.keys()].filter((id) => !old.has(id));

@@ -1,6 +1,6 @@
 /**
- * Guards: offset, alerts, incidents, deliveries, attributions and facts move in one transaction. The engine is memory and derived:
- * whenever a step fails it is thrown away and rebuilt by replaying the log, so nothing is emitted twice or lost.
+ * Guards: the engine is memory and derived. Whenever a step fails it is thrown away and rebuilt by replaying the log, so
+ * nothing is emitted twice or lost.
  */
 import type { Alert, RuleInfo } from "../core/alert.ts";
 import { Failure } from "../core/errors.ts";
@@ -15,13 +15,11 @@ import type { Meter } from "../ports/meter.ts";
 import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
-import { finite } from "./coverage.ts";
-import { loadEvidence, withConfidence } from "./evidence.ts";
-import { grow, isNews } from "./grow.ts";
-import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage, type Waiting } from "./partial.ts";
-import { incidentsOf, linksOf, rememberOpen, type IncidentSettings } from "./incidents.ts";
+import { commit } from "./commit.ts";
+import type { IncidentSettings } from "./incidents.ts";
+import type { Waiting } from "./partial.ts";
 import { rebuild, takeOver } from "./replay.ts";
-import { route, type RunningDestination } from "./route.ts";
+import type { RunningDestination } from "./route.ts";
 
 /** The job that runs all rules without a schedule of their own. */
 export const CONTINUOUS_JOB = "continuous";
@@ -29,8 +27,6 @@ export const CONTINUOUS_JOB = "continuous";
 export const STEP_MAX = 2000;
 /** Coverages that are kept until reading has come to them; of more, the newest is replaced. */
 const AHEAD_MAX = 1000;
-/** How often a step looks again at incidents that somebody else changed while it wrote them. */
-const MOVED_MAX = 5;
 /** One job runs no longer than this, so that shutdown and other jobs wait little. */
 const SLICE_MS = 20_000;
 
@@ -205,117 +201,4 @@ function reachedBy(state: CorrelateState, now: CoveredTo, offset: Sequence): Cov
   let reached: Coverage | undefined;
   while (ahead[0] !== undefined && ahead[0].head <= offset) reached = ahead.shift()!.covered;
   return reached;
-}
-
-interface Step {
-  readonly emitted: readonly Alert[];
-  readonly covered: Coverage;
-  /** Every event that the coverage speaks of has been read. */
-  readonly complete: boolean;
-  readonly events: readonly Event[];
-  readonly last: Sequence | undefined;
-}
-
-async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
-  const waiting = (state.waiting ??= await loadWaiting(deps.store));
-  const reconciled = (await reconcile(deps.store, step.emitted)).map((alert) => withCoverage(alert, step.covered));
-  const changed = [...reconciled, ...(step.complete ? completed(waiting, step.covered, reconciled) : [])];
-  const attributions = state.analysis.decided();
-  const evidence = await loadEvidence(deps, state.analysis, changed, { events: step.events, attributions });
-  const changes: Changes = {
-    alerts: withConfidence(changed, evidence),
-    facts: state.analysis.changedFacts(),
-    attributions,
-    baselines: state.analysis.changedBaselines(),
-  };
-  for (let attempt = 1; ; attempt++) {
-    const found = await incidentsOf(deps, state, changes.alerts, { ...step, evidence, attributions });
-    try {
-      const result = await save(deps, state, step, { ...changes, incidents: tellCoverage(found, step.covered) });
-      rememberWaiting(waiting, changes.alerts);
-      return result;
-    } catch (error) {
-      // A person or a pager closed one of them in between: nothing was stored, and what is stored now decides.
-      if (!(error instanceof Failure && error.code === "INCIDENT_MOVED") || attempt >= MOVED_MAX) throw error;
-    }
-  }
-}
-
-/** What one step adds to the store, beside incidents. */
-interface Changes {
-  readonly alerts: readonly Alert[];
-  readonly facts: ReturnType<Analysis["changedFacts"]>;
-  readonly attributions: ReturnType<Analysis["decided"]>;
-  readonly baselines: ReturnType<Analysis["changedBaselines"]>;
-}
-
-async function save(
-  deps: CorrelateDeps,
-  state: CorrelateState,
-  step: Step,
-  { alerts, facts, attributions, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
-): Promise<{ alerts: number; incidents: number }> {
-  const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
-  const now = deps.now();
-  const offset = step.last ?? state.offset;
-  const moved = offset !== state.offset && offset !== null;
-  const newWatermark = watermark === undefined ? state.watermark : Math.max(state.watermark ?? watermark, watermark);
-  if (
-    !moved &&
-    alerts.length === 0 &&
-    incidents.length === 0 &&
-    facts.length === 0 &&
-    attributions.length === 0 &&
-    baselines.length === 0 &&
-    newWatermark === state.watermark
-  )
-    return { alerts: 0, incidents: 0 };
-  await deps.store.transaction(async (tx) => {
-    // Also when it stays: rows belong to the offset up to which they were made.
-    if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
-    if (newWatermark !== null && newWatermark !== state.watermark) await tx.moveOffset(WATERMARK_JOB, state.watermark, newWatermark);
-    if (alerts.length > 0) await tx.saveAlerts(alerts);
-    if (alerts.length > 0) await tx.linkAlerts(linksOf(alerts, deps.rule));
-    if (incidents.length > 0) await tx.saveIncidents(incidents);
-    const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
-    if (rows.length > 0) await tx.addDeliveries(rows);
-    if (facts.length > 0) await tx.saveFacts(facts);
-    if (attributions.length > 0) await tx.saveAttributions(attributions);
-    if (baselines.length > 0) await tx.saveBaselines(baselines);
-  });
-  state.offset = offset;
-  state.watermark = newWatermark;
-  rememberOpen(state, incidents);
-  report(deps, state, alerts, incidents);
-  return { alerts: alerts.length, incidents: incidents.length };
-}
-
-/** Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing. */
-async function reconcile(store: Store, emitted: readonly Alert[]): Promise<Alert[]> {
-  const newest = new Map<string, Alert>();
-  for (const alert of emitted) newest.set(alert.id, alert);
-  if (newest.size === 0) return [];
-  const stored = new Map((await store.alerts({ ids: [...newest.keys()] })).map((alert) => [alert.id, alert]));
-  const changed: Alert[] = [];
-  for (const alert of newest.values()) {
-    const before = stored.get(alert.id);
-    const grown = before === undefined ? alert : grow(before, alert);
-    if (before === undefined || isNews(before, grown)) changed.push({ ...grown, revision: (before?.revision ?? 0) + 1 });
-  }
-  return changed;
-}
-
-function report(deps: CorrelateDeps, state: CorrelateState, alerts: readonly Alert[], incidents: readonly Incident[]): void {
-  for (const alert of alerts)
-    deps.meter.count("alerts_total", { rule: alert.ruleId, level: alert.level, revision: alert.revision === 1 ? "first" : "later" });
-  for (const incident of incidents)
-    deps.meter.count("incidents_total", { level: incident.level, revision: incident.revision === 1 ? "opened" : "amended" });
-  const { waiting, forced, entries, facts, evicted } = state.analysis.stats;
-  deps.meter.gauge("engine_window_entries", {}, entries);
-  deps.meter.gauge("resolver_waiting_events", {}, waiting);
-  deps.meter.gauge("resolver_forced_events", {}, forced);
-  deps.meter.gauge("resolver_facts", {}, facts);
-  deps.meter.gauge("resolver_evicted_facts", {}, evicted);
-  if (state.offset !== null) deps.meter.gauge("correlate_offset", {}, state.offset);
-  if (state.watermark !== null) deps.meter.gauge("correlate_watermark_seconds", {}, state.watermark / 1000);
 }

@@ -1,118 +1,32 @@
 import type { Alert } from "../core/alert.ts";
 import type { SourceGap } from "../core/completeness/gap.ts";
 import type { Condition } from "../core/completeness/condition.ts";
-import type { LatenessSketch } from "../core/completeness/lateness.ts";
-import type { BaselineChange, BaselineHead, BaselineRow } from "../core/correlation/baseline.ts";
+import type { BaselineChange, BaselineHead } from "../core/correlation/baseline.ts";
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
 import type { Incident } from "../core/incident.ts";
 import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
 import type { Expired, ExpireRequest } from "./retention.ts";
-import type { Cursor, Reject } from "./connector.ts";
+import type { Reject } from "./connector.ts";
+import type {
+  Sequence,
+  SourceState,
+  Quarantined,
+  Logged,
+  AgentActivity,
+  DeliveryStatus,
+  OutboxRow,
+  Settlement,
+  SourceLateness,
+  AgentSeen,
+  Appended,
+  BaselinePage,
+  SourceChange,
+  Fact,
+  AlertLink,
+} from "./rows.ts";
 
-/** Position in the log; sequence order is commit order (appends are serialized). */
-export type Sequence = number;
-
-/** What is known of one source. */
-export interface SourceState {
-  readonly source: string;
-  readonly cursor: Cursor | null;
-  /** Event time up to which it has proven itself complete; null: never proven. */
-  readonly watermark: EpochMs | null;
-  /** Newest event time seen. */
-  readonly newestTime: EpochMs | null;
-  /** Last successful pull or push. */
-  readonly lastSuccessTime: EpochMs | null;
-  readonly lastError: string | null;
-  /** Paused until a human acts, with the reason. */
-  readonly pausedReason: string | null;
-  readonly events: number;
-  readonly duplicates: number;
-  readonly quarantined: number;
-  readonly lateEvents: number;
-  /** Gaps that are open; absent: nobody has counted. */
-  readonly openGaps?: number;
-}
-
-/** One quarantined record. */
-export interface Quarantined extends Reject {
-  readonly id: number;
-  readonly source: string;
-  readonly time: EpochMs;
-}
-
-/** An event with its place in the log. */
-export interface Logged {
-  readonly sequence: Sequence;
-  readonly event: Event;
-}
-
-/** What one agent did. */
-export interface AgentActivity {
-  /** In no order. */
-  readonly direct: readonly Event[];
-  /** What it shares with others that may have done it instead, with how likely it was this one (0 to 100). */
-  readonly possible: readonly { readonly event: Event; readonly confidence: number }[];
-  /** Events of `direct` that there are, read or not. */
-  readonly total: number;
-  /** There are no more of either. */
-  readonly complete: boolean;
-}
-
-/** State of a delivery in the outbox. */
-export type DeliveryStatus = "pending" | "delivered" | "skipped" | "dead";
-
-/** One row of the outbox. The body is not here: it is rendered from the alert or incident revision. */
-export interface OutboxRow {
-  readonly key: string;
-  readonly destination: string;
-  readonly kind: "alert" | "incident";
-  readonly subjectId: string;
-  readonly revision: number;
-  readonly status: DeliveryStatus;
-  readonly attempts: number;
-  /** Not before this time. */
-  readonly dueTime: EpochMs;
-  readonly createdTime: EpochMs;
-  readonly settledTime: EpochMs | null;
-  /** Receipt, or the reason of the last failure as `<CODE>: <message>`. */
-  readonly note: string | null;
-}
-
-/** What becomes of a claimed delivery. */
-export interface Settlement {
-  readonly key: string;
-  readonly status: DeliveryStatus;
-  readonly attempts: number;
-  readonly dueTime: EpochMs;
-  readonly note: string;
-  /** The exact bytes that were refused, kept with a dead letter; at most 1 MiB. */
-  readonly body?: string;
-}
-
-/** How late records of one source came. */
-export interface SourceLateness {
-  readonly source: string;
-  /** How far the source itself lags: from an event to its receipt. */
-  readonly lag: LatenessSketch;
-  /** How far behind what had come before, or behind the watermark, records came; 0 for those in order. */
-  readonly late: LatenessSketch;
-}
-
-/** When an agent was last seen by a source. */
-export interface AgentSeen {
-  readonly agent: string;
-  readonly source: string;
-  readonly last: EpochMs;
-}
-
-/** What became of events that were appended. */
-export interface Appended {
-  readonly stored: number;
-  readonly duplicates: number;
-  /** The events that are new, in order. */
-  readonly fresh: readonly Event[];
-}
+export type * from "./rows.ts";
 
 /** Writes inside one transaction. */
 export interface Transaction {
@@ -169,46 +83,6 @@ export interface Transaction {
   saveBaselines(changes: readonly BaselineChange[]): Promise<void>;
   /** Removes heads and all their rows; unknown ones change nothing. */
   removeBaselines(heads: readonly Pick<BaselineHead, "rule" | "key">[]): Promise<void>;
-}
-
-/** Some rows of one head. */
-export interface BaselinePage {
-  readonly rows: readonly BaselineRow[];
-  /** Where the next page starts; null at the end. */
-  readonly next: string | null;
-}
-
-/** A change to a source inside an ingest transaction. */
-export interface SourceChange {
-  readonly source: string;
-  readonly from: Cursor | null;
-  readonly to: Cursor | null;
-  readonly watermark: EpochMs | null;
-  readonly newestTime: EpochMs | null;
-  readonly now: EpochMs;
-  readonly stored: number;
-  readonly duplicates: number;
-  readonly quarantined: number;
-  readonly late: number;
-}
-
-/** "`key` meant `value` from first to last", as observed in the log. */
-export interface Fact {
-  /** `dns:<ip>@<slot>`, `seen:<identity key>@<slot>` or `link:<identity key>`: core/identity writes and reads them. */
-  readonly key: string;
-  readonly value: string;
-  readonly first: EpochMs;
-  readonly last: EpochMs;
-  /** Uid of the event that showed it at `first`; absent where nobody asks. */
-  readonly origin?: string;
-}
-
-/** "This alert is about this entity" (see `entitiesOf`). */
-export interface AlertLink {
-  readonly entity: string;
-  readonly alertId: string;
-  readonly firstTime: EpochMs;
-  readonly lastTime: EpochMs;
 }
 
 /** PostgreSQL or PGlite; holds the truth. Every method may throw {Failure} retryable STORE_UNAVAILABLE. */

@@ -2,6 +2,8 @@ import type { Alert, RuleInfo } from "../alert.ts";
 
 /** How rules name the agent. */
 const AGENT = "ai_agent.uid";
+/** How they name one of several agents that share a key: each alert is about one of them. */
+const CANDIDATE = "agent.candidates";
 const AGENT_ENTITY = "agent:";
 
 /** Whom an alert is about: the value of the rule's entity, else its agents, else its group, else the rule itself. */
@@ -10,7 +12,7 @@ export function entitiesOf(alert: Alert, rule: RuleInfo | undefined): string[] {
     const value = alert.group[rule.entity];
     if (value !== undefined) return [`${rule.entity}:${value}`];
   }
-  const grouped = alert.group[AGENT];
+  const grouped = alert.group[AGENT] ?? alert.group[CANDIDATE];
   if (grouped !== undefined) return [`${AGENT_ENTITY}${grouped}`];
   if (alert.agents.length > 0) return alert.agents.map((agent) => `${AGENT_ENTITY}${agent}`);
   const keys = Object.keys(alert.group).sort();
