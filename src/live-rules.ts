@@ -135,7 +135,8 @@ export function liveRules(deps: LiveRulesDeps): LiveRules {
     }
     const wrong = next.rejected.length + next.kept.length > 0;
     meter.count("rule_reloads_total", { result: wrong ? "partial" : "taken" });
-    deps.changed?.(report(log, before, seen));
+    const change = report(log, before, seen);
+    deps.changed?.(change);
     for (const name of deps.deadRoutes(next)) log.warn({ name }, "a route names a rule that is not loaded");
     deps.between(() => take(next));
   };

@@ -48,6 +48,8 @@ const LAYERS: readonly Layer[] = [
     "incident-routes",
     "index",
     "info-routes",
+    "judges",
+    "judges",
     "live-registry",
     "live-rules",
     "package",

@@ -1,3 +1,4 @@
+import { LINKS_FIELD, linkTrees } from "./links.ts";
 import { CLASS, type Event } from "../event.ts";
 import { activityOf, BASE_EVENT, CLASS_FACTS, SEVERITY_NAMES, STATUS_NAMES, type OcsfVersion } from "./classes.ts";
 import { complete, completeEvidence, disposition, profilesOf } from "./complete.ts";
@@ -48,6 +49,8 @@ export function eventToOcsf(event: Event, options: OcsfOptions): object {
   disposition(target);
   const profiles = profilesOf(classUid, target);
   if (profiles.length > 0) put(target, ["metadata", "profiles"], profiles);
+  const links = linkTrees(event.links);
+  if (links !== undefined) rest[LINKS_FIELD] = links;
   target["unmapped"] = rest;
   return target;
 }

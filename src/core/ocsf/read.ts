@@ -4,6 +4,7 @@ import { CATEGORIES, CLASS, type Category, type EpochMs, type Event } from "../e
 import { setField } from "../event-codec.ts";
 import { newEvent } from "../new-event.ts";
 import { asObject, contentUid, recordObject, recordTime, text, type Json } from "../record.ts";
+import { LINKS_FIELD, linksFrom } from "./links.ts";
 import { PLANS } from "./plan.ts";
 import { UNKNOWN, type Path } from "./place.ts";
 
@@ -71,6 +72,7 @@ export function eventFromOcsf(record: unknown, context: { readonly received: Epo
     const value = at(rest, fallback) ?? said(at(object, path));
     if (value !== undefined && value !== null) setField(event, field, value);
   }
+  event.links = linksFrom(rest[LINKS_FIELD]);
   return [event];
 }
 
