@@ -27,7 +27,14 @@ export function responseOf(alerts: readonly Alert[], rule: (id: string) => RuleI
   return Math.max(1, ...alerts.map((alert) => responseOfOne(alert, rule(alert.ruleId)))) as ResponseLevel;
 }
 
-/** What the rules ask for, those of the worst alerts first, each action once with the runbook of its rule. */
+/** What stops an attack, and what slows it, by the first word of an action; everything else looks at what was done. */
+const STOPS: ReadonlySet<string> = new Set(["block", "disable", "freeze", "isolate", "kill", "quarantine", "revoke", "stop"]);
+const SLOWS: ReadonlySet<string> = new Set(["rotate", "throttle"]);
+
+/**
+ * What the rules ask for, each action once with the runbook of its rule: what stops it first, then what slows it, then
+ * what looks at it; of each the worst alerts' first.
+ */
 export function recommend(alerts: readonly Alert[], rule: (id: string) => RuleInfo | undefined): Recommendation[] {
   const found = new Map<string, Recommendation>();
   for (const alert of alerts.toSorted((a, b) => rank(b.level) - rank(a.level) || (a.ruleId < b.ruleId ? -1 : 1))) {
@@ -37,5 +44,10 @@ export function recommend(alerts: readonly Alert[], rule: (id: string) => RuleIn
       if (!found.has(action)) found.set(action, { action, ruleId: alert.ruleId, ...(runbook === undefined ? {} : { runbook }) });
     }
   }
-  return [...found.values()].slice(0, RECOMMENDED_MAX);
+  return [...found.values()].sort((a, b) => urgency(a.action) - urgency(b.action)).slice(0, RECOMMENDED_MAX);
+}
+
+function urgency(action: string): number {
+  const verb = action.split(/[_ ]/, 1)[0] ?? "";
+  return STOPS.has(verb) ? 0 : SLOWS.has(verb) ? 1 : 2;
 }

@@ -160,6 +160,21 @@ test("an incident carries what the registry says of the agent, the answer asked 
   expect(emergency).toMatchObject({ response: 3 });
 });
 
+test("what stops an attack is asked for before what slows it and what looks at it, whatever alert it comes from", () => {
+  const rules = {
+    critical: { level: "critical" as const, response: { level: 3, actions: ["review_output", "rotate_secret", "freeze_agent"] } },
+    high: { response: { level: 2, actions: ["throttle_agent", "revoke_credential", "review_output"] } },
+  };
+  const [incident] = memory().step([alertAt("1", 0, "critical"), alertAt("2", 0, "high")], grouping({ rules }));
+  expect(incident?.recommended?.map(({ action }) => action)).toEqual([
+    "freeze_agent",
+    "revoke_credential",
+    "rotate_secret",
+    "throttle_agent",
+    "review_output",
+  ]);
+});
+
 test.each([
   [1.49, 1],
   [1.5, 2],
