@@ -17,6 +17,14 @@ export interface ClaimNames {
   readonly exp: string;
 }
 
+/** Where the claims that only links need are read. */
+export interface ClaimSource {
+  readonly headers: Json;
+  readonly names: ClaimNames;
+  /** Tell whose each token is. */
+  readonly linkTokens: boolean;
+}
+
 /** The claims that an event or its links use. */
 export interface Claims {
   /** `""`: the token has none. */
@@ -26,8 +34,8 @@ export interface Claims {
   readonly scope: unknown;
   /** Who acts, then for whom. */
   readonly actors: readonly string[];
-  readonly id: string | undefined;
-  readonly until: EpochMs | undefined;
+  /** The token itself, where the log holds it. */
+  readonly token: Json | undefined;
 }
 
 /** Names of the headers that start with the prefix. */
@@ -45,25 +53,32 @@ export function claimsOf(headers: Json, names: ClaimNames): Claims {
     purpose: suppliedHeader(headers, names.purpose) ?? text(token?.["purpose"]),
     scope: headers[names.scope] ?? token?.["scope"],
     actors: act === undefined && token === undefined ? NOBODY : actorsOf((Array.isArray(act) ? act[0] : act) ?? token?.["act"]),
-    id: header(headers, names.jti) ?? text(token?.["jti"]),
-    until: expiryOf(header(headers, names.exp) ?? token?.["exp"]),
+    token,
   };
 }
 
 const NOBODY: readonly string[] = [];
 
+/** `Bearer ` and three parts, of which two hold a claim at least. */
+const SHORTEST = 24;
+
 /** Every JWT begins with the Base64 of `{"`, so that nothing else is looked at twice. */
 function loggedToken(authorization: unknown): Json | undefined {
-  return typeof authorization === "string" && /^bearer +eyJ/i.test(authorization) ? tokenClaims(authorization) : undefined;
+  // Almost all are the one word REDACTED.
+  if (typeof authorization !== "string" || authorization.length < SHORTEST) return undefined;
+  return /^bearer +eyJ/i.test(authorization) ? tokenClaims(authorization) : undefined;
 }
 
 /**
  * Each actor acts for the next, and the last for the token's subject, until the token expires. Token ids are told only
  * where asked for: a fleet uses a new one every hour.
  */
-export function claimLinks(event: Event, claims: Claims, linkTokens: boolean): readonly string[] | undefined {
-  const { actors, id, until } = claims;
+export function claimLinks(event: Event, claims: Claims, from: ClaimSource): readonly string[] | undefined {
+  const { actors, token } = claims;
+  const { headers, names, linkTokens } = from;
   if (actors.length === 0 && !linkTokens) return undefined;
+  const until: EpochMs | undefined = expiryOf(header(headers, names.exp) ?? token?.["exp"]);
+  const id = header(headers, names.jti) ?? text(token?.["jti"]);
   const [first] = actors;
   const chain = claims.subject === undefined || claims.subject === "" ? actors : [...actors, claims.subject];
   return linkTexts([

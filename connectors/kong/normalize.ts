@@ -55,7 +55,7 @@ export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false): N
     event.onBehalfOf = claims.actors[0];
     event.purpose = claims.purpose;
     event.scopes = scopesOf(claims.scope);
-    if (isKnown(entry) && isAccepted(event)) event.links = claimLinks(event, claims, linkTokens);
+    if (isKnown(entry) && isAccepted(event)) event.links = claimLinks(event, claims, { headers, names, linkTokens });
     addTarget(event, entry);
     addTrace(event, headers["traceparent"]);
     if (entry["ai"] !== undefined) addAi(event, asObject(entry["ai"]));
