@@ -5,6 +5,7 @@
  */
 import type { EpochMs } from "../event.ts";
 import type { ObservedFact } from "./facts.ts";
+import { remembered } from "./forget.ts";
 import { parseLink, type KeyText } from "./links.ts";
 import { compacted, heldAt, insertMark, livesOf, reachOf, takenAt, type Held, type Life, type Mark, type Pair } from "./pairs.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
@@ -105,11 +106,15 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     },
     prune(time) {
       for (const [from, pairs] of keys) {
-        const kept = alive(pairs, time);
-        if (kept.length === pairs.length) continue;
-        for (const pair of pairs) if (!kept.includes(pair)) drop(pair);
-        if (kept.length === 0) keys.delete(from);
-        else keys.set(from, [...kept]);
+        const kept = remembered(pairs, time);
+        for (const [index, pair] of pairs.entries()) {
+          size -= pair.marks.length - kept[index]!.length;
+          pair.marks = kept[index]!;
+          if (pair.marks.length === 0) unsettled.delete(pair);
+        }
+        const left = pairs.filter(({ marks }) => marks.length > 0);
+        if (left.length === 0) keys.delete(from);
+        else if (left.length < pairs.length) keys.set(from, left);
       }
     },
     restore(fact) {
@@ -141,29 +146,6 @@ function oldestOf(pairs: readonly Pair[]): number {
   const last = (pair: Pair | undefined): EpochMs => pair?.marks.at(-1)?.time ?? -Infinity;
   for (const [index, pair] of pairs.entries()) if (last(pair) < last(pairs[oldest])) oldest = index;
   return oldest;
-}
-
-/** The pairs of a key that can still be asked about at a time or after it. */
-function alive(pairs: readonly Pair[], time: EpochMs): readonly Pair[] {
-  const { exclusive } = reachOf(pairs[0]!.from);
-  if (!exclusive) return pairs.filter((pair) => reachesTo(pair, Infinity) >= time);
-  // Whoever took the key is remembered as long as whom it was taken from: else that one would have it again.
-  const begun = pairs.map((pair) => ({ pair, since: livesOf(pair).at(-1)?.since ?? -Infinity })).sort((a, b) => a.since - b.since);
-  let longest = -Infinity;
-  const kept = new Set<Pair>();
-  for (const { pair, since } of begun) {
-    longest = Math.max(longest, reachesTo(pair, takenAt(pairs, pair.to, since)));
-    if (longest >= time) kept.add(pair);
-  }
-  return pairs.filter((pair) => kept.has(pair));
-}
-
-/** The last time that a pair matters by itself. What is told of a lost key until a silence is still told by the one who lost it. */
-function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
-  const { maxMs, lingerMs, silenceMs } = reachOf(from);
-  const last = marks.at(-1)!;
-  if (last.ends) return last.time + lingerMs;
-  return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
 }
 
 function save({ from, to }: Pair, mark: Mark): ObservedFact {

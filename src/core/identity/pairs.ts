@@ -37,6 +37,8 @@ export interface Held {
 export interface Life extends Held {
   /** `until` is when a record ended it; else how far its tellings reach. */
   readonly ended: boolean;
+  /** When it was told last. */
+  readonly told: EpochMs;
 }
 
 /** The reach of a key's links. */
@@ -70,12 +72,14 @@ export function livesOf({ from, to, marks }: Pair): readonly Life[] {
   let last: Mark | undefined;
   let reach = -Infinity;
   const close = (until: EpochMs, ended: boolean): void => {
-    if (first !== undefined) lives.push({ to, since: first.time, until, origin: first.origin, ended });
+    if (first !== undefined) lives.push({ to, since: first.time, until, origin: first.origin, ended, told: last!.time });
     first = last = undefined;
     reach = -Infinity;
   };
   for (const mark of marks) {
     if (mark.ends) {
+      // What was over by itself cannot be ended: it may be forgotten by then.
+      if (last !== undefined && mark.time - last.time > maxMs) close(reach, false);
       close(mark.time, true);
       continue;
     }
