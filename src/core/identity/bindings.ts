@@ -10,7 +10,7 @@ import { parseLink, type KeyText } from "./links.ts";
 import { compacted, heldAt, insertMark, livesOf, reachOf, takenAt, type Held, type Life, type Mark, type Pair } from "./pairs.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 
-/** Marks kept; beyond, the keys that were met longest ago go first (about 250 bytes each). */
+/** Marks kept; beyond, the keys that were told of longest ago go first (about 250 bytes each). */
 const MARKS_MAX = 300_000;
 /** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
 const HOLDERS_MAX = 256;
@@ -23,10 +23,13 @@ export interface Told {
   readonly to: KeyText;
   readonly until: EpochMs;
   readonly ends: boolean;
+  /** Later than its record; undefined: it holds from that on. */
+  readonly since?: EpochMs;
 }
 
 /** Links by the key that belongs. */
 export interface Bindings {
+  /** `time`, `origin`: of the record that told it. */
   add(link: Told, time: EpochMs, origin: string): void;
   /** The holders at a time, by `to`. */
   at(from: KeyText, time: EpochMs): readonly Held[];
@@ -61,9 +64,11 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       drop(pair);
     }
   };
-  const put = (from: KeyText, to: KeyText, mark: Mark): Pair => {
-    let pairs = keys.get(from);
-    if (pairs === undefined) keys.set(from, (pairs = []));
+  const put = (from: KeyText, to: KeyText, mark: Mark): void => {
+    const pairs = keys.get(from) ?? [];
+    // The key that was told of last is the last to go.
+    keys.delete(from);
+    keys.set(from, pairs);
     let pair = pairs.find((one) => one.to === to);
     if (pair === undefined) {
       if (pairs.length >= HOLDERS_MAX) evict(pairs.splice(oldestOf(pairs), 1));
@@ -71,17 +76,17 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       pairs.sort((a, b) => (a.to < b.to ? -1 : 1));
     }
     if (insertMark(pair.marks, mark)) size++;
+    if (!mark.saved) unsettled.add(pair);
     for (const [oldest, all] of keys) {
       if (size <= max) break;
       evict(all);
       keys.delete(oldest);
     }
-    return pair;
   };
 
   return {
-    add({ from, to, until, ends }, time, origin) {
-      unsettled.add(put(from, to, { time, until, ends, origin, saved: false }));
+    add({ from, to, until, ends, since }, time, origin) {
+      put(from, to, { time: Math.max(since ?? time, time), heard: time, until, ends, origin, saved: false });
     },
     at(from, time) {
       const pairs = keys.get(from);
@@ -98,8 +103,8 @@ export function bindings(max: number = MARKS_MAX): Bindings {
         const before = pair.marks.length;
         pair.marks = compacted(pair, watermark);
         size -= before - pair.marks.length;
-        // What is younger is read again from the log by every replay.
-        for (const mark of pair.marks) if (!mark.saved && mark.time <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        // What younger records told is read again from the log by every replay.
+        for (const mark of pair.marks) if (!mark.saved && mark.heard <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
@@ -161,5 +166,5 @@ function storedLink({ key, value, first, origin = "" }: ObservedFact): { from: K
   const link = parseLink([key.slice(LINK_FACT.length), to, "", untilText, endsText].join("\t"));
   if (link === undefined) return undefined;
   const { from, until = Infinity, ends = false } = link;
-  return { from, to: link.to, mark: { time: first, until, ends, origin, saved: true } };
+  return { from, to: link.to, mark: { time: first, heard: first, until, ends, origin, saved: true } };
 }

@@ -5,7 +5,10 @@ import { CLOCK_TOLERANCE_MS, REACH, type Reach } from "./reach.ts";
 
 /** One telling of a link. */
 export interface Mark {
+  /** From when on it holds. */
   readonly time: EpochMs;
+  /** Of the first record that told it; not after `time`. */
+  heard: EpochMs;
   /** Infinity: not said. */
   readonly until: EpochMs;
   readonly ends: boolean;
@@ -57,6 +60,7 @@ export function insertMark(marks: Mark[], mark: Mark): boolean {
   }
   if (mark.origin < same.origin) same.origin = mark.origin;
   same.saved ||= mark.saved;
+  same.heard = Math.min(same.heard, mark.heard);
   return false;
 }
 
