@@ -177,13 +177,12 @@ export function expirePromises(subject: () => StoreUnderTest): void {
       await store().transaction((tx) =>
         tx.saveFacts([
           // a lost the address to b, and still shows it; c had it long before.
-          ...[
-            told("link:ip:1", "pod:c", 10),
-            told("link:ip:1", "pod:a", 11),
-            told("link:ip:1", "pod:b", 12),
-            told("link:ip:1", "pod:a", 60),
-          ],
-          ...[told("link:ip:2", "pod:c", 12), told("link:ip:2", "pod:b", 60)],
+          told("link:ip:1", "pod:c", 10),
+          told("link:ip:1", "pod:a", 11),
+          told("link:ip:1", "pod:b", 12),
+          told("link:ip:1", "pod:a", 60),
+          told("link:ip:2", "pod:c", 12),
+          told("link:ip:2", "pod:b", 60),
           { key: "seen:session:1@1", value: "=x", first: 1, last: day(60) },
           { key: "seen:session:1@0", value: "=x", first: 1, last: day(20) },
         ]),

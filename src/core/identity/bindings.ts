@@ -54,14 +54,18 @@ export function bindings(max: number = MARKS_MAX): Bindings {
   let size = 0;
   let evicted = 0;
 
-  const drop = (pair: Pair): void => {
-    size -= pair.marks.length;
-    unsettled.delete(pair);
-  };
   const evict = (pairs: Iterable<Pair>): void => {
     for (const pair of pairs) {
       evicted += pair.marks.length;
-      drop(pair);
+      size -= pair.marks.length;
+      unsettled.delete(pair);
+    }
+  };
+  const evictOldest = (): void => {
+    for (const [oldest, all] of keys) {
+      if (size <= max) return;
+      evict(all);
+      keys.delete(oldest);
     }
   };
   const put = (from: KeyText, to: KeyText, mark: Mark): void => {
@@ -77,24 +81,25 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     }
     if (insertMark(pair.marks, mark)) size++;
     if (!mark.saved) unsettled.add(pair);
-    for (const [oldest, all] of keys) {
-      if (size <= max) break;
-      evict(all);
-      keys.delete(oldest);
+    evictOldest();
+  };
+  const forget = (from: KeyText, pairs: readonly Pair[], time: EpochMs): void => {
+    const kept = remembered(pairs, time);
+    for (const [index, pair] of pairs.entries()) {
+      size -= pair.marks.length - kept[index]!.length;
+      pair.marks = kept[index]!;
+      if (pair.marks.length === 0) unsettled.delete(pair);
     }
+    const left = pairs.filter(({ marks }) => marks.length > 0);
+    if (left.length === 0) keys.delete(from);
+    else keys.set(from, left);
   };
 
   return {
     add({ from, to, until, ends, since }, time, origin) {
       put(from, to, { time: Math.max(since ?? time, time), heard: time, until, ends, origin, saved: false });
     },
-    at(from, time) {
-      const pairs = keys.get(from);
-      if (pairs === undefined) return [];
-      const held = pairs.map((pair) => heldAt(pair, time)).filter((one) => one !== undefined);
-      if (pairs.length < 2 || !reachOf(from).exclusive) return held;
-      return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
-    },
+    at: (from, time) => holdersAt(from, keys.get(from) ?? [], time),
     all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
     isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
     settle(watermark) {
@@ -103,24 +108,13 @@ export function bindings(max: number = MARKS_MAX): Bindings {
         const before = pair.marks.length;
         pair.marks = compacted(pair, watermark);
         size -= before - pair.marks.length;
-        // What younger records told is read again from the log by every replay.
-        for (const mark of pair.marks) if (!mark.saved && mark.heard <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        changed.push(...saveOld(pair, watermark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
     },
     prune(time) {
-      for (const [from, pairs] of keys) {
-        const kept = remembered(pairs, time);
-        for (const [index, pair] of pairs.entries()) {
-          size -= pair.marks.length - kept[index]!.length;
-          pair.marks = kept[index]!;
-          if (pair.marks.length === 0) unsettled.delete(pair);
-        }
-        const left = pairs.filter(({ marks }) => marks.length > 0);
-        if (left.length === 0) keys.delete(from);
-        else if (left.length < pairs.length) keys.set(from, left);
-      }
+      for (const [from, pairs] of keys) forget(from, pairs, time);
     },
     restore(fact) {
       if (!fact.key.startsWith(LINK_FACT)) return false;
@@ -137,6 +131,12 @@ export function bindings(max: number = MARKS_MAX): Bindings {
   };
 }
 
+function holdersAt(from: KeyText, pairs: readonly Pair[], time: EpochMs): readonly Held[] {
+  const held = pairs.map((pair) => heldAt(pair, time)).filter((one) => one !== undefined);
+  if (pairs.length < 2 || !reachOf(from).exclusive) return held;
+  return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
+}
+
 /** A holder that had lost the key before gives nothing up. */
 function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: EpochMs): boolean {
   if (pairs === undefined) return false;
@@ -151,6 +151,11 @@ function oldestOf(pairs: readonly Pair[]): number {
   const last = (pair: Pair | undefined): EpochMs => pair?.marks.at(-1)?.time ?? -Infinity;
   for (const [index, pair] of pairs.entries()) if (last(pair) < last(pairs[oldest])) oldest = index;
   return oldest;
+}
+
+/** What younger records told is read again from the log by every replay. */
+function saveOld(pair: Pair, watermark: EpochMs): ObservedFact[] {
+  return pair.marks.filter(({ saved, heard }) => !saved && heard <= watermark - OBSERVED_MS).map((mark) => save(pair, mark));
 }
 
 function save({ from, to }: Pair, mark: Mark): ObservedFact {
