@@ -81,7 +81,8 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     }
     if (insertMark(pair.marks, mark)) size++;
     if (!mark.saved) unsettled.add(pair);
-    evictOldest();
+    // Also the start of a walk costs: what was told of again has left gaps there.
+    if (size > max) evictOldest();
   };
   const forget = (from: KeyText, pairs: readonly Pair[], time: EpochMs): void => {
     const kept = remembered(pairs, time);
