@@ -2,6 +2,7 @@ import type { Event } from "../core/event.ts";
 import { LINK_FACT } from "../core/identity/bindings.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import { explainEvent, type Explanation } from "../core/identity/explain.ts";
+import { SEEN_FACT } from "../core/identity/graph.ts";
 import { keysOf } from "../core/identity/keys.ts";
 import { HOPS_MAX } from "../core/identity/resolve.ts";
 import type { Fact, Store } from "../ports/store.ts";
@@ -35,7 +36,7 @@ async function factsAround(store: Store, keys: readonly string[]): Promise<reado
     const now = next.filter((key) => !asked.has(key)).slice(0, KEYS_MAX);
     for (const key of now) asked.add(key);
     if (now.length === 0) break;
-    const facts = await store.facts(now.flatMap((key) => [`${LINK_FACT}${key}`, `seen:${key}@`]));
+    const facts = await store.facts(now.flatMap((key) => [`${LINK_FACT}${key}`, `${SEEN_FACT}${key}@`]));
     found.push(...facts);
     next = [...new Set(facts.map(({ value }) => value.split("\t")[0]!))];
   }

@@ -3,7 +3,10 @@ import type { Sequence } from "./store.ts";
 
 /** For how long what is kept, in milliseconds; null: for ever. */
 export interface Retention {
-  /** Events, with the attributions and observed facts that belong to them. By day of receipt. */
+  /**
+   * Events, with the attributions and observed facts that belong to them. By day of receipt. Facts of bindings stay at least
+   * 31 days before `keepFrom`, and as long as somebody who had the key before is told of (docs/decisions/0015).
+   */
   readonly log: number | null;
   /** Revisions of alerts, by their last time. */
   readonly alerts: number | null;

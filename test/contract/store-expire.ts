@@ -170,6 +170,39 @@ export function expirePromises(subject: () => StoreUnderTest): void {
       expect(await store().quarantine()).toHaveLength(1);
     });
 
+    test("keeps bindings beyond the log, and those of a key as long as somebody who had it before is told of", async () => {
+      const told = (key: string, holder: string, number: number) => {
+        return { key, value: `${holder}\t\t\t${day(number)}`, first: day(number), last: day(number) };
+      };
+      await store().transaction((tx) =>
+        tx.saveFacts([
+          // a lost the address to b, and still shows it; c had it long before.
+          told("link:ip:1", "pod:c", 10),
+          told("link:ip:1", "pod:a", 11),
+          told("link:ip:1", "pod:b", 12),
+          told("link:ip:1", "pod:a", 60),
+          told("link:ip:2", "pod:c", 12),
+          told("link:ip:2", "pod:b", 60),
+          { key: "seen:session:1@1", value: "=x", first: 1, last: day(60) },
+          { key: "seen:session:1@0", value: "=x", first: 1, last: day(20) },
+        ]),
+      );
+      const left = async () =>
+        (await store().facts()).map(({ key, value, last }) => `${key} ${value.split("\t")[0]} ${(last - DAY / 2) / DAY}`);
+      const all = await left();
+      expect((await expire(request(day(80), { log: 2 * DAY }, { keepFrom: day(40) }))).rows).toMatchObject({ facts: 0 });
+      expect(await left()).toEqual(all);
+      expect((await expire(request(day(80), { log: 2 * DAY }))).rows).toMatchObject({ facts: 3 });
+      expect(await left()).toEqual([
+        "link:ip:1 pod:a 11",
+        "link:ip:1 pod:b 12",
+        "link:ip:1 pod:a 60",
+        "link:ip:2 pod:b 60",
+        "seen:session:1@1 =x 60",
+      ]);
+      expect((await expire(request(day(100), { log: 2 * DAY }))).rows).toMatchObject({ facts: 5 });
+    });
+
     test("takes settled deliveries, and never one that is pending", async () => {
       await store().transaction((tx) => tx.addDeliveries(["a", "b", "c", "e"].map((id) => delivery("alert", id))));
       await settle("d:alert:a:1", "delivered", day(1));

@@ -1,5 +1,8 @@
 /** Retention: takes out what is old, in steps so small that nobody waits for one, and never what is still referred to. */
 import type { EpochMs } from "../../core/event.ts";
+import { LINK_FACT } from "../../core/identity/bindings.ts";
+import { SEEN_FACT } from "../../core/identity/graph.ts";
+import { BINDINGS_KEPT_MS } from "../../core/identity/reach.ts";
 import { INCIDENT_STATUS } from "../../core/incident.ts";
 import type { Expired, ExpireRequest } from "../../ports/retention.ts";
 import { expireAudit } from "./audit.ts";
@@ -18,6 +21,8 @@ const ROWS_MAX = 1000;
 const STEPS_MAX = 500;
 /** No step waits longer for somebody else's lock, and nobody longer for a step that waits. */
 const LOCK_WAIT_MS = 500;
+/** How the keys of bindings begin; see core/identity. */
+const IS_BINDING = `(starts_with(key, '${LINK_FACT}') or starts_with(key, '${SEEN_FACT}'))`;
 /** Alerts of open incidents are kept; of more, as many as correlation remembers. */
 const OPEN_MAX = 10_000;
 
@@ -76,7 +81,9 @@ function classes({ retention, now, keepFrom }: ExpireRequest): readonly Class[] 
     // What correlation may come to again must be found, or it would be told a second time.
     const stillNeeded = (before: EpochMs): EpochMs => Math.trunc(Math.min(before, keepFrom));
     add("alerts", retention.alerts, (session, before) => expireAlerts(session, stillNeeded(before)));
-    add("facts", retention.log, (session, before) => expireFacts(session, stillNeeded(before)));
+    add("facts", retention.log, (session, before) =>
+      expireFacts(session, stillNeeded(before), Math.trunc(Math.min(now, keepFrom)) - BINDINGS_KEPT_MS),
+    );
   }
   add("audit", retention.audit, (session, before) => expireAudit(session, before, now));
   return list;
@@ -96,9 +103,22 @@ async function expireDeliveries(session: Session, before: EpochMs): Promise<numb
   return count;
 }
 
-async function expireFacts(session: Session, before: EpochMs): Promise<number> {
-  const sql = "delete from custodes.fact where hash in (select hash from custodes.fact where last < $1 limit $2)";
-  return (await session.query(sql, [before, ROWS_MAX])).count;
+/**
+ * Bindings outlive the log that told them: a pod may run for weeks. Those of a key that are older than whoever is still told
+ * of go together: without one that took an address, the one who lost it would have it again after a restart.
+ */
+async function expireFacts(session: Session, before: EpochMs, bindingsBefore: EpochMs): Promise<number> {
+  const { count } = await session.query(
+    `with holder as (
+       select key, min(last) as begun from custodes.fact where ${IS_BINDING} group by key, split_part(value, chr(9), 1) having max(last) >= $2),
+     needed as (select key, min(begun) as begun from holder group by key)
+     delete from custodes.fact where hash in (
+       select fact.hash from custodes.fact as fact left join needed on needed.key = fact.key
+       where fact.last < $1 and (not ${IS_BINDING.replaceAll("(key", "(fact.key")} or fact.last < least($2, coalesce(needed.begun, $2)))
+       limit $3)`,
+    [before, bindingsBefore, ROWS_MAX],
+  );
+  return count;
 }
 
 /** Neither sent nor given up for good: such a delivery is rendered from the revision that it names. */

@@ -5,11 +5,12 @@
  */
 import type { EpochMs } from "../event.ts";
 import type { ObservedFact } from "./facts.ts";
+import { remembered } from "./forget.ts";
 import { parseLink, type KeyText } from "./links.ts";
 import { compacted, heldAt, insertMark, livesOf, reachOf, takenAt, type Held, type Life, type Mark, type Pair } from "./pairs.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 
-/** Marks kept; beyond, the keys that were met longest ago go first (about 250 bytes each). */
+/** Marks kept; beyond, the keys that were told of longest ago go first (about 250 bytes each). */
 const MARKS_MAX = 300_000;
 /** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
 const HOLDERS_MAX = 256;
@@ -22,10 +23,13 @@ export interface Told {
   readonly to: KeyText;
   readonly until: EpochMs;
   readonly ends: boolean;
+  /** Later than its record; undefined: it holds from that on. */
+  readonly since?: EpochMs;
 }
 
 /** Links by the key that belongs. */
 export interface Bindings {
+  /** `time`, `origin`: of the record that told it. */
   add(link: Told, time: EpochMs, origin: string): void;
   /** The holders at a time, by `to`. */
   at(from: KeyText, time: EpochMs): readonly Held[];
@@ -50,19 +54,25 @@ export function bindings(max: number = MARKS_MAX): Bindings {
   let size = 0;
   let evicted = 0;
 
-  const drop = (pair: Pair): void => {
-    size -= pair.marks.length;
-    unsettled.delete(pair);
-  };
   const evict = (pairs: Iterable<Pair>): void => {
     for (const pair of pairs) {
       evicted += pair.marks.length;
-      drop(pair);
+      size -= pair.marks.length;
+      unsettled.delete(pair);
     }
   };
-  const put = (from: KeyText, to: KeyText, mark: Mark): Pair => {
-    let pairs = keys.get(from);
-    if (pairs === undefined) keys.set(from, (pairs = []));
+  const evictOldest = (): void => {
+    for (const [oldest, all] of keys) {
+      if (size <= max) return;
+      evict(all);
+      keys.delete(oldest);
+    }
+  };
+  const put = (from: KeyText, to: KeyText, mark: Mark): void => {
+    const pairs = keys.get(from) ?? [];
+    // The key that was told of last is the last to go.
+    keys.delete(from);
+    keys.set(from, pairs);
     let pair = pairs.find((one) => one.to === to);
     if (pair === undefined) {
       if (pairs.length >= HOLDERS_MAX) evict(pairs.splice(oldestOf(pairs), 1));
@@ -70,25 +80,27 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       pairs.sort((a, b) => (a.to < b.to ? -1 : 1));
     }
     if (insertMark(pair.marks, mark)) size++;
-    for (const [oldest, all] of keys) {
-      if (size <= max) break;
-      evict(all);
-      keys.delete(oldest);
+    if (!mark.saved) unsettled.add(pair);
+    // Also the start of a walk costs: what was told of again has left gaps there.
+    if (size > max) evictOldest();
+  };
+  const forget = (from: KeyText, pairs: readonly Pair[], time: EpochMs): void => {
+    const kept = remembered(pairs, time);
+    for (const [index, pair] of pairs.entries()) {
+      size -= pair.marks.length - kept[index]!.length;
+      pair.marks = kept[index]!;
+      if (pair.marks.length === 0) unsettled.delete(pair);
     }
-    return pair;
+    const left = pairs.filter(({ marks }) => marks.length > 0);
+    if (left.length === 0) keys.delete(from);
+    else keys.set(from, left);
   };
 
   return {
-    add({ from, to, until, ends }, time, origin) {
-      unsettled.add(put(from, to, { time, until, ends, origin, saved: false }));
+    add({ from, to, until, ends, since }, time, origin) {
+      put(from, to, { time: Math.max(since ?? time, time), heard: time, until, ends, origin, saved: false });
     },
-    at(from, time) {
-      const pairs = keys.get(from);
-      if (pairs === undefined) return [];
-      const held = pairs.map((pair) => heldAt(pair, time)).filter((one) => one !== undefined);
-      if (pairs.length < 2 || !reachOf(from).exclusive) return held;
-      return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
-    },
+    at: (from, time) => holdersAt(from, keys.get(from) ?? [], time),
     all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
     isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
     settle(watermark) {
@@ -97,20 +109,13 @@ export function bindings(max: number = MARKS_MAX): Bindings {
         const before = pair.marks.length;
         pair.marks = compacted(pair, watermark);
         size -= before - pair.marks.length;
-        // What is younger is read again from the log by every replay.
-        for (const mark of pair.marks) if (!mark.saved && mark.time <= watermark - OBSERVED_MS) changed.push(save(pair, mark));
+        changed.push(...saveOld(pair, watermark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
     },
     prune(time) {
-      for (const [from, pairs] of keys) {
-        const kept = alive(pairs, time);
-        if (kept.length === pairs.length) continue;
-        for (const pair of pairs) if (!kept.includes(pair)) drop(pair);
-        if (kept.length === 0) keys.delete(from);
-        else keys.set(from, [...kept]);
-      }
+      for (const [from, pairs] of keys) forget(from, pairs, time);
     },
     restore(fact) {
       if (!fact.key.startsWith(LINK_FACT)) return false;
@@ -125,6 +130,12 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       return evicted;
     },
   };
+}
+
+function holdersAt(from: KeyText, pairs: readonly Pair[], time: EpochMs): readonly Held[] {
+  const held = pairs.map((pair) => heldAt(pair, time)).filter((one) => one !== undefined);
+  if (pairs.length < 2 || !reachOf(from).exclusive) return held;
+  return held.filter(({ to, since }) => takenAt(pairs, to, since) + CLOCK_TOLERANCE_MS > time);
 }
 
 /** A holder that had lost the key before gives nothing up. */
@@ -143,27 +154,9 @@ function oldestOf(pairs: readonly Pair[]): number {
   return oldest;
 }
 
-/** The pairs of a key that can still be asked about at a time or after it. */
-function alive(pairs: readonly Pair[], time: EpochMs): readonly Pair[] {
-  const { exclusive } = reachOf(pairs[0]!.from);
-  if (!exclusive) return pairs.filter((pair) => reachesTo(pair, Infinity) >= time);
-  // Whoever took the key is remembered as long as whom it was taken from: else that one would have it again.
-  const begun = pairs.map((pair) => ({ pair, since: livesOf(pair).at(-1)?.since ?? -Infinity })).sort((a, b) => a.since - b.since);
-  let longest = -Infinity;
-  const kept = new Set<Pair>();
-  for (const { pair, since } of begun) {
-    longest = Math.max(longest, reachesTo(pair, takenAt(pairs, pair.to, since)));
-    if (longest >= time) kept.add(pair);
-  }
-  return pairs.filter((pair) => kept.has(pair));
-}
-
-/** The last time that a pair matters by itself. What is told of a lost key until a silence is still told by the one who lost it. */
-function reachesTo({ from, marks }: Pair, taken: EpochMs): EpochMs {
-  const { maxMs, lingerMs, silenceMs } = reachOf(from);
-  const last = marks.at(-1)!;
-  if (last.ends) return last.time + lingerMs;
-  return Math.min(last.time + maxMs, Math.max(last.time, taken) + silenceMs) + lingerMs;
+/** What younger records told is read again from the log by every replay. */
+function saveOld(pair: Pair, watermark: EpochMs): ObservedFact[] {
+  return pair.marks.filter(({ saved, heard }) => !saved && heard <= watermark - OBSERVED_MS).map((mark) => save(pair, mark));
 }
 
 function save({ from, to }: Pair, mark: Mark): ObservedFact {
@@ -179,5 +172,5 @@ function storedLink({ key, value, first, origin = "" }: ObservedFact): { from: K
   const link = parseLink([key.slice(LINK_FACT.length), to, "", untilText, endsText].join("\t"));
   if (link === undefined) return undefined;
   const { from, until = Infinity, ends = false } = link;
-  return { from, to: link.to, mark: { time: first, until, ends, origin, saved: true } };
+  return { from, to: link.to, mark: { time: first, heard: first, until, ends, origin, saved: true } };
 }

@@ -5,7 +5,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { bindings, type Told } from "./bindings.ts";
-import type { Held } from "./pairs.ts";
+import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
@@ -51,6 +51,8 @@ export interface Graph {
 const FACTS_MAX = 200_000;
 /** Facts that no waiting event can need any more are kept this long for events that come late. */
 const LATE_MS = 900_000;
+/** How the keys of stored sights of credentials, sessions and runs begin. */
+export const SEEN_FACT = "seen:";
 /** Links are settled this often, in event time: well within what a replay reads again (OBSERVED_MS). */
 const SETTLE_EVERY_MS = 60_000;
 /** Old facts are looked for this often, in event time. */
@@ -76,7 +78,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
     if (told === undefined) return;
-    if (!isSight(told)) links.add(told, told.since, event.uid);
+    if (!isSight(told)) links.add(told, event.time, event.uid);
     else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
   const learnSeen = (event: Event, agentUid: string): void => {
@@ -144,13 +146,15 @@ export function graph(registry: Directory, stores: boolean): Graph {
 }
 
 /** What a link of an event tells; undefined when it tells nothing that can be used. */
-function toldBy(text: string, { time }: Event): (Told & { readonly since: EpochMs }) | undefined {
+function toldBy(text: string, { time }: Event): Told | undefined {
   const link = parseLink(text);
   // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
   if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
-  const { from, to, until = Infinity, ends = false } = link;
+  const { from, to, since = time, until = Infinity, ends = false } = link;
+  // Nothing is told so long before that it would be over by itself; it would have to be remembered until then.
+  if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
-  return { from, to, until, ends, since: Math.max(link.since ?? time, time) };
+  return { from, to, until, ends, since: Math.max(since, time) };
 }
 
 /** A pod is given its address; any other workload behind an address was seen there. */

@@ -5,7 +5,10 @@ import { CLOCK_TOLERANCE_MS, REACH, type Reach } from "./reach.ts";
 
 /** One telling of a link. */
 export interface Mark {
+  /** From when on it holds. */
   readonly time: EpochMs;
+  /** Of the first record that told it; not after `time`. */
+  heard: EpochMs;
   /** Infinity: not said. */
   readonly until: EpochMs;
   readonly ends: boolean;
@@ -37,6 +40,8 @@ export interface Held {
 export interface Life extends Held {
   /** `until` is when a record ended it; else how far its tellings reach. */
   readonly ended: boolean;
+  /** When it was told last. */
+  readonly told: EpochMs;
 }
 
 /** The reach of a key's links. */
@@ -55,6 +60,7 @@ export function insertMark(marks: Mark[], mark: Mark): boolean {
   }
   if (mark.origin < same.origin) same.origin = mark.origin;
   same.saved ||= mark.saved;
+  same.heard = Math.min(same.heard, mark.heard);
   return false;
 }
 
@@ -70,12 +76,14 @@ export function livesOf({ from, to, marks }: Pair): readonly Life[] {
   let last: Mark | undefined;
   let reach = -Infinity;
   const close = (until: EpochMs, ended: boolean): void => {
-    if (first !== undefined) lives.push({ to, since: first.time, until, origin: first.origin, ended });
+    if (first !== undefined) lives.push({ to, since: first.time, until, origin: first.origin, ended, told: last!.time });
     first = last = undefined;
     reach = -Infinity;
   };
   for (const mark of marks) {
     if (mark.ends) {
+      // What was over by itself cannot be ended: it may be forgotten by then.
+      if (last !== undefined && mark.time - last.time > maxMs) close(reach, false);
       close(mark.time, true);
       continue;
     }

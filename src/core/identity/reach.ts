@@ -60,3 +60,6 @@ export const REACH: Readonly<Record<LinkKind, Reach>> = {
   sa: own(DAY_MS),
   user: own(DAY_MS),
 };
+
+/** A stored fact of a binding that nothing was told of for so long answers no question: the longest reach, and how far back it is asked. */
+export const BINDINGS_KEPT_MS = 31 * DAY_MS;

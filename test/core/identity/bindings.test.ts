@@ -107,6 +107,71 @@ test("what reaches nothing any more is forgotten, and who took an address is rem
   expect(links.size).toBe(0);
 });
 
+test("lives of an address are forgotten from the oldest on, and who took it is not before the one who lost it", () => {
+  const links = told([
+    [NOON, IP, "pod:a"],
+    [NOON + HOUR, IP, "pod:b"],
+    [NOON + 2 * HOUR, IP, "pod:b", Infinity, true],
+    [NOON + 36 * HOUR, IP, "pod:a"],
+  ]);
+  links.prune(NOON + 24 * HOUR);
+  expect(links.size).toBe(4);
+  expect(holders(links, IP, NOON + 24 * HOUR)).toEqual([]);
+  links.prune(NOON + 30 * HOUR);
+  expect(links.size).toBe(1);
+  expect(holders(links, IP, NOON + 30 * HOUR)).toEqual([]);
+  expect(links.at(IP, NOON + 36 * HOUR)).toMatchObject([{ to: "pod:a", since: NOON + 36 * HOUR }]);
+});
+
+test("an end is not forgotten before what it ends can have come", () => {
+  const links = told([[NOON + HOUR, IP, "pod:a", Infinity, true]]);
+  links.prune(NOON);
+  told(
+    [
+      [NOON + 1000, IP, "pod:a"],
+      [NOON + 2 * HOUR, IP, "pod:a"],
+    ],
+    links,
+  );
+  expect(links.all(IP)).toHaveLength(2);
+});
+
+test("an address that was over by itself is ended by no record", () => {
+  const end = NOON + REACH.ip.maxMs + 1;
+  const links = told([
+    [NOON, IP, "pod:a"],
+    [end, IP, "pod:a", Infinity, true],
+  ]);
+  expect(links.isParted(IP, end - HOUR, end + HOUR)).toBe(false);
+  told([[NOON + 1, IP, "pod:a"]], links);
+  expect(links.isParted(IP, end - HOUR, end + HOUR)).toBe(true);
+});
+
+test("a link that begins after its record is stored when a replay no longer reads the record", () => {
+  const links = bindings();
+  links.add({ from: "cred:c", to: "sa:x", until: Infinity, ends: false, since: NOON + HOUR }, NOON, "record");
+  expect(links.settle(NOON + OBSERVED_MS - 1)).toEqual([]);
+  expect(links.settle(NOON + OBSERVED_MS)).toMatchObject([{ first: NOON + HOUR, origin: "record" }]);
+});
+
+test("of too many keys the one that was told of last stays, and the count stays right when one key alone is too much", () => {
+  const few = bindings(10);
+  for (let index = 0; index < 30; index++)
+    told(
+      [
+        [NOON, "cred:often", "sa:x"],
+        [NOON + index, `cred:c${index}`, "sa:x"],
+      ],
+      few,
+    );
+  expect(holders(few, "cred:often", NOON + 30)).toEqual(["sa:x"]);
+  const one = bindings(3);
+  for (let index = 0; index < 8; index++) told([[NOON + index, "cred:c", "sa:x"]], one);
+  expect([one.size, one.evicted]).toEqual([0, 8]);
+  one.settle(NOON + HOUR);
+  expect(one.size).toBe(0);
+});
+
 test("memory is bounded: the oldest keys go first, of one key the oldest holder, and both are counted", () => {
   const few = bindings(10);
   for (let index = 0; index < 15; index++) told([[NOON + index, `cred:c${index}`, "sa:x"]], few);

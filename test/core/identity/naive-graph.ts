@@ -95,10 +95,13 @@ function borders(story: NaiveStory, ip: string): number[] {
   return pairs.flatMap((all, index) => {
     const ended = all.filter((end) => {
       const before = Math.max(-Infinity, ...all.filter((other) => other.ends && other.time < end.time).map(({ time }) => time));
-      const held = all.filter((other) => !other.ends && other.time <= end.time && other.time > before).map(({ time }) => time);
-      if (!end.ends || held.length === 0) return false;
+      const held = all.filter((other) => !other.ends && other.time <= end.time && other.time > before);
+      // The holding that was the last, unless it was over by itself.
+      const last = held.length === 0 ? undefined : held.reduce((a, b) => (b.time >= a.time ? b : a));
+      if (!end.ends || last === undefined || end.time - last.time > maxOf(ip)) return false;
+      const since = beginning(all, last);
       const others = begun.flatMap((list, other) => (other === index ? [] : list));
-      return !others.some((time) => time > Math.min(...held) && time < end.time);
+      return !others.some((time) => time > since && time < end.time);
     });
     return [...begun[index]!, ...ended.map(({ time }) => time)];
   });

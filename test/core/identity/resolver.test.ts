@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { ATTRIBUTION, type EpochMs, type Event } from "../../../src/core/event.ts";
 import { attribute } from "../../../src/core/identity/attribute.ts";
 import { directory } from "../../../src/core/identity/directory.ts";
-import { CLOCK_TOLERANCE_MS } from "../../../src/core/identity/reach.ts";
-import { OBSERVED_MS } from "../../../src/core/identity/reach.ts";
+import { linkText } from "../../../src/core/identity/links.ts";
+import { CLOCK_TOLERANCE_MS, OBSERVED_MS, REACH } from "../../../src/core/identity/reach.ts";
 import { DNS_MS } from "../../../src/core/identity/host-names.ts";
 import { resolver, WAITING_MAX, type ObservedFact } from "../../../src/core/identity/resolver.ts";
 import { agent, event, key, NOON } from "./agents.ts";
@@ -241,4 +241,15 @@ test("any arrival order, any schedule of watermarks and any restart decide every
     }),
     { numRuns: 300 },
   );
+});
+
+test("a link that begins later than its kind may last is not believed", () => {
+  const facts = (delay: EpochMs): number => {
+    const names = resolver(registry);
+    const links = [linkText({ from: "role:r", to: "client:a", since: NOON + delay })];
+    names.push([ingested(event("infra_change", NOON, { links }))]);
+    return names.stats.facts;
+  };
+  expect(facts(REACH.role.maxMs)).toBe(1);
+  expect(facts(REACH.role.maxMs + 1)).toBe(0);
 });
