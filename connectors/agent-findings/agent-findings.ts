@@ -33,8 +33,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Agent turns and findings (cp_security)",
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
-  source: (options) =>
-    options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+  source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines })),
   receiver: () => receiver,
   format: () => jsonLines,
   normalize: () => agentFindingsNormalize,

@@ -24,7 +24,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "AWS CloudTrail",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: cloudtrailFormat, lagMs: LATENESS_MS }),
+  source: (options) => tailSource({ path: options.path, format: cloudtrailFormat }),
   format: () => cloudtrailFormat,
   normalize: () => cloudtrailNormalize,
   categories: ["infra_change", "authentication", "agent_api", "agent_finding"],

@@ -30,7 +30,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "AWS VPC flow logs",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: flowFormat(options.columns), lagMs: LATENESS_MS }),
+  source: (options) => tailSource({ path: options.path, format: flowFormat(options.columns) }),
   format: (options) => flowFormat(options?.columns),
   normalize: (options) => vpcflowNormalize(options?.keep),
   categories: ["egress"],

@@ -28,8 +28,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Microsoft Entra sign-in logs",
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
-  source: (options) =>
-    options.path === undefined ? idleSource : tailSource({ path: options.path, format: signInFormat, lagMs: LATENESS_MS }),
+  source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: signInFormat })),
   receiver: () => signInReceiver,
   format: () => signInFormat,
   normalize: () => entraNormalize,

@@ -19,7 +19,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "HashiCorp Vault audit log",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+  source: (options) => tailSource({ path: options.path, format: jsonLines }),
   format: () => jsonLines,
   normalize: (options) => vaultNormalize(options?.cluster),
   categories: ["authentication", "credential", "infra_change"],

@@ -18,7 +18,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Istio / Envoy access log (egress gateway, JSON)",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: accessLogFormat, lagMs: LATENESS_MS }),
+  source: (options) => tailSource({ path: options.path, format: accessLogFormat }),
   format: () => accessLogFormat,
   normalize: () => istioNormalize,
   categories: ["egress"],

@@ -39,8 +39,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Kong Gateway access log",
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
-  source: (options) =>
-    options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+  source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines })),
   receiver: () => receiver,
   format: () => jsonLines,
   normalize: (options) => kongNormalize(options?.claimPrefix, options?.linkTokens),

@@ -24,8 +24,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Kubernetes audit log",
   config,
   check: async (options, context) => (options.path === undefined ? [] : await checkFiles(options.path, context)),
-  source: (options) =>
-    options.path === undefined ? idleSource : tailSource({ path: options.path, format: auditFormat, lagMs: LATENESS_MS }),
+  source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: auditFormat })),
   receiver: () => auditReceiver,
   format: () => auditFormat,
   normalize: (options) => kubernetesNormalize(options?.cluster),

@@ -19,8 +19,7 @@ export default defineConnector<Config>({
     options.path === undefined
       ? [{ name: "receiver", ok: true, message: "exporters push to this source; there is nothing to reach" }]
       : await checkFiles(options.path, context),
-  source: (options) =>
-    options.path === undefined ? idleSource : tailSource({ path: options.path, format: otlpFormat, lagMs: LATENESS_MS }),
+  source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: otlpFormat })),
   receiver: () => otlpReceiver,
   format: () => otlpFormat,
   normalize: otlpNormalize,

@@ -25,7 +25,7 @@ export default defineConnector<z.output<typeof config>>({
   title: "Zeek (conn, dns, ssl, http as JSON)",
   config,
   check: (options, context) => checkFiles(options.path, context),
-  source: (options) => tailSource({ path: options.path, format: jsonLines, lagMs: LATENESS_MS }),
+  source: (options) => tailSource({ path: options.path, format: jsonLines }),
   format: () => jsonLines,
   normalize: (options) => zeekNormalize(options?.keep),
   categories: ["egress", "dns"],

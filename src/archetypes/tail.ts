@@ -23,8 +23,6 @@ const SETTLE_MS = 10_000;
 const TORN_WAIT_MS = 600_000;
 /** Files that are newer than the clock by this much do not live by it. */
 const FOREIGN_CLOCK_MS = 3_600_000;
-/** How far behind the clock a log file proves itself complete: writers buffer, and long calls are written when they end. */
-export const LAG_MS = 60_000;
 /** Longest path, bytes: it has to fit into a cursor beside everything else. */
 const PATH_BYTES_MAX = 1024;
 
@@ -36,8 +34,6 @@ export interface TailConfig {
    */
   readonly path: string;
   readonly format: Format;
-  /** Default LAG_MS. */
-  readonly lagMs?: number;
   /** Default PAGE_RECORDS_MAX. */
   readonly recordsMax?: number;
   /** Default PAGE_BYTES_MAX. */
@@ -80,9 +76,8 @@ async function pull(config: TailConfig, cursor: Cursor | null, context: Context)
   // When all is read, the sweep is over and the next one starts where it ended.
   const sweep = more ? { ...state, at } : { from: state.to, to: Math.max(state.to, sweepEnd(files, fileNow)), at: null };
   const next = encoded({ ...sweep, known: [...known.values()] }, files, context);
-  const proven = Math.min(now, page.tornSince ?? now, waitingSince ?? now) - (config.lagMs ?? LAG_MS);
-  const completeTo = more || files.length === 0 ? null : proven;
-  return { records: page.records, rejects: page.rejects, next, more, completeTo, inOrder: isOneLog(config, files) };
+  const reached = more || files.length === 0 ? {} : { readTo: Math.min(now, page.tornSince ?? now, waitingSince ?? now) };
+  return { records: page.records, rejects: page.rejects, next, more, completeTo: null, ...reached, inOrder: isOneLog(config, files) };
 }
 
 /** The time by which files are judged: the clock, unless it is not theirs because history is replayed under another one. */

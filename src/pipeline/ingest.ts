@@ -43,6 +43,7 @@ export interface Batch {
   readonly before: SourceState | undefined;
   readonly next: Cursor | null;
   readonly completeTo: EpochMs | null;
+  readonly readTo?: EpochMs;
   readonly inOrder?: boolean;
   readonly gaps?: readonly FoundGap[];
   readonly covered?: readonly Span[];
@@ -65,7 +66,7 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
   const allRejects = [...batch.rejects, ...rejects];
   const { newest, late } = order(events, source, batch);
   const from = batch.before?.cursor ?? null;
-  const completeTo = batch.completeTo ?? (batch.inOrder === true ? reached(events, source.latenessMs, received) : null);
+  const completeTo = provenBy(batch, events, source, received);
   const result = await deps.store.transaction(async (tx) => {
     const { stored, duplicates, fresh } = await tx.appendEvents(source.id, events);
     // What comes again is not late: it was there in time, or was counted then.
@@ -167,6 +168,13 @@ function poisoned(batch: Batch, { events, rejects, received }: Seen): FoundGap[]
   const known = batch.before?.watermark ?? batch.before?.newestTime ?? received;
   const from = Math.min(known, received, ...times.slice(0, POISON_MIN));
   return [{ from, to: received, why: "quarantine", detail: `${rejects} of ${all} records could not be understood; see the quarantine` }];
+}
+
+/** What the batch proves: what its source says, else what was read to the end, else what was read in order. */
+function provenBy(batch: Batch, events: readonly Event[], { latenessMs }: RunningSource, received: EpochMs): EpochMs | null {
+  if (batch.completeTo !== null) return batch.completeTo;
+  if (batch.readTo !== undefined) return Math.min(batch.readTo, received) - latenessMs;
+  return batch.inOrder === true ? reached(events, latenessMs, received) : null;
 }
 
 /** Fewer events do not say how far a log was read: one of them may have a wrong time. */

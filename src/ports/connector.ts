@@ -38,6 +38,8 @@ export interface Page {
   readonly more: boolean;
   /** Event time up to which this source is now proven complete; null when the page proves nothing. */
   readonly completeTo: EpochMs | null;
+  /** All that had been written by this time is read: the source is complete up to its lateness before it. For sources that prove no more. */
+  readonly readTo?: EpochMs;
   /**
    * Pages come in the order in which their records were written, so that what is still to come is behind what was read by
    * no more than the source's lateness. Such a source is complete as far as it was read, also before its end.

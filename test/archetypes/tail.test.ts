@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, renameSync, utimesSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { LAG_MS, tailSource, type TailConfig } from "../../src/archetypes/tail.ts";
+import { tailSource, type TailConfig } from "../../src/archetypes/tail.ts";
 import { jsonDocument, jsonLines, LINE_BYTES_MAX } from "../../src/core/framing.ts";
 import type { Format } from "../../src/ports/connector.ts";
 import { sourceContract } from "../contract/source.ts";
@@ -41,17 +41,19 @@ describe("a growing file", () => {
     expect(await log.pull()).toEqual([2]);
     expect(await log.pull()).toEqual([]);
   });
-  test("completeTo follows the clock when all is read, waits for torn lines, and is unknown without files or before the end", async () => {
+  test("readTo follows the clock when all is read, waits for torn lines, and is unknown without files or before the end", async () => {
     const log = tail({ recordsMax: 1 });
-    expect((await log.pull(), log.pages)).toMatchObject([{ completeTo: null, more: false }]);
+    await log.pull();
+    expect(log.pages).toMatchObject([{ completeTo: null, more: false }]);
+    expect(log.pages[0]?.readTo).toBeUndefined();
     put("a.log", `${line(1)}${line(2)}`);
     const before = Date.now() + place.ahead;
     await log.pull();
-    expect(log.pages.slice(0, -1).map(({ completeTo }) => completeTo)).toEqual([null]);
-    expect(log.pages.at(-1)?.completeTo).toBeGreaterThanOrEqual(before - LAG_MS);
+    expect(log.pages.slice(0, -1).map(({ readTo }) => readTo)).toEqual([undefined]);
+    expect(log.pages.at(-1)?.readTo).toBeGreaterThanOrEqual(before);
     appendFileSync(at("a.log"), "torn");
     await log.pull();
-    expect(log.pages.at(-1)?.completeTo).toBeLessThanOrEqual(Date.now() - LAG_MS);
+    expect(log.pages.at(-1)?.readTo).toBeLessThanOrEqual(Date.now());
   });
   test("one log, also with what was rotated away from it, is read in order; several logs are not", async () => {
     put("a.log", line(1));

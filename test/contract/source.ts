@@ -93,10 +93,10 @@ export function sourceContract(title: string, open: () => Promise<SourceWorld>):
       const after = await drain(source, context, pages.at(-1)?.next ?? null);
       expect(texts(after).filter((record) => !known.has(record))).toEqual([]);
     });
-    test("completeTo never lies after the present", async () => {
+    test("completeTo and readTo never lie after the present", async () => {
       const { source, context } = await open();
-      for (const page of await drain(source, context))
-        if (page.completeTo !== null) expect(page.completeTo).toBeLessThanOrEqual(context.clock.now());
+      for (const { completeTo, readTo } of await drain(source, context))
+        for (const time of [completeTo, readTo ?? null]) if (time !== null) expect(time).toBeLessThanOrEqual(context.clock.now());
     });
     test.each(["", "x", "{}", "[]", "null", "1", '{"v":99}', "\u0000"])(
       "a cursor that is not its own (%j) is a failure or a new start, never another throw",

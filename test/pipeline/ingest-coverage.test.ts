@@ -30,6 +30,14 @@ async function take(records: readonly FakeRecord[], batch: Partial<Batch> = {}, 
 const record = (id: string, ago: number, more: Partial<FakeRecord> = {}): FakeRecord => ({ id, time: START - ago, ...more });
 const late = () => kept.store.source(pulled.id).then((state) => state?.lateEvents);
 
+test.each([20_000, 11 * MINUTE])(
+  "what is read to its end is complete up to the source's own lateness (%d ms) before",
+  async (latenessMs) => {
+    await take([record("1", MINUTE)], { readTo: START - 1000, inOrder: true }, { ...pulled, latenessMs });
+    expect((await kept.store.source(pulled.id))?.watermark).toBe(START - 1000 - latenessMs);
+  },
+);
+
 describe("how late records come", () => {
   test("is counted from the moment in which the source was complete up to a short while ago", async () => {
     await take([record("1", 60 * MINUTE)], { completeTo: START - 50 * MINUTE });
