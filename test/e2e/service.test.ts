@@ -130,7 +130,7 @@ describe("a service over a fleet's day", () => {
       /^SOURCE +EVENTS +DUPLICATES +QUARANTINED +LATE +WATERMARK +LAG +SETTLE p50\/p99 +LATE p99 +GAPS +STATE$/m,
     );
     expect(sources?.stdout).toMatch(/^kong\/a +716 +1 +3 +0 +20\S+Z +\S+ \w +\S+.* +0 +works$/m);
-    expect(incidents?.stdout).toMatch(/^\S{36} +critical +\d+ +closed +\d+ +agent:agt-support /m);
+    expect(incidents?.stdout).toMatch(/^\S{36} +critical +\d+ +\d+ +closed +\d+ +agent:agt-support /m);
     expect(dead?.stdout).toMatch(/^elastic\/soc:\S+ +dead /m);
     expect(quarantine?.stdout).toMatch(/^\d+ +kong\/a +RECORD_NOT_\w+ +\S+kong-a\.ndjson:\d+ /m);
     const [incident] = whileRunning["incidents"] as Incident[];
