@@ -7,7 +7,7 @@ import { addAudit, operator } from "./cli/audit.ts";
 import { addBaseline } from "./cli/baseline-commands.ts";
 import type { Act, Add } from "./cli/baseline.ts";
 import { backtestCommand } from "./cli/backtest.ts";
-import { checkCommand, commandConfig, DEFAULT_CONFIG, placeholdersFrom } from "./cli/config.ts";
+import { checkCommand, commandConfig, DEFAULT_CONFIG, placeholdersFrom, stateConfig } from "./cli/config.ts";
 import { demoCommand } from "./cli/demo.ts";
 import { normalizeCommand } from "./cli/normalize.ts";
 import { CommandError, EXIT, note } from "./cli/output.ts";
@@ -206,7 +206,7 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
       by: operator(),
     };
     const present = Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined));
-    const answer = await askState(commandConfig(options.config), query, { ...present, ...parameters });
+    const answer = await askState(stateConfig(options.config), query, { ...present, ...parameters });
     if (options.json === true) console.log(JSON.stringify(answer, null, 2));
     else printState(query, answer);
     return answer === null || isNothingReplayed(answer) || isUnknown(answer) ? EXIT.no : EXIT.good;

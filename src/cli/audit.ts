@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { safeText } from "../core/safe-text.ts";
 import type { AuditRow, AuditVerdict } from "../ports/audit.ts";
 import type { Act, Add } from "./baseline.ts";
-import { commandConfig } from "./config.ts";
+import { stateConfig } from "./config.ts";
 import { CommandError, EXIT, table } from "./output.ts";
 import { askState } from "./state.ts";
 
@@ -48,7 +48,7 @@ export function operator(): string {
 }
 
 async function listCommand({ config, limit, before, json }: ListOptions): Promise<number> {
-  const rows = (await askState(commandConfig(config), "audit", given({ limit, before: wholeNumber("--before", before) }))) as AuditRow[];
+  const rows = (await askState(stateConfig(config), "audit", given({ limit, before: wholeNumber("--before", before) }))) as AuditRow[];
   if (json === true) console.log(JSON.stringify(rows, null, 2));
   else console.log(table([["NUMBER", "TIME", "ACTOR", "ACTION", "SUBJECT", "DETAILS"], ...rows.map(rowOf)]));
   return EXIT.good;
@@ -58,7 +58,7 @@ async function verifyCommand({ config, from, expect, json }: VerifyOptions): Pro
   if (expect !== undefined && !/^[0-9a-f]{64}$/.test(expect))
     throw new CommandError("--expect: write the 64 hexadecimal digits of a hash", EXIT.usage);
   const parameters = given({ from: wholeNumber("--from", from), expect });
-  const verdict = (await askState(commandConfig(config), "audit-verify", parameters)) as AuditVerdict;
+  const verdict = (await askState(stateConfig(config), "audit-verify", parameters)) as AuditVerdict;
   const { rows, first, head, problem } = verdict;
   if (json === true) console.log(JSON.stringify(verdict, null, 2));
   else if (problem !== null) console.log(`row ${problem.number}: ${problem.reason}`);

@@ -15,15 +15,36 @@ import { Failure } from "../core/errors.ts";
 import type { Problem } from "../config/yaml.ts";
 import type { Context } from "../ports/context.ts";
 import { VERSION } from "../package.ts";
+import { registryWarnings } from "../config/registry-warnings.ts";
 import { EXIT, failWithProblems, note } from "./output.ts";
 import { formatProblem } from "../config/yaml.ts";
 
 /** Used by commands that are given no other. */
 export const DEFAULT_CONFIG = "custodes.yaml";
 
+/** Mistakes in the registry that a question about the state tells; `check` has all. */
+const REGISTRY_PROBLEMS_SHOWN = 3;
+
 /** Loads the configuration for a command. @throws {CommandError} config, after all problems were printed */
 export function commandConfig(path: string, requireSecrets = false): Config {
   const loaded = load(path, requireSecrets);
+  if (loaded.config === undefined) failWithProblems(loaded.problems);
+  return loaded.config;
+}
+
+/** As `commandConfig`, for questions about the state: a mistake in the agent registry is told and does not hinder them. */
+export function stateConfig(path: string): Config {
+  const withoutRegistry = (problems: readonly Problem[]): void => {
+    for (const problem of problems.slice(0, REGISTRY_PROBLEMS_SHOWN)) note(formatProblem(problem));
+    note("the agent registry has mistakes: agents are shown by their ids");
+  };
+  const loaded = loadConfig(path, {
+    connectors,
+    environment: process.env,
+    builtinRules: BUILTIN_RULES,
+    requireSecrets: false,
+    withoutRegistry,
+  });
   if (loaded.config === undefined) failWithProblems(loaded.problems);
   return loaded.config;
 }
@@ -54,6 +75,7 @@ export async function checkCommand(
     const pack = loadPack(config.rules, new Map([...config.placeholders, ...placeholders]));
     for (const one of pack.rejected) problems.push({ file: one.file, line: one.line, key: one.rule ?? "", message: one.reason });
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
+    for (const message of registryWarnings(config.agents)) note(`agents: warning: ${message}`);
     problems.push(...routeProblems(config, pack.rules));
     if (connect && problems.length === 0) ok = await checkConnections(config);
   }

@@ -9,7 +9,7 @@ import { bytes } from "../core/story.ts";
 import type { Config } from "../config/config.ts";
 import type { AgentTouched } from "../pipeline/questions.ts";
 import type { Act, Add } from "./baseline.ts";
-import { commandConfig } from "./config.ts";
+import { stateConfig } from "./config.ts";
 import { CommandError, EXIT, table } from "./output.ts";
 import { askState } from "./state.ts";
 
@@ -51,7 +51,7 @@ export function addQuestions(
 }
 
 async function traceCommand(id: string, { config, json }: TraceOptions): Promise<number> {
-  const found = (await askState(commandConfig(config), "trace", { id })) as Trace | null;
+  const found = (await askState(stateConfig(config), "trace", { id })) as Trace | null;
   if (found === null) {
     throw new CommandError(`no stored event has the run, session, trace, conversation or request id "${safeText(id, TEXT_MAX)}"`, EXIT.no);
   }
@@ -62,7 +62,7 @@ async function traceCommand(id: string, { config, json }: TraceOptions): Promise
 
 async function touchedCommand({ config: file, agent: given, from = 0, to = Date.now(), json }: TouchedOptions): Promise<number> {
   if (from > to) throw new CommandError("--from lies after --to", EXIT.usage);
-  const config = commandConfig(file);
+  const config = stateConfig(file);
   const agent = agentId(config, given);
   const found = (await askState(config, "touched", { agent, from: String(from), to: String(to) })) as AgentTouched | null;
   if (found === null && !config.agents.some(({ id }) => id === agent)) throw unknownAgent(config, given);

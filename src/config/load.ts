@@ -30,6 +30,11 @@ export interface LoadOptions {
   readonly builtinRules: string;
   /** A secret that does not exist is a problem: for whoever is about to use them. Default false. */
   readonly requireSecrets?: boolean;
+  /**
+   * Told of what is wrong with the agent registry, which is then taken as empty: for questions about the state, which are
+   * asked most urgently while something is wrong. Absent: it is a problem like any other.
+   */
+  readonly withoutRegistry?: (problems: readonly Problem[]) => void;
 }
 
 /** The configuration, or all that is wrong with it. */
@@ -184,6 +189,11 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
 
 function readAgents(reader: InstanceReader, paths: readonly string[]): readonly AgentProfile[] {
   const { agents, problems } = readRegistry(paths);
+  const { withoutRegistry } = reader.options;
+  if (withoutRegistry !== undefined) {
+    if (problems.length > 0) withoutRegistry(problems);
+    return agents;
+  }
   // What is wrong with a path and not in a file stands where the path stands.
   for (const one of problems) {
     if (one.line > 0) reader.problems.push(one);
