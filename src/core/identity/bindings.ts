@@ -80,6 +80,7 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       pairs.sort((a, b) => (a.to < b.to ? -1 : 1));
     }
     if (insertMark(pair.marks, mark)) size++;
+    pair.view = undefined;
     if (!mark.saved) unsettled.add(pair);
     // Also the start of a walk costs: what was told of again has left gaps there.
     if (size > max) evictOldest();
@@ -88,7 +89,7 @@ export function bindings(max: number = MARKS_MAX): Bindings {
     const kept = remembered(pairs, time);
     for (const [index, pair] of pairs.entries()) {
       size -= pair.marks.length - kept[index]!.length;
-      pair.marks = kept[index]!;
+      setMarks(pair, kept[index]!);
       if (pair.marks.length === 0) unsettled.delete(pair);
     }
     const left = pairs.filter(({ marks }) => marks.length > 0);
@@ -107,7 +108,7 @@ export function bindings(max: number = MARKS_MAX): Bindings {
       const changed: ObservedFact[] = [];
       for (const pair of unsettled) {
         const before = pair.marks.length;
-        pair.marks = compacted(pair, watermark);
+        setMarks(pair, compacted(pair, watermark));
         size -= before - pair.marks.length;
         changed.push(...saveOld(pair, watermark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
@@ -145,6 +146,11 @@ function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: Epoc
   return pairs.some((pair) =>
     livesOf(pair).some(({ to, since, until, ended }) => lies(since) || (ended && lies(until!) && takenAt(pairs, to, since) >= until!)),
   );
+}
+
+function setMarks(pair: Pair, marks: Mark[]): void {
+  pair.marks = marks;
+  pair.view = undefined;
 }
 
 function oldestOf(pairs: readonly Pair[]): number {

@@ -76,6 +76,61 @@ test("a silence is never bridged by leaving out what lies in it", () => {
   expect(links.size).toBe(4);
 });
 
+/** A telling each second for an hour; `lasts`: seconds, of the telling in that second. */
+const eachSecond = (lasts: (second: number) => number) =>
+  Array.from({ length: 3600 }, (_, second): Telling => [
+    NOON + second * 1000,
+    "agent:sub",
+    "agent:a",
+    NOON + (second + lasts(second)) * 1000,
+  ]);
+test.each([
+  { name: "of two replicas, whose ends differ", lasts: (second: number) => 300 - (second % 300) + (second % 2) * 7 },
+  { name: "with an end of its own in each call", lasts: () => 300 },
+  { name: "with ends at random", lasts: (second: number) => 60 + ((second * 7919) % 241) },
+])("tokens $name cost a mark for each time that they would have run out, in memory and in the store", ({ lasts }) => {
+  const links = bindings();
+  let stored = 0;
+  for (const [index, one] of eachSecond(lasts).entries()) {
+    told([one], links);
+    if (index % 60 === 0) stored += links.settle(NOON + index * 1000).length;
+  }
+  links.settle(NOON + HOUR);
+  expect(links.size).toBeLessThan(60);
+  expect(stored).toBeLessThan(60);
+  const plain = told(eachSecond(lasts));
+  for (let second = -10; second < 4000; second++) {
+    const at = (one: Bindings) => one.at("agent:sub", NOON + second * 1000).map(({ to, since, origin }) => ({ to, since, origin }));
+    expect(at(links)).toEqual(at(plain));
+  }
+});
+
+test("what two tellings leave open between them is not covered by a third that was between", () => {
+  const links = told([
+    [NOON, "agent:sub", "agent:a", NOON + 60_000],
+    [NOON + 50_000, "agent:sub", "agent:a", NOON + 110_000],
+    [NOON + 100_000, "agent:sub", "agent:a", NOON + 160_000],
+  ]);
+  links.settle(NOON + HOUR);
+  expect(links.size).toBe(3);
+  expect(holders(links, "agent:sub", NOON + 80_000)).toEqual(["agent:a"]);
+});
+
+test("of a key that is told of for weeks only what still reaches stays, and when it began", () => {
+  const links = bindings();
+  const forDays = 20;
+  for (let minute = 0; minute < forDays * 1440; minute += 10) {
+    const time = NOON + minute * 60_000;
+    links.add({ from: "agent:sub", to: "agent:a", until: time + 300_000, ends: false }, time, "told");
+    if (minute % 60 !== 0) continue;
+    links.settle(time);
+    links.prune(time - 12 * HOUR);
+  }
+  const end = NOON + forDays * 24 * HOUR - 600_000;
+  expect(links.size).toBeLessThan(12 * 6 + 2 * forDays);
+  expect(links.at("agent:sub", end)).toMatchObject([{ since: NOON }]);
+});
+
 test("facts are given to the store once, when a replay would no longer read them, and taken back as they were", () => {
   const links = told([
     [NOON, IP, "pod:a"],
