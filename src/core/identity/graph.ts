@@ -78,7 +78,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
     if (told === undefined) return;
-    if (!isSight(told)) links.add(told, event.time, event.uid);
+    if (!isSight(told)) links.add(told, event.time, event.uid, tellerOf(event));
     else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
   const learnSeen = (event: Event, agentUid: string): void => {
@@ -155,6 +155,11 @@ function toldBy(text: string, { time }: Event): Told | undefined {
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
   return { from, to, until, ends, since: Math.max(since, time) };
+}
+
+/** Whose call it was: an agent of the registry, else who was let in. */
+function tellerOf({ agentUid, credentialUid, clientUid, agentNative }: Event): string | undefined {
+  return agentUid ?? credentialUid ?? clientUid ?? agentNative;
 }
 
 /** A pod is given its address; any other workload behind an address was seen there. */

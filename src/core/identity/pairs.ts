@@ -26,8 +26,8 @@ export interface Pair {
   marks: Mark[];
   /** What follows from the marks, as long as they stay the same. */
   view?: View | undefined;
-  /** Who told of it first, where what one may tell is limited. */
-  readonly teller?: string | undefined;
+  /** Who told of it last, where what one may tell is limited (room.ts). */
+  teller?: string | undefined;
 }
 
 /** What follows from the marks of a pair up to each of them. */

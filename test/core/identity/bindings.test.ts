@@ -3,6 +3,7 @@ import { bindings, type Bindings } from "../../../src/core/identity/bindings.ts"
 import type { ObservedFact } from "../../../src/core/identity/facts.ts";
 import type { KeyText } from "../../../src/core/identity/links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS, REACH } from "../../../src/core/identity/reach.ts";
+import { ROOM } from "../../../src/core/identity/room.ts";
 import { NOON } from "./agents.ts";
 
 const IP: KeyText = "ip:10.0.0.1";
@@ -210,7 +211,7 @@ test("a link that begins after its record is stored when a replay no longer read
 });
 
 test("of too many keys the one that was told of last stays, and the count stays right when one key alone is too much", () => {
-  const few = bindings(10);
+  const few = bindings({ ...ROOM, marks: 10 });
   for (let index = 0; index < 30; index++)
     told(
       [
@@ -220,7 +221,7 @@ test("of too many keys the one that was told of last stays, and the count stays 
       few,
     );
   expect(holders(few, "cred:often", NOON + 30)).toEqual(["sa:x"]);
-  const one = bindings(3);
+  const one = bindings({ ...ROOM, marks: 3 });
   for (let index = 0; index < 8; index++) told([[NOON + index, "cred:c", "sa:x"]], one);
   expect([one.size, one.evicted]).toEqual([0, 8]);
   one.settle(NOON + HOUR);
@@ -228,7 +229,7 @@ test("of too many keys the one that was told of last stays, and the count stays 
 });
 
 test("memory is bounded: the oldest keys go first, of one key the oldest holder, and both are counted", () => {
-  const few = bindings(10);
+  const few = bindings({ ...ROOM, marks: 10 });
   for (let index = 0; index < 15; index++) told([[NOON + index, `cred:c${index}`, "sa:x"]], few);
   expect([few.size, few.evicted]).toEqual([10, 5]);
   expect(holders(few, "cred:c4", NOON)).toEqual([]);
