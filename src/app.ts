@@ -142,7 +142,12 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     await supervisor.stop();
   });
   const checkHealth = async () =>
-    health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health(), ...agents.health()]);
+    health(store, sources, destinations, delivery, now(), [
+      await queueHealth(queue),
+      correlation.health(),
+      rules.health(),
+      ...agents.health(),
+    ]);
   const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,

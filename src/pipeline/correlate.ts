@@ -16,7 +16,9 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { commit } from "./commit.ts";
+import type { PartHealth } from "./health.ts";
 import type { IncidentSettings } from "./incidents.ts";
+import { limitWatch } from "./limits.ts";
 import type { Waiting } from "./partial.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import type { RunningDestination } from "./route.ts";
@@ -93,6 +95,8 @@ export interface Correlator {
   reload(take: () => RuleSet<Event>): void;
   /** Has something done at the next boundary of steps, such as another registry taken; each in its turn. */
   between(act: () => void): void;
+  /** Whether who did what was told in full: see LimitWatch. */
+  health(): PartHealth;
 }
 
 /** Watermarks are stored beside the offset, as milliseconds, under this name. */
@@ -103,6 +107,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
   let state: CorrelateState | undefined;
   let asked: (() => RuleSet<Event>) | undefined;
   const acts: (() => void)[] = [];
+  const limits = limitWatch();
   /** False when it was stopped in the middle. */
   const takeRules = async (to: CorrelateState, signal: AbortSignal): Promise<boolean> => {
     for (const act of acts.splice(0)) act();
@@ -124,6 +129,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
     between: (act) => {
       acts.push(act);
     },
+    health: () => limits.health(deps.now()),
     async run(signal) {
       try {
         if (state === undefined) {
@@ -135,6 +141,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
         }
         const known = state;
         const result = known === undefined ? undefined : await catchUp(deps, known, signal, () => takeRules(known, signal));
+        if (known !== undefined) limits.note(known.analysis.stats, deps.now());
         if (result !== undefined) return result;
         // Half of a replay is worth nothing.
         state = undefined;
