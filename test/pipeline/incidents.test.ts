@@ -130,6 +130,15 @@ test("a person closes it while the service works: the next step knows, and does 
   expect(await outboxProblems(store)).toEqual([]);
 });
 
+test("a word from the future counts as said now, and so does not close what is reopened later", async () => {
+  await append(store, [story("delete", 0, 0)]);
+  await correlating(store, until(1)).run(never);
+  const [incident] = await store.incidents();
+  const future = { ...byPerson, how: "pager", time: Date.UTC(2099, 0, 1) } as const;
+  await answerIncident(closing(), incident!.id, future);
+  expect((await store.incidents())[0]).toMatchObject({ status: 5, closure: { how: "pager", time: START + 30 * MINUTE } });
+});
+
 test("what somebody closes in the middle of a step is neither lost nor closed over, and the step is not done twice", async () => {
   const [proven, now] = [until(1), () => START];
   await append(store, [story("delete", 0, 0)]);
