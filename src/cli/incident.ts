@@ -155,7 +155,8 @@ function blastTitle({ basis, events, atLeast, from, to, readTime }: BlastRadius)
 function blastLines(blast: BlastRadius, clock: (time: number) => string): string[] {
   const { totals, byReversibility, reach } = blast;
   const told = (one: DoneAction): string => actionText(one, clock);
-  const of = (name: DoneAction["reversibility"]): string[] => blast.actions.filter((one) => one.reversibility === name && !isTried(one)).map(told);
+  const of = (name: DoneAction["reversibility"]): string[] =>
+    blast.actions.filter((one) => one.reversibility === name && !isTried(one)).map(told);
   const beyond = reach.seen.filter((scope) => !reach.granted.includes(scope));
   return [
     ...row("CANNOT BE UNDONE", of("irreversible"), ROWS_MAX),

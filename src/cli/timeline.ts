@@ -29,7 +29,8 @@ export function timelineLines(
   timeline: readonly TimelineEntry[],
   { linesMax, alerts, show = clock, textMax = TEXT_MAX }: TimelineView,
 ): string[] {
-  const groups: { readonly key: string; readonly first: TimelineEntry; readonly time: EpochMs; readonly uids: string[]; last: EpochMs }[] = [];
+  const groups: { readonly key: string; readonly first: TimelineEntry; readonly time: EpochMs; readonly uids: string[]; last: EpochMs }[] =
+    [];
   for (const entry of timeline) {
     const key = `${entry.source} ${kindOf(entry.text)}`;
     const newest = groups.at(-1);

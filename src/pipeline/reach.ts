@@ -193,5 +193,8 @@ async function eventsAround(
 ): Promise<{ events: readonly Event[]; atLeast: boolean }> {
   const newest = await store.eventsOfAgent(agent, from, to, EVENTS_MAX + 1);
   if (newest.length <= EVENTS_MAX) return { events: newest, atLeast: false };
-  return { events: [...newest.slice(0, EVENTS_MAX), ...(await store.eventsOfAgent(agent, firstTime, lastTime, EVENTS_MAX))], atLeast: true };
+  return {
+    events: [...newest.slice(0, EVENTS_MAX), ...(await store.eventsOfAgent(agent, firstTime, lastTime, EVENTS_MAX))],
+    atLeast: true,
+  };
 }

@@ -98,8 +98,7 @@ test.each([
 });
 
 test("a name is escaped, a person without one is taken, a missing time is refused", () => {
-  const by = (summary: unknown) =>
-    receive(request(webhook("incident.resolved", { agent: { type: "user_reference", summary } })))[0];
+  const by = (summary: unknown) => receive(request(webhook("incident.resolved", { agent: { type: "user_reference", summary } })))[0];
   expect(by("\u202ex")?.by).toBe("\\u{202e}x");
   expect(by(undefined)).toMatchObject({ to: "close", by: undefined });
   expect(() => receive(request(webhook("incident.resolved", { occurred_at: "yesterday" })))).toThrow(

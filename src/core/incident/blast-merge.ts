@@ -10,24 +10,44 @@ import { REVERSIBILITY } from "./reversibility.ts";
 export function mergeBlast(before: BlastRadius | undefined, now: BlastRadius, lost: boolean): BlastRadius {
   if (before === undefined) return now;
   const rows = {
-    endpoints: union(before.endpoints, now.endpoints, ({ name, service = "" }) => `${name}\n${service}`, (a, b) => ({
-      ...b,
-      ...larger(a, b, "count", "failed", "bytesIn"),
-      dataClasses: texts(a.dataClasses, b.dataClasses, PLACES_MAX),
-    })).sort(BLAST_ORDER.endpoints),
-    data: union(before.data, now.data, ({ name }) => name, (a, b) => ({ ...b, ...larger(a, b, "count", "bytesIn") })).sort(BLAST_ORDER.data),
-    hosts: union(before.hosts, now.hosts, ({ name }) => name, (a, b) => ({
-      ...a,
-      ...b,
-      ...larger(a, b, "count", "bytesOut"),
-      ...(a.allowed === false ? { allowed: false } : {}),
-    })).sort(BLAST_ORDER.hosts),
-    credentials: union(before.credentials, now.credentials, ({ uid }) => uid, (a, b) => ({
-      ...b,
-      ...larger(a, b, "count"),
-      addresses: texts(a.addresses, b.addresses, PLACES_MAX),
-      countries: texts(a.countries, b.countries, PLACES_MAX),
-    })).sort(BLAST_ORDER.credentials),
+    endpoints: union(
+      before.endpoints,
+      now.endpoints,
+      ({ name, service = "" }) => `${name}\n${service}`,
+      (a, b) => ({
+        ...b,
+        ...larger(a, b, "count", "failed", "bytesIn"),
+        dataClasses: texts(a.dataClasses, b.dataClasses, PLACES_MAX),
+      }),
+    ).sort(BLAST_ORDER.endpoints),
+    data: union(
+      before.data,
+      now.data,
+      ({ name }) => name,
+      (a, b) => ({ ...b, ...larger(a, b, "count", "bytesIn") }),
+    ).sort(BLAST_ORDER.data),
+    hosts: union(
+      before.hosts,
+      now.hosts,
+      ({ name }) => name,
+      (a, b) => ({
+        ...a,
+        ...b,
+        ...larger(a, b, "count", "bytesOut"),
+        ...(a.allowed === false ? { allowed: false } : {}),
+      }),
+    ).sort(BLAST_ORDER.hosts),
+    credentials: union(
+      before.credentials,
+      now.credentials,
+      ({ uid }) => uid,
+      (a, b) => ({
+        ...b,
+        ...larger(a, b, "count"),
+        addresses: texts(a.addresses, b.addresses, PLACES_MAX),
+        countries: texts(a.countries, b.countries, PLACES_MAX),
+      }),
+    ).sort(BLAST_ORDER.credentials),
     infrastructure: actions(before.infrastructure, now.infrastructure),
     users: texts(before.users, now.users, 2 * ROWS_MAX),
     actions: actions(before.actions, now.actions),
@@ -66,12 +86,17 @@ function knowsLess(now: BlastRadius, merged: BlastRadius): boolean {
 }
 
 function actions(before: readonly DoneAction[], now: readonly DoneAction[]): DoneAction[] {
-  return union(before, now, ({ reversibility, name }) => `${reversibility}\n${name}`, (a, b) => ({
-    ...b,
-    ...larger(a, b, "count", "failed"),
-    firstTime: Math.min(a.firstTime, b.firstTime),
-    lastTime: Math.max(a.lastTime ?? a.firstTime, b.lastTime ?? b.firstTime),
-  })).sort(BLAST_ORDER.actions);
+  return union(
+    before,
+    now,
+    ({ reversibility, name }) => `${reversibility}\n${name}`,
+    (a, b) => ({
+      ...b,
+      ...larger(a, b, "count", "failed"),
+      firstTime: Math.min(a.firstTime, b.firstTime),
+      lastTime: Math.max(a.lastTime ?? a.firstTime, b.lastTime ?? b.firstTime),
+    }),
+  ).sort(BLAST_ORDER.actions);
 }
 
 /** Rows of both, each once; the rows of one list have different keys. */
@@ -84,7 +109,11 @@ function union<T>(before: readonly T[], now: readonly T[], key: (row: T) => stri
   return [...rows.values()];
 }
 
-function larger<K extends string>(a: Readonly<Record<K, number>>, b: Readonly<Record<K, number>>, ...names: readonly K[]): Record<K, number> {
+function larger<K extends string>(
+  a: Readonly<Record<K, number>>,
+  b: Readonly<Record<K, number>>,
+  ...names: readonly K[]
+): Record<K, number> {
   return Object.fromEntries(names.map((name) => [name, Math.max(a[name], b[name])])) as Record<K, number>;
 }
 

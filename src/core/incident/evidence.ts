@@ -31,7 +31,10 @@ export function mergeTimeline(before: readonly TimelineEntry[], now: readonly Ti
 }
 
 /** As many as an incident lists, in order of time. */
-export function selectEvidence<T extends { readonly time: number; readonly uid: string }>(all: readonly T[], alerts: readonly Alert[]): T[] {
+export function selectEvidence<T extends { readonly time: number; readonly uid: string }>(
+  all: readonly T[],
+  alerts: readonly Alert[],
+): T[] {
   const lines = all.toSorted(byTimeAndUid).map((one) => ({ time: one.time, uids: [one.uid], one }));
   return select(lines, alerts, EVIDENCE_MAX).map(({ one }) => one);
 }

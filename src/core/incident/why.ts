@@ -62,7 +62,12 @@ export function tellWhy(who: string, alerts: readonly Alert[], { evidence, polic
 /** Data that left outranks every other join: bytes to hosts, where nobody said that they are allowed; 1 when nobody counted. */
 function sentOf(events: readonly Event[]): number {
   const out = events.filter((event) => event.category === "egress" && event.dstAllowed !== true && event.statusId !== STATUS.failure);
-  return out.length === 0 ? 0 : Math.max(1, total(out, (event) => event.bytesOut));
+  return out.length === 0
+    ? 0
+    : Math.max(
+        1,
+        total(out, (event) => event.bytesOut),
+      );
 }
 
 /** What several sources saw says more than several kinds of events of one, and those more than one kind. */
@@ -125,7 +130,10 @@ function wordsOf(events: readonly Event[], extent: Extent): string {
     return `sent ${out === 0 ? "data" : `${least}${bytes(out)}`} to ${some(hosts)}${inAll > out ? ` (in all ${lower(extent)}${bytes(inAll)})` : ""}`;
   }
   if (event.category === "authentication") {
-    const many = events.length === 1 && extent.whole ? "authentication" : `${least}${events.length} ${events.length === 1 ? "authentication" : "authentications"}`;
+    const many =
+      events.length === 1 && extent.whole
+        ? "authentication"
+        : `${least}${events.length} ${events.length === 1 ? "authentication" : "authentications"}`;
     const from = some(events.map((one) => one.srcIp));
     return `${many} ${event.statusId === STATUS.failure ? "failed" : "succeeded"}${from === "" ? "" : ` from ${from}`}`;
   }
