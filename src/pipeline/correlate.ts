@@ -71,6 +71,8 @@ export interface CorrelateState {
   untold: readonly Alert[];
   /** Alerts that were told while something was missing; read from the store when it is needed first. */
   waiting?: Waiting;
+  /** Open incidents that say too little of what their agents did, by id, and when that is to be read; after a start all of them. */
+  stale?: Map<string, EpochMs>;
   /** What was covered when the log ended at a sequence that has not been read yet, in order. */
   ahead?: CoveredTo[];
 }

@@ -114,7 +114,7 @@ export interface Store {
   /** As `events`, with their places in the log. */
   logged(uids: readonly string[]): Promise<readonly Logged[]>;
   /**
-   * Events of one agent (by id) with from <= time <= to, by time, at most `limit`: those that it was known for when they
+   * Events of one agent (by id) with from <= time <= to, the newest first, at most `limit`: those that it was known for when they
    * were written, and those that were attributed to it alone later; not those that it shares with others.
    */
   eventsOfAgent(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<readonly Event[]>;
