@@ -14,6 +14,7 @@ import type { SourceState, Store } from "../ports/store.ts";
 import type { Deliverer } from "./deliver.ts";
 import type { RunningSource } from "./ingest.ts";
 import type { RunningDestination } from "./route.ts";
+import { unheard, type Unheard } from "./unheard.ts";
 
 /** A gap that nothing healed in this time stays lost: nobody waits for it any longer. */
 const GIVE_UP_MS = 7 * 86_400_000;
@@ -72,9 +73,17 @@ interface Wrong {
   readonly detail: string;
 }
 
+/** What earlier looks of this process saw. */
+interface Before {
+  readonly unheard: Unheard;
+  /** Agents that declare a heartbeat, and since when it counts. */
+  beats: ReadonlyMap<string, EpochMs> | undefined;
+}
+
 /** A watcher; `look` is called on a schedule. */
 export function watcher(deps: WatchDeps): Watcher {
   const held = new Map<string, EpochMs>();
+  const before: Before = { unheard: unheard(deps.startTime), beats: undefined };
   return {
     async look() {
       const now = deps.now();
@@ -82,7 +91,8 @@ export function watcher(deps: WatchDeps): Watcher {
       const gaps = await keepOutages(deps, states, await deps.store.gaps(), now);
       const open = (await deps.store.conditions(now)).filter(({ ended }) => ended === null);
       const known: Known = { now, states, gaps, open };
-      const agents = await silentAgents(deps, known);
+      for (const source of deps.sources) before.unheard.note(source, states.get(source.id));
+      const agents = await silentAgents(deps, before, known);
       const wrong = [...deps.sources.flatMap((source) => ofSource(deps, source, known)), ...ofDestinations(deps, held, now), ...agents];
       const { alerts } = deps.options;
       const told = wrong.filter(({ rule }) => (typeof alerts === "boolean" ? alerts : alerts.includes(rule)));
@@ -205,15 +215,19 @@ function ofDestinations(deps: WatchDeps, held: Map<string, EpochMs>, now: EpochM
 }
 
 /** Agents that declare a heartbeat and were not heard of, while everything that carries them was. */
-async function silentAgents(deps: WatchDeps, { now, states, gaps, open }: Known): Promise<Wrong[]> {
+async function silentAgents(deps: WatchDeps, before: Before, { now, states, gaps, open }: Known): Promise<Wrong[]> {
   const agents = deps
     .registry()
     .agents.flatMap((agent) => (agent.heartbeatMs === undefined ? [] : [{ ...agent, beat: agent.heartbeatMs }]));
+  // A heartbeat that is declared while we run counts from then: nobody noted signs of life before.
+  const beats = new Map(agents.map(({ id }) => [id, before.beats === undefined ? 0 : (before.beats.get(id) ?? now)]));
+  before.beats = beats;
   if (agents.length === 0) return [];
   const seen = Map.groupBy(await deps.store.agentsSeen(), ({ agent }) => agent);
-  const carrier = (source: RunningSource): Carrier => {
+  const carrier = (source: RunningSource, heartbeatMs: number): Carrier => {
     const watermark = states.get(source.id)?.watermark ?? undefined;
-    return { watermark, gaps: gaps.filter((gap) => gap.source === source.id && gap.state !== "healed") };
+    const missing = gaps.filter((gap) => gap.source === source.id && gap.state !== "healed");
+    return { watermark, unheard: [...missing, ...before.unheard.of(source.id, heartbeatMs)] };
   };
   const wrong: Wrong[] = [];
   for (const agent of agents) {
@@ -222,19 +236,17 @@ async function silentAgents(deps: WatchDeps, { now, states, gaps, open }: Known)
     // Without any sign it counts from when somebody could have listened, and every source could carry it.
     const last = signs.reduce(
       (latest, sign) => Math.max(latest, sign.last),
-      Math.max(agent.createdTime ?? 0, signs.length > 0 ? 0 : deps.startTime),
+      Math.max(agent.createdTime ?? 0, beats.get(agent.id) ?? 0, signs.length > 0 ? 0 : deps.startTime),
     );
-    const carriers = deps.sources.filter((source) => signs.length === 0 || signs.some((sign) => sign.source === source.id)).map(carrier);
-    const before = open.find((one) => one.rule === "custodes-agent-silent" && one.entity === agent.id);
+    const carriers = deps.sources.filter((source) => signs.length === 0 || signs.some((sign) => sign.source === source.id));
+    const told = open.find((one) => one.rule === "custodes-agent-silent" && one.entity === agent.id);
     // Told once: that a source is missing now takes nothing back. Only a sign of life does.
-    const still = before !== undefined && last <= before.since;
-    if (!still && silentSince({ heartbeatMs: agent.beat, hours: agent.activeHours }, last, carriers) === undefined) continue;
-    wrong.push({
-      rule: "custodes-agent-silent",
-      entity: agent.id,
-      since: last,
-      detail: `no sign of it since ${new Date(last).toISOString()}`,
-    });
+    const still = told !== undefined && last <= told.since;
+    const heardBy = carriers.map((source) => carrier(source, agent.beat));
+    const since = still ? told.since : silentSince({ heartbeatMs: agent.beat, hours: agent.activeHours }, last, heardBy);
+    if (since === undefined) continue;
+    const detail = `no sign of it since ${new Date(since).toISOString()}`;
+    wrong.push({ rule: "custodes-agent-silent", entity: agent.id, since, detail });
   }
   return wrong;
 }

@@ -48,19 +48,32 @@ test("B52: silence of its source is not silence of the agent", async () => {
   expect(await it.alert("custodes-agent-silent")).toEqual([]);
 });
 
-test("B52: a gap in which the agent may have spoken forbids the alert", async () => {
+test("B52: a gap in which the agent may have spoken begins the count again", async () => {
   const it = watching(memory, beats());
   it.api.add(call("c1", it.now()));
   await it.minutes(2);
   const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
   const gapAt = (source: string) => ({ ...gap, id: source, source, from: START + 5 * MINUTE, to: START + 6 * MINUTE });
   await it.store.transaction((tx) => tx.saveGaps([gapAt("fake/api")]));
-  await it.minutes(30);
+  await it.minutes(14);
   expect(await it.alert("custodes-agent-silent")).toEqual([]);
+  await it.minutes(16);
   expect(await it.alert("custodes-source-gap")).toMatchObject([{ group: { source: "fake/api" } }]);
-  await it.store.transaction((tx) => tx.saveGaps([{ ...gapAt("fake/api"), state: "healed", endTime: it.now() }]));
+  expect(await it.alert("custodes-agent-silent")).toMatchObject([{ bucket: START + 6 * MINUTE }]);
+});
+
+test("B52: what a gap hid is not silence: a gap that is healed counts from the last sign", async () => {
+  const it = watching(memory, beats());
+  it.api.add(call("c1", it.now()));
   await it.minutes(2);
-  expect(await it.alert("custodes-agent-silent")).toHaveLength(1);
+  const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
+  const mine = { ...gap, id: "g", source: "fake/api", from: START + 5 * MINUTE, to: START + 6 * MINUTE };
+  await it.store.transaction((tx) => tx.saveGaps([mine]));
+  await it.minutes(11);
+  expect(await it.alert("custodes-agent-silent")).toEqual([]);
+  await it.store.transaction((tx) => tx.saveGaps([{ ...mine, state: "healed", endTime: it.now() }]));
+  await it.minutes(1);
+  expect(await it.alert("custodes-agent-silent")).toMatchObject([{ bucket: START }]);
 });
 
 test("B52, B18: outside its hours and without a declared heartbeat silence is no news", async () => {

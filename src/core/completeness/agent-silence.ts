@@ -13,20 +13,24 @@ export interface Beating {
 export interface Carrier {
   /** Complete up to here; undefined: nothing is proven. */
   readonly watermark: EpochMs | undefined;
-  /** Gaps that are not healed. */
-  readonly gaps: readonly Pick<SourceGap, "from" | "to">[];
+  /** Stretches in which the agent may have spoken unheard; `to` null: it lasts. */
+  readonly unheard: readonly Pick<SourceGap, "from" | "to">[];
 }
 
 /**
- * When an agent that was last seen at `last` had been silent for its heartbeat, provided that every source that carries it
- * was complete until then and had no gap in which it may have spoken. Undefined: it is not silent, or nobody can tell.
+ * Since when an agent is silent that was last seen at `last`: for its heartbeat of scheduled time, all of it heard by every
+ * source that carries it. A stretch in which it may have spoken unheard begins the count again at its end. Undefined: it is
+ * not silent, or nobody can tell.
  */
 export function silentSince(agent: Beating, last: EpochMs, carriers: readonly Carrier[]): EpochMs | undefined {
-  const due = activeAfter(agent.hours, last, agent.heartbeatMs);
-  if (carriers.length === 0 || !Number.isFinite(due)) return undefined;
-  for (const { watermark, gaps } of carriers) {
-    if (watermark === undefined || watermark < due) return undefined;
-    if (gaps.some((gap) => overlaps(gap, last, due))) return undefined;
+  let since = last;
+  let due = activeAfter(agent.hours, since, agent.heartbeatMs);
+  for (const stretch of carriers.flatMap(({ unheard }) => unheard).toSorted((a, b) => a.from - b.from)) {
+    if (!overlaps(stretch, since, due)) continue;
+    if (stretch.to === null) return undefined;
+    since = stretch.to;
+    due = activeAfter(agent.hours, since, agent.heartbeatMs);
   }
-  return due;
+  if (carriers.length === 0 || !Number.isFinite(due)) return undefined;
+  return carriers.every(({ watermark }) => watermark !== undefined && watermark >= due) ? since : undefined;
 }

@@ -44,18 +44,30 @@ describe("scheduled time", () => {
 
 describe("silence of an agent", () => {
   const agent = { heartbeatMs: 10 * MINUTE, hours: undefined };
-  const whole = { watermark: 10 * MINUTE, gaps: [] };
+  const whole = { watermark: 10 * MINUTE, unheard: [] };
   test("is known when everything that carries it is complete until its sign was due, to the millisecond", () => {
-    expect(silentSince(agent, 0, [whole, { ...whole, watermark: 11 * MINUTE }])).toBe(10 * MINUTE);
+    expect(silentSince(agent, 0, [whole, { ...whole, watermark: 11 * MINUTE }])).toBe(0);
     expect(silentSince(agent, 1, [whole])).toBeUndefined();
     expect(silentSince(agent, 0, [whole, { ...whole, watermark: 10 * MINUTE - 1 }])).toBeUndefined();
   });
-  test("is not known while a source is missing, had a gap meanwhile, or none carries it", () => {
-    expect(silentSince(agent, 0, [whole, { watermark: undefined, gaps: [] }])).toBeUndefined();
-    expect(silentSince(agent, 0, [{ ...whole, gaps: [{ from: 10 * MINUTE, to: 12 * MINUTE }] }])).toBeUndefined();
-    expect(silentSince(agent, 0, [{ ...whole, gaps: [{ from: 9 * MINUTE, to: null }] }])).toBeUndefined();
-    expect(silentSince(agent, 0, [{ ...whole, gaps: [{ from: 10 * MINUTE + 1, to: null }] }])).toBe(10 * MINUTE);
+  test("is not known while a source is missing, has a gap that lasts, or none carries it", () => {
+    expect(silentSince(agent, 0, [whole, { watermark: undefined, unheard: [] }])).toBeUndefined();
+    expect(silentSince(agent, 0, [{ ...whole, unheard: [{ from: 9 * MINUTE, to: null }] }])).toBeUndefined();
+    expect(silentSince(agent, 0, [{ ...whole, unheard: [{ from: 10 * MINUTE + 1, to: null }] }])).toBe(0);
     expect(silentSince(agent, 0, [])).toBeUndefined();
+  });
+  test("counts again from the end of what was not heard, whichever source it was, as often as it happens", () => {
+    const late = { from: 14 * MINUTE, to: 15 * MINUTE };
+    const early = { from: 10 * MINUTE, to: 12 * MINUTE };
+    const carriers = (watermark: number) => [
+      { watermark, unheard: [late] },
+      { watermark, unheard: [early] },
+    ];
+    expect(silentSince(agent, 0, carriers(25 * MINUTE - 1))).toBeUndefined();
+    expect(silentSince(agent, 0, carriers(25 * MINUTE))).toBe(15 * MINUTE);
+    // Before the sign, and after it was due, nothing was hidden.
+    expect(silentSince(agent, 16 * MINUTE, carriers(26 * MINUTE))).toBe(16 * MINUTE);
+    expect(silentSince(agent, 0, [{ ...whole, unheard: [late] }])).toBe(0);
   });
 });
 
