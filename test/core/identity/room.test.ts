@@ -66,6 +66,15 @@ test("a share counts tellings, not keys, and what is forgotten or left out no lo
   expect([links.size, links.evicted]).toEqual([4, 2]);
 });
 
+test("what the cluster tells and what was issued is nobody's share", () => {
+  const links = bindings({ ...ROOM, marksOfOne: 3 });
+  for (let index = 0; index < 10; index++) {
+    claim(links, "kubelet", `pod:${index}`, "sa:a");
+    claim(links, "cloud", `cred:${index}`, "sa:a");
+  }
+  expect([links.size, links.evicted]).toEqual([20, 0]);
+});
+
 test("long names are bounded by their characters", () => {
   const links = bindings({ ...ROOM, chars: 10_000 });
   for (let index = 0; index < 100; index++) claim(links, undefined, `agent:${String(index).padStart(480, "0")}`, "agent:a");
