@@ -141,13 +141,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     await retain.ended();
     await supervisor.stop();
   });
-  const checkHealth = async () =>
-    health(store, sources, destinations, delivery, now(), [
-      await queueHealth(queue),
-      correlation.health(),
-      rules.health(),
-      ...agents.health(),
-    ]);
+  const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
+  const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
   const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
