@@ -30,6 +30,8 @@ export interface FactReach {
   /** An observation holds this long after it was made. */
   readonly afterMs: number;
   readonly max: number;
+  /** Facts of one value; beyond, its own oldest go, so that nobody's many subjects push out those of others. As many as of all when absent. */
+  readonly maxOfOne?: number;
   /** Length of a slot of time; the whole reach when absent. A shorter one tells more of what was seen when. */
   readonly slotMs?: number;
   /** They reach further back than a replay. */
@@ -75,18 +77,20 @@ interface Fact extends Observed {
  * Observations are kept per slot of time, as first and last. A slot is no longer than an observation's whole reach, so
  * everything between the first and the last of a slot is reached by one of the two: no gap is ever bridged.
  */
-export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs + afterMs }: FactReach): Facts {
+export function facts({ kind, beforeMs, afterMs, max, maxOfOne, stored, slotMs = beforeMs + afterMs }: FactReach): Facts {
   const prefix = `${kind}:`;
   const table = slotTable();
+  const shares = shareTable();
   const changed = new Set<Fact>();
   let size = 0;
   let evicted = 0;
 
   const slotOf = (time: EpochMs): number => Math.floor(time / slotMs);
   const forgetOldest = (): number => {
-    const count = table.takeOldest()?.byValue.size ?? 0;
-    size -= count;
-    return count;
+    const { byValue } = table.takeOldest() ?? { byValue: new Map<string, Fact>() };
+    for (const fact of byValue.values()) shares.leave(fact);
+    size -= byValue.size;
+    return byValue.size;
   };
   const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): Fact | undefined => {
     const fact = slot.byValue.get(value);
@@ -94,6 +98,9 @@ export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs 
     const made = { slot, value, first, last, origin };
     slot.byValue.set(value, made);
     size++;
+    const gone = maxOfOne === undefined ? 0 : shares.join(made, maxOfOne, (empty) => table.drop(empty));
+    size -= gone;
+    evicted += gone;
     if (size > max) evicted += forgetOldest();
     return made;
   };
@@ -143,12 +150,53 @@ export function facts({ kind, beforeMs, afterMs, max, stored, slotMs = beforeMs 
   };
 }
 
+/** Facts by value, the oldest first. */
+function shareTable() {
+  const shares = new Map<string, Set<Fact>>();
+  const leave = (fact: Fact): void => {
+    const share = shares.get(fact.value);
+    share?.delete(fact);
+    if (share?.size === 0) shares.delete(fact.value);
+  };
+  return {
+    leave,
+    /** Takes the oldest from their slots when there are more than `max`, and says how many; `onEmpty`: told of a slot without any. */
+    join(made: Fact, max: number, onEmpty: (slot: Slot) => void): number {
+      const share = shares.get(made.value) ?? new Set();
+      shares.set(made.value, share.add(made));
+      const before = share.size;
+      if (before <= max) return 0;
+      for (const fact of share) {
+        // Some more at once: a walk over what was taken from the start of a set meets the gaps.
+        if (share.size <= max - Math.floor(max / 16)) break;
+        fact.slot.byValue.delete(fact.value);
+        if (fact.slot.byValue.size === 0) onEmpty(fact.slot);
+        leave(fact);
+      }
+      return before - share.size;
+    },
+  };
+}
+
 /** Slots by subject and number, and in about the order in which they came. */
 function slotTable() {
   const subjects = new Map<string, Map<number, Slot>>();
   /** Those before `head` are gone. */
   let order: Slot[] = [];
   let head = 0;
+  /** Of those that are not gone by order: empty ones. */
+  let dropped = 0;
+  const forgetSlot = ({ subject, number }: Slot): void => {
+    const slots = subjects.get(subject);
+    slots?.delete(number);
+    if (slots?.size === 0) subjects.delete(subject);
+  };
+  const skipDropped = (): void => {
+    while (order[head]?.byValue.size === 0) {
+      head++;
+      dropped--;
+    }
+  };
   return {
     of: (subject: string): ReadonlyMap<number, Slot> | undefined => subjects.get(subject),
     open(subject: string, number: number): Slot {
@@ -161,19 +209,29 @@ function slotTable() {
       order.push(slot);
       return slot;
     },
-    oldest: (): Slot | undefined => order[head],
+    oldest(): Slot | undefined {
+      skipDropped();
+      return order[head];
+    },
     takeOldest(): Slot | undefined {
+      skipDropped();
       const slot = order[head];
       if (slot === undefined) return undefined;
       head++;
-      const slots = subjects.get(slot.subject);
-      slots?.delete(slot.number);
-      if (slots?.size === 0) subjects.delete(slot.subject);
+      forgetSlot(slot);
       if (head * 2 > order.length) {
         order = order.slice(head);
         head = 0;
       }
       return slot;
+    },
+    /** An empty slot says nothing. */
+    drop(slot: Slot): void {
+      forgetSlot(slot);
+      if (++dropped * 2 <= order.length - head) return;
+      order = order.slice(head).filter(({ byValue }) => byValue.size > 0);
+      head = 0;
+      dropped = 0;
     },
   };
 }

@@ -49,6 +49,8 @@ export interface Graph {
 
 /** Facts kept of each kind of observation; those first seen longest ago go first (about 400 bytes each). */
 const FACTS_MAX = 200_000;
+/** Of one agent: sessions and runs of a day and a half of a busy one. */
+const FACTS_OF_ONE_MAX = 20_000;
 /** Facts that no waiting event can need any more are kept this long for events that come late. */
 const LATE_MS = 900_000;
 /** How the keys of stored sights of credentials, sessions and runs begin. */
@@ -70,8 +72,9 @@ const SEEN: readonly (readonly [LinkKind, "agentNative" | "credentialUid" | "ses
 /** An empty graph. The registry says which keys need not be learned. `stores`: somebody asks for what changed. */
 export function graph(registry: Directory, stores: boolean): Graph {
   const links = bindings();
-  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, max: FACTS_MAX, stored: false, slotMs: SIGHT_SLOT_MS });
-  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, max: FACTS_MAX, stored: stores });
+  const limits = { max: FACTS_MAX, maxOfOne: FACTS_OF_ONE_MAX };
+  const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, ...limits, stored: false, slotMs: SIGHT_SLOT_MS });
+  const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, ...limits, stored: stores });
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
   let settledAt = -Infinity;
@@ -87,15 +90,12 @@ export function graph(registry: Directory, stores: boolean): Graph {
       const value = event[field];
       if (value === undefined || value === "") continue;
       if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
-      if (kind === "agent" && !isOwnName(event, agentUid)) continue;
+      if (kind === "agent" && !isOwnName(event, agentUid, registry)) continue;
       const key = keyText(kind, value);
       if (key === undefined) continue;
       seen.observe(key, `=${agentUid}`, event.time, event.uid);
     }
   };
-  // A gateway that knows its caller as the agent's client says how it calls that client.
-  const isOwnName = ({ category, clientUid, time }: Event, agentUid: string): boolean =>
-    category === "agent_api" && clientUid !== undefined && registry.byKey("client", clientUid, time).some(({ id }) => id === agentUid);
   const sightsAt = (ip: string, time: EpochMs): Step[] => {
     const key: KeyText = `ip:${ip}`;
     const near = sights.factsAt(ip, time).filter(({ first, last }) => {
@@ -165,6 +165,11 @@ function toldBy(text: string, { time }: Event): Told | undefined {
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
   return { from, to, until, ends, since: Math.max(since, time) };
+}
+
+/** A gateway that knows its caller as the agent's client says how it calls that client. */
+function isOwnName({ category, clientUid, time }: Event, agentUid: string, registry: Directory): boolean {
+  return category === "agent_api" && clientUid !== undefined && registry.byKey("client", clientUid, time).some(({ id }) => id === agentUid);
 }
 
 /** Whose call it was: an agent of the registry, else who was let in. */

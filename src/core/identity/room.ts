@@ -15,8 +15,14 @@ export interface RoomLimits {
   readonly marksOfOne: number;
 }
 
-/** A fleet of 10,000 agents with 30 pods, keys, roles and sessions each; a caller has a fifteenth: 1,000 sub-agents with tokens of an hour. */
-export const ROOM: RoomLimits = { marks: 300_000, chars: 30_000_000, marksOfOne: 20_000 };
+/** A fleet of 10,000 agents with 30 pods, keys, roles and sessions each. */
+const MARKS_MAX = 300_000;
+/** A hundred for each mark: names of pods, roles and accounts are shorter. */
+const CHARS_MAX = 30_000_000;
+/** 1,000 sub-agents with tokens of an hour; fifteen callers together have all. */
+const CLAIMED_MAX = 20_000;
+/** What the service has room for. */
+export const ROOM: RoomLimits = { marks: MARKS_MAX, chars: CHARS_MAX, marksOfOne: CLAIMED_MAX };
 
 /** What is too much is cleared with so much more of the limit at once: a walk over what was told of again meets many gaps at its start. */
 const CLEARED = 1 / 16;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { bindings, type Bindings } from "../../../src/core/identity/bindings.ts";
+import { facts } from "../../../src/core/identity/facts.ts";
 import { graph } from "../../../src/core/identity/graph.ts";
 import { linkText, type KeyText } from "../../../src/core/identity/links.ts";
 import { directory } from "../../../src/core/identity/directory.ts";
@@ -66,6 +67,15 @@ test("a share counts tellings, not keys, and what is forgotten or left out no lo
   expect([links.size, links.evicted]).toEqual([4, 2]);
 });
 
+test("what the cluster tells and what was issued is nobody's share", () => {
+  const links = bindings({ ...ROOM, marksOfOne: 3 });
+  for (let index = 0; index < 10; index++) {
+    claim(links, "kubelet", `pod:${index}`, "sa:a");
+    claim(links, "cloud", `cred:${index}`, "sa:a");
+  }
+  expect([links.size, links.evicted]).toEqual([20, 0]);
+});
+
 test("long names are bounded by their characters", () => {
   const links = bindings({ ...ROOM, chars: 10_000 });
   for (let index = 0; index < 100; index++) claim(links, undefined, `agent:${String(index).padStart(480, "0")}`, "agent:a");
@@ -96,4 +106,20 @@ test("one agent's calls with invented sub-agents take nothing from the others", 
   expect(links + known.evicted).toBe(3000 * 8 + 1);
   expect(links).toBeLessThanOrEqual(ROOM.marksOfOne + 1);
   expect(links).toBeGreaterThan(ROOM.marksOfOne * 0.9);
+});
+
+test("one value's many subjects push out its own oldest, and what others were seen with stays", () => {
+  const sights = facts({ kind: "seen", beforeMs: 0, afterMs: HOUR, max: 100, maxOfOne: 10, stored: false });
+  sights.observe("victim's", "=victim", NOON);
+  for (let index = 0; index < 1000; index++) sights.observe(`m${index}`, "=mallory", NOON + index);
+  expect([sights.size, sights.evicted]).toEqual([11, 990]);
+  expect(sights.at("victim's", NOON)).toEqual(["=victim"]);
+  expect([sights.at("m989", NOON + 1000), sights.at("m990", NOON + 1000)]).toEqual([[], ["=mallory"]]);
+  // What went counts no longer, and all others may still be too many together.
+  for (let index = 0; index < 200; index++) sights.observe(`o${index}`, `=other${index}`, NOON + HOUR);
+  expect(sights.size).toBe(100);
+  sights.prune(NOON + 100 * HOUR);
+  expect(sights.size).toBe(0);
+  for (let index = 0; index < 10; index++) sights.observe(`m${index}`, "=mallory", NOON + 100 * HOUR);
+  expect(sights.size).toBe(10);
 });
