@@ -22,11 +22,10 @@ import { pusher } from "./pipeline/push.ts";
 import type { RunningDestination } from "./pipeline/route.ts";
 import { supervise } from "./pipeline/supervise.ts";
 import type { EpochMs } from "./core/event.ts";
-import { alertsReachMs } from "./core/incident/group.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
-import { answerRoutes, incidentSettings } from "./incident-routes.ts";
+import { answerRoutes, retentionSettings } from "./incident-routes.ts";
 import { infoRoutes, queueHealth } from "./info-routes.ts";
 import { judges } from "./judges.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
@@ -135,14 +134,7 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
   schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
   const { signal } = base.aborter;
-  const reach = alertsReachMs(incidentSettings(config));
-  const retain = retainer({
-    ...base,
-    signal,
-    retention: config.retention,
-    neededFrom: () => correlation.neededFrom(),
-    alertsReachMs: reach,
-  });
+  const retain = retainer({ ...base, ...retentionSettings(config), signal, neededFrom: () => correlation.neededFrom() });
   schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
     base.aborter.abort();
