@@ -25,7 +25,7 @@ import type { EpochMs } from "./core/event.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
-import { answerRoutes } from "./incident-routes.ts";
+import { answerRoutes, retentionSettings } from "./incident-routes.ts";
 import { infoRoutes, queueHealth } from "./info-routes.ts";
 import { judges } from "./judges.ts";
 import { liveRules, type LiveRules, type LiveRulesDeps } from "./live-rules.ts";
@@ -134,7 +134,7 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
   schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
   const { signal } = base.aborter;
-  const retain = retainer({ store, now, meter, log, signal, retention: config.retention, neededFrom: () => correlation.neededFrom() });
+  const retain = retainer({ ...base, ...retentionSettings(config), signal, neededFrom: () => correlation.neededFrom() });
   schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
     base.aborter.abort();

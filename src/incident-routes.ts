@@ -3,7 +3,9 @@ import { hmacSha256 } from "./adapters/system/system.ts";
 import type { PushRoute } from "./adapters/receiver/receiver.ts";
 import type { Config } from "./config/config.ts";
 import { answerTaker, type AnswersDeps } from "./pipeline/answers.ts";
+import { alertsReachMs } from "./core/incident/group.ts";
 import type { IncidentSettings } from "./pipeline/incidents.ts";
+import type { RetainDeps } from "./pipeline/retain.ts";
 
 /** How incidents are opened, closed and told. */
 export function incidentSettings({ correlation }: Config): IncidentSettings {
@@ -17,6 +19,11 @@ export function incidentSettings({ correlation }: Config): IncidentSettings {
     confidenceMin: minConfidence,
     recordUrls: new Map(Object.entries(recordUrls)),
   };
+}
+
+/** For how long what is kept, and how long before that alerts still matter. */
+export function retentionSettings(config: Config): Pick<RetainDeps, "retention" | "alertsReachMs"> {
+  return { retention: config.retention, alertsReachMs: alertsReachMs(incidentSettings(config)) };
 }
 
 /** The paths to which destinations send what people said there. Who sends signs: a bearer token would only be one more secret to give away. */

@@ -12,6 +12,7 @@ import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
 import { placeholderMap } from "./placeholders.ts";
 import { readRegistry } from "./registry-files.ts";
+import { retentionProblems } from "./retention.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
 import { isSecret, secretReference } from "./secrets.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
@@ -78,6 +79,9 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const { every } = (asObject(root["correlation"]) ?? {}) as { every?: unknown };
   if (receiver !== undefined) problems.push(...receiverProblems(reader, receiver));
   if (every !== undefined) problems.push(...cronProblems(reader, parseRevealing(z.string(), every).data, ["correlation", "every"]));
+  const kept = z.object({ retention: configSchema.shape.retention, correlation: configSchema.shape.correlation });
+  const times = parseRevealing(kept, { retention: root["retention"], correlation: root["correlation"] }).data;
+  for (const { key, message } of times === undefined ? [] : retentionProblems(times)) complain(reader, ["retention", key], message);
   if (options.requireSecrets === true) missingSecrets(reader, value, []);
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;

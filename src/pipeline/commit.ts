@@ -9,6 +9,7 @@ import { CONTINUOUS_JOB, WATERMARK_JOB, type CorrelateDeps, type CorrelateState 
 import { finite, type Coverage } from "./coverage.ts";
 import { loadEvidence, withConfidence } from "./evidence.ts";
 import { grow, isNews } from "./grow.ts";
+import { incidentsEntry } from "./incident-audit.ts";
 import { incidentsOf, linksOf, rememberOpen } from "./incidents.ts";
 import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage } from "./partial.ts";
 import { route } from "./route.ts";
@@ -93,6 +94,8 @@ async function save(
     if (facts.length > 0) await tx.saveFacts(facts);
     if (attributions.length > 0) await tx.saveAttributions(attributions);
     if (baselines.length > 0) await tx.saveBaselines(baselines);
+    const entry = incidentsEntry(incidents, state.open, now);
+    if (entry !== undefined) await tx.appendAudit(entry);
   });
   state.offset = offset;
   state.watermark = newWatermark;

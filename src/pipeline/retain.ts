@@ -1,7 +1,7 @@
 import type { EpochMs } from "../core/event.ts";
 import type { Log } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
-import type { Expired, Retention } from "../ports/retention.ts";
+import type { Expired, ExpireRequest, Retention } from "../ports/retention.ts";
 import type { Store } from "../ports/store.ts";
 import { CONTINUOUS_JOB } from "./correlate.ts";
 
@@ -18,6 +18,8 @@ export interface RetainDeps {
   readonly signal: AbortSignal;
   /** Event time from which on correlation may read the log again; undefined while nobody knows. */
   readonly neededFrom: () => EpochMs | undefined;
+  /** How long before that alerts may still matter to others, in milliseconds of event time. */
+  readonly alertsReachMs: number;
 }
 
 /** Takes out of the store what is older than its retention. */
@@ -64,10 +66,15 @@ function measure(meter: Meter, { days, rows, held, parts, bytes }: Expired): voi
 async function stillNeeded({
   store,
   neededFrom,
-}: RetainDeps): Promise<{ readonly logKeepFrom: number | null; readonly keepFrom: EpochMs | null }> {
+  alertsReachMs,
+}: RetainDeps): Promise<Pick<ExpireRequest, "logKeepFrom" | "keepFrom" | "alertsKeepFrom">> {
   const from = neededFrom();
   const offset = await store.offset(CONTINUOUS_JOB);
-  if (from === undefined || offset === null) return { logKeepFrom: null, keepFrom: null };
+  if (from === undefined || offset === null) return { logKeepFrom: null, keepFrom: null, alertsKeepFrom: null };
   const keepFrom = Math.max(Math.trunc(from), 0);
-  return { logKeepFrom: Math.min(offset, await store.sequenceBefore(keepFrom)) + 1, keepFrom };
+  return {
+    logKeepFrom: Math.min(offset, await store.sequenceBefore(keepFrom)) + 1,
+    keepFrom,
+    alertsKeepFrom: Math.max(keepFrom - alertsReachMs, 0),
+  };
 }

@@ -26,8 +26,10 @@ export interface ExpireRequest {
   readonly now: EpochMs;
   /** Correlation may still read the log from here on; null: nobody knows, so that nothing of the log may go. */
   readonly logKeepFrom: Sequence | null;
-  /** As `logKeepFrom`, in event time: alerts and facts that reach it stay. */
+  /** As `logKeepFrom`, in event time: facts that reach it stay. */
   readonly keepFrom: EpochMs | null;
+  /** As `keepFrom`, for alerts: others that come may still be judged by those that reach it. */
+  readonly alertsKeepFrom: EpochMs | null;
   /** Ends the run between two steps. */
   readonly signal: AbortSignal;
 }

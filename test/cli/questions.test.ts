@@ -143,4 +143,32 @@ describe("audit", () => {
       stdout: expect.stringContaining('"problem": null') as string,
     });
   });
+  test("says that rows were taken away too early, unless retention was shorter once, and that all of them are gone", PATIENCE, async () => {
+    const changed = async (work: (opened: Awaited<ReturnType<typeof openStore>>) => Promise<unknown>): Promise<void> => {
+      const opened = await openStore({ kind: "pglite", dataDir: join(directory, "data") });
+      await work(opened);
+      await opened.store.close();
+    };
+    await changed(async ({ store, pool }) => {
+      await pool.query("alter table custodes.audit disable trigger user");
+      await pool.query("delete from custodes.audit; delete from custodes.audit_head");
+      const now = Date.now();
+      const entry = { actor: "custodes", action: "service.started", subject: "", details: {} };
+      for (const days of [9, 8, 7]) await store.appendAudit({ ...entry, time: now - days * 86_400_000 });
+      const kept = 2 * 86_400_000;
+      const retention = { log: null, alerts: null, incidents: null, deliveries: null, quarantine: null, audit: kept };
+      const free = { logKeepFrom: null, keepFrom: null, alertsKeepFrom: null };
+      await store.expire({ retention, now, ...free, signal: new AbortController().signal });
+    });
+    const early = await audit("verify");
+    expect([early.code, early.stdout]).toEqual([
+      1,
+      "row 4: it says that rows up to 2 were taken away after 8 days: sooner than retention.audit allows, which is 400 days\n",
+    ]);
+    expect(await audit("verify", "--retention", "2d")).toMatchObject({ code: 0 });
+    expect((await audit("verify", "--retention", "2")).code).toBe(64);
+    await changed(({ pool }) => pool.query("delete from custodes.audit; delete from custodes.audit_head"));
+    const gone = await audit("verify");
+    expect([gone.code, gone.stdout]).toMatchObject([1, expect.stringMatching(/^the audit log is gone: /)]);
+  });
 });

@@ -252,3 +252,33 @@ test("the schema for editors is JSON, names every connector, and asks for secret
   for (const connector of shipped) expect(names.some((name) => name.startsWith(`^${connector.id}/`))).toBe(true);
   expect(JSON.stringify(schema)).toContain("(env|file)");
 });
+
+test.each([
+  ["retention: {alerts: 1d}", "1 retention.alerts: 1d is too short: correlation looks back 2d, for twice correlation.riskDecay (1d)"],
+  [
+    "retention: {alerts: 9d}\ncorrelation: {riskDecay: 5d}",
+    "1 retention.alerts: 9d is too short: correlation looks back 10d, for twice correlation.riskDecay (5d)",
+  ],
+  [
+    "retention: {alerts: 3d}\ncorrelation: {quiet: 2d, riskDecay: 1h}",
+    "1 retention.alerts: 3d is too short: correlation looks back 4d, for twice correlation.quiet (2d)",
+  ],
+  [
+    "correlation: {reopen: 100d}",
+    "1 retention.alerts: 90d is too short: correlation looks back 2401h, for correlation.quiet and correlation.reopen (1h and 100d)",
+  ],
+  [
+    "retention: {incidents: 1d}",
+    "1 retention.incidents: 1d is too short: correlation looks back 25h, for correlation.quiet and correlation.reopen (1h and 1d)",
+  ],
+])("what is forgotten sooner than correlation looks back is a problem: %s", (text, problem) => {
+  expect(problems(text)).toEqual([`${problem}; keep them for at least that`]);
+});
+
+test.each([
+  "retention: {alerts: 2d, incidents: 2d}",
+  "retention: {alerts: 10d}\ncorrelation: {riskDecay: 5d}",
+  "retention: {alerts: forever, incidents: forever}\ncorrelation: {reopen: 900d}",
+])("what is kept for as long as correlation looks back is none: %s", (text) => {
+  expect(problems(text)).toEqual([]);
+});

@@ -12,7 +12,8 @@ export const day = (number: number): number => number * DAY + DAY / 2;
 const FOREVER: Retention = { log: null, alerts: null, incidents: null, deliveries: null, quarantine: null, audit: null };
 /** A request that keeps everything but what is named, and that nothing else holds back. */
 export const request = (now: number, retention: Partial<Retention>, set: Partial<ExpireRequest> = {}): ExpireRequest => {
-  const free = { logKeepFrom: Number.MAX_SAFE_INTEGER, keepFrom: Number.MAX_SAFE_INTEGER, signal: new AbortController().signal };
+  const most = Number.MAX_SAFE_INTEGER;
+  const free = { logKeepFrom: most, keepFrom: most, alertsKeepFrom: most, signal: new AbortController().signal };
   return { retention: { ...FOREVER, ...retention }, now, ...free, ...set };
 };
 
@@ -221,8 +222,13 @@ export function expirePromises(subject: () => StoreUnderTest): void {
       });
       await settle("d:alert:dead:1", "dead", day(5));
       await settle("d:alert:sent:1", "delivered", day(5));
-      expect((await expire(request(day(6), { alerts: DAY }, { keepFrom: null }))).rows.alerts).toBe(0);
-      expect((await expire(request(day(6), { alerts: DAY }, { keepFrom: day(2) }))).rows.alerts).toBe(2);
+      expect((await expire(request(day(6), { alerts: DAY }, { alertsKeepFrom: null }))).rows.alerts).toBe(0);
+      expect((await expire(request(day(6), { alerts: DAY }, { alertsKeepFrom: day(2) }))).rows.alerts).toBe(2);
+      // A run that took something is one entry; one that took nothing is none.
+      await expire(request(day(6), { alerts: DAY }, { alertsKeepFrom: day(2) }));
+      expect(await store().audit({ limit: 10 })).toMatchObject([
+        { action: "rows.expired", time: day(6), details: { alerts: 2, incidents: 0, deliveries: 0, quarantine: 0 } },
+      ]);
       expect((await store().alerts()).map(({ id }) => id).sort()).toEqual(["dead", "incident", "needed", "pending"]);
     });
 

@@ -37,6 +37,7 @@ function retaining(given: {
     log,
     signal: new AbortController().signal,
     neededFrom: () => ("needed" in given ? given.needed : 3000.5),
+    alertsReachMs: 2000,
   });
   return { run: () => made.run(), asked, counted, log };
 }
@@ -44,7 +45,7 @@ function retaining(given: {
 test("nothing goes that correlation has not read, or may read again", async () => {
   const behind = retaining({ before: 40, offset: 100 });
   await behind.run();
-  expect(behind.asked[0]).toMatchObject({ retention: RETENTION, now: 5000, logKeepFrom: 41, keepFrom: 3000 });
+  expect(behind.asked[0]).toMatchObject({ retention: RETENTION, now: 5000, logKeepFrom: 41, keepFrom: 3000, alertsKeepFrom: 1000 });
   const slow = retaining({ before: 400, offset: 100 });
   await slow.run();
   expect(slow.asked[0]).toMatchObject({ logKeepFrom: 101 });
@@ -53,13 +54,13 @@ test("nothing goes that correlation has not read, or may read again", async () =
 test.each([{ offset: null }, { needed: undefined }])("nothing of the log goes while correlation has not run: %o", async (given) => {
   const { run, asked } = retaining(given);
   await run();
-  expect(asked[0]).toMatchObject({ logKeepFrom: null, keepFrom: null });
+  expect(asked[0]).toMatchObject({ logKeepFrom: null, keepFrom: null, alertsKeepFrom: null });
 });
 
 test("a rule that needs everything is no number that a database does not know", async () => {
   const { run, asked } = retaining({ needed: Number.NEGATIVE_INFINITY });
   await run();
-  expect(asked[0]?.keepFrom).toBe(0);
+  expect(asked[0]).toMatchObject({ keepFrom: 0, alertsKeepFrom: 0 });
 });
 
 test("what went is told, counted, and measured; nothing is said about nothing", async () => {

@@ -5,7 +5,7 @@ import { SEEN_FACT } from "../../core/identity/graph.ts";
 import { BINDINGS_KEPT_MS } from "../../core/identity/reach.ts";
 import { INCIDENT_STATUS } from "../../core/incident.ts";
 import type { Expired, ExpireRequest } from "../../ports/retention.ts";
-import { expireAudit } from "./audit.ts";
+import { appendAudit, expireAudit } from "./audit.ts";
 import type { Database, Session } from "./database.ts";
 import { expireLog } from "./expire-log.ts";
 import { withSession } from "./failure.ts";
@@ -50,26 +50,44 @@ export async function expire(database: Database, request: ExpireRequest): Promis
     audit: 0,
   };
   let more = log.more;
-  for (const [kind, work] of classes(request)) {
-    for (let steps = 0; ; steps++) {
-      if (steps === STEPS_MAX || request.signal.aborted) {
-        more = true;
-        break;
+  try {
+    for (const [kind, work] of classes(request)) {
+      for (let steps = 0; ; steps++) {
+        if (steps === STEPS_MAX || request.signal.aborted) {
+          more = true;
+          break;
+        }
+        const count = await step(work);
+        if (count === undefined) return undefined;
+        rows[kind] += count;
+        if (count < ROWS_MAX) break;
       }
-      const count = await step(work);
-      if (count === undefined) return undefined;
-      rows[kind] += count;
-      if (count < ROWS_MAX) break;
     }
+  } finally {
+    // What went has gone, however the run ends.
+    await noteExpired(database, request.now, rows);
   }
   const { parts, bytes } = await withSession(database, size);
   return { days: log.days, rows, held: log.held, parts, bytes, more };
 }
 
+/** One entry of the audit log for a run; days of the log, and the audit log's own rows, have theirs. */
+async function noteExpired(
+  database: Database,
+  now: EpochMs,
+  { alerts, incidents: closed, deliveries, quarantine }: Expired["rows"],
+): Promise<void> {
+  if (alerts + closed + deliveries + quarantine === 0) return;
+  const details = { alerts, incidents: closed, deliveries, quarantine };
+  await runTransaction(database, (session) =>
+    appendAudit(session, { time: now, actor: "custodes", action: "rows.expired", subject: "", details }),
+  );
+}
+
 type Class = readonly [kind: keyof Expired["rows"], step: (session: Session) => Promise<number>];
 
 /** Deliveries first: what they refer to can go with them. */
-function classes({ retention, now, keepFrom }: ExpireRequest): readonly Class[] {
+function classes({ retention, now, keepFrom, alertsKeepFrom }: ExpireRequest): readonly Class[] {
   const list: Class[] = [];
   const add = (kind: Class[0], keptMs: number | null, step: (session: Session, before: EpochMs) => Promise<number>): void => {
     if (keptMs !== null) list.push([kind, (session) => step(session, Math.trunc(now - keptMs))]);
@@ -77,12 +95,13 @@ function classes({ retention, now, keepFrom }: ExpireRequest): readonly Class[] 
   add("quarantine", retention.quarantine, expireQuarantine);
   add("deliveries", retention.deliveries, expireDeliveries);
   add("incidents", retention.incidents, expireIncidents);
+  // What correlation may come to again must be found, or it would be told a second time.
+  if (alertsKeepFrom !== null) {
+    add("alerts", retention.alerts, (session, before) => expireAlerts(session, Math.trunc(Math.min(before, alertsKeepFrom))));
+  }
   if (keepFrom !== null) {
-    // What correlation may come to again must be found, or it would be told a second time.
-    const stillNeeded = (before: EpochMs): EpochMs => Math.trunc(Math.min(before, keepFrom));
-    add("alerts", retention.alerts, (session, before) => expireAlerts(session, stillNeeded(before)));
     add("facts", retention.log, (session, before) =>
-      expireFacts(session, stillNeeded(before), Math.trunc(Math.min(now, keepFrom)) - BINDINGS_KEPT_MS),
+      expireFacts(session, Math.trunc(Math.min(before, keepFrom)), Math.trunc(Math.min(now, keepFrom)) - BINDINGS_KEPT_MS),
     );
   }
   const { audit } = retention;

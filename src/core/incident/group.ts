@@ -38,8 +38,13 @@ export interface KnownSubjects {
 }
 
 /** How far before and after changed alerts others may matter to them. */
-export function reachMs(policy: IncidentPolicy): number {
+export function reachMs(policy: Pick<IncidentPolicy, "riskDecayMs" | "quietMs">): number {
   return 2 * Math.max(policy.riskDecayMs, policy.quietMs);
+}
+
+/** How long an alert may still matter: to the risk and the quiet time of others, and to its incident, which may be reopened. */
+export function alertsReachMs(policy: Pick<IncidentPolicy, "riskDecayMs" | "quietMs" | "reopenMs">): number {
+  return Math.max(reachMs(policy), policy.quietMs + policy.reopenMs);
 }
 
 /** The entities of alerts, each once, in order. */
