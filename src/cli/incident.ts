@@ -2,11 +2,11 @@
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { BlastRadius, DoneAction } from "../core/incident/blast.ts";
 import { isTried } from "../core/incident/blast-order.ts";
-import { select } from "../core/incident/select.ts";
 import { actionText } from "../core/incident/texts.ts";
 import { safeText } from "../core/safe-text.ts";
 import { bytes, times } from "../core/story.ts";
 import type { Answered } from "../pipeline/close.ts";
+import { leftOutLines, proofLines } from "./proof.ts";
 import { timelineLines } from "./timeline.ts";
 
 /** Width of the text when nobody says how wide the terminal is, and its limits: shorter lines break, longer ones are hard to follow. */
@@ -18,7 +18,6 @@ const ROW = "\t";
 /** Rows of each list and lines of the timeline: more than a screen shows help nobody; `--json` has all. */
 const ROWS_MAX = 6;
 const TIMELINE_LINES = 24;
-const PROOF_LINES = 12;
 /** Longest name in a list, and longest sentence, characters. */
 const NAME_MAX = 90;
 const SENTENCE_MAX = 1_200;
@@ -210,34 +209,6 @@ function doLines({ response, recommended = [], runbooks, actions }: Incident): s
     ...steps.slice(0, ROWS_MAX * 2).map((step, index) => `  ${`${index + 1}.`.padEnd(4)}${safeText(step, NAME_MAX * 2)}`),
     ...row("also read", more),
   ];
-}
-
-function proofLines({ id, proof = [], alerts, evidenceLeftOut = 0 }: Incident): string[] {
-  const lines = select(
-    proof.map((one) => ({ ...one, uids: [one.uid] })),
-    alerts,
-    PROOF_LINES,
-  )
-    .map(({ time, source, uid, originalUid, sequence, url }) =>
-      [
-        iso(time),
-        safeText(source, 40),
-        safeText(uid, NAME_MAX),
-        originalUid === undefined || uid.endsWith(originalUid) ? undefined : `vendor id ${safeText(originalUid, NAME_MAX)}`,
-        sequence === undefined ? undefined : `log ${sequence}`,
-        url === undefined ? undefined : safeText(url, 500),
-      ].filter((one) => one !== undefined),
-    )
-    .map((parts) => `  ${parts.join("  ")}`);
-  const known = proof.length > 0 ? proof.length : new Set(alerts.flatMap((alert) => alert.evidence)).size;
-  const more = known - lines.length;
-  const kept = more > 0 ? [`  … and ${more} more: custodes incidents show ${safeText(id, 40)} --json`] : [];
-  return [...lines, ...kept, ...leftOutLines({ evidenceLeftOut })];
-}
-
-/** What the incident itself does not keep; the log does. */
-function leftOutLines({ evidenceLeftOut = 0 }: Pick<Incident, "evidenceLeftOut">): string[] {
-  return evidenceLeftOut === 0 ? [] : [`  left out: ${evidenceLeftOut} more events of its alerts, which are in the log`];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

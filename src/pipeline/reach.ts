@@ -51,12 +51,14 @@ interface Changed {
 export async function enrichAll(deps: CorrelateDeps, state: CorrelateState, { changed, step, watermark }: Changed): Promise<Incident[]> {
   const now = deps.now();
   // After a start anything may have come meanwhile.
-  const stale = (state.stale ??= new Map(state.open.filter(({ agentUid }) => agentUid !== undefined).map(({ id }) => [id, now])));
+  const stale = (state.stale ??= new Map(
+    state.open.filter(({ agentUid }) => agentUid !== undefined).map((one) => [one.id, againAt(one.blast)]),
+  ));
   mark(stale, state.open, step.events);
   const told = await tell(deps, state, step, { incidents: changed, looks: READS_PER_STEP_MAX, isDue: (one) => isDue(one, now) });
   for (const one of told.incidents) {
     if (one.agentUid === undefined || isClosed(one) || told.looked.has(one.id)) stale.delete(one.id);
-    else stale.set(one.id, (one.blast?.readTime ?? 0) + READ_EVERY_MS);
+    else stale.set(one.id, againAt(one.blast));
   }
   const due = [...stale].filter(([id, at]) => at <= now && !changed.some((one) => one.id === id)).map(([id]) => id);
   const again = await readAgain(deps, state, step, { ids: due.slice(0, READS_PER_STEP_MAX - told.looked.size), watermark });
@@ -108,6 +110,11 @@ function differenceOf(before: BlastRadius | undefined, now: BlastRadius | undefi
   return grown.some(([size, was]) => size !== was) ? "small" : "none";
 }
 
+/** When it may be read again. */
+function againAt(blast: BlastRadius | undefined): EpochMs {
+  return (blast?.readTime ?? -Infinity) + READ_EVERY_MS;
+}
+
 /** Of whose agents there is more than they say: by id, and from when on it is to be read. */
 function mark(
   stale: Map<string, EpochMs>,
@@ -121,8 +128,7 @@ function mark(
   if (times.size === 0) return;
   for (const { id, agentUid, firstTime, lastTime, blast } of open) {
     const own = agentUid === undefined || stale.has(id) ? [] : (times.get(agentUid) ?? []);
-    if (own.some(({ time }) => time >= firstTime - MARGIN_MS && time <= lastTime + MARGIN_MS))
-      stale.set(id, (blast?.readTime ?? -Infinity) + READ_EVERY_MS);
+    if (own.some(({ time }) => time >= firstTime - MARGIN_MS && time <= lastTime + MARGIN_MS)) stale.set(id, againAt(blast));
   }
 }
 

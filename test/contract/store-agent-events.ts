@@ -20,7 +20,7 @@ export function agentEventPromises(store: TheStore): void {
   });
 
   describe("eventsOfAgent", () => {
-    test("gives what one agent did from and to a time, both included, by time and no more than the limit", async () => {
+    test("gives what one agent did from and to a time, both included, the newest first and no more than the limit", async () => {
       const of = (uid: string, time: number, agentUid: string | undefined) => event(uid, time, { agentUid });
       await append(
         of("late", 40, "x"),
@@ -32,9 +32,9 @@ export function agentEventPromises(store: TheStore): void {
       );
       const uids = async (from: number, to: number, limit = 9): Promise<string[]> =>
         (await store().eventsOfAgent("x", from, to, limit)).map(({ uid }) => uid);
-      expect(await uids(10, 30)).toEqual(["a", "b", "c"]);
+      expect(await uids(10, 30)).toEqual(["c", "b", "a"]);
       expect(await uids(11, 29)).toEqual(["b"]);
-      expect(await uids(0, 99, 2)).toEqual(["a", "b"]);
+      expect(await uids(0, 99, 2)).toEqual(["late", "c"]);
       expect(await store().eventsOfAgent("\0x", 0, 99, 9)).toEqual([]);
     });
   });

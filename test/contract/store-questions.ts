@@ -147,9 +147,9 @@ export function questionPromises(subject: () => StoreUnderTest): void {
       await fill();
       const found = await store().eventsOfAgent("a", 0, 100, 3);
       expect(found.map(({ uid, agentUid }) => [uid, agentUid])).toEqual([
-        ["own1", "a"],
-        ["own2", "a"],
+        ["found", "a"],
         ["late", "a"],
+        ["own2", "a"],
       ]);
     });
 

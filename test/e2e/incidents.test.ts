@@ -12,6 +12,8 @@ import { endServices, freePort, RECEIVER_TOKEN, runService, until, type Service 
 
 const SAMPLES = resolve(import.meta.dirname, "../../src/demo/samples");
 const ENV = { E2E_RECEIVER: RECEIVER_TOKEN, E2E_PAGERDUTY: PAGERDUTY_DEMO_KEY, E2E_WEBHOOK: "shared" };
+const ANN = { type: "user_reference", summary: "Ann" };
+const OURSELVES = { type: "integration_reference", summary: "Custodes Events API v2" };
 const directory = mkdtempSync(join(tmpdir(), "custodes-incidents-"));
 const config = join(directory, "custodes.yaml");
 const ask = (...command: readonly string[]): Promise<Ran> => custodes(["incidents", ...command, "-c", config], { env: ENV });
@@ -22,8 +24,7 @@ describe("incidents", () => {
   const incident = async (id: string): Promise<Incident> => service.ask<Incident>("incident", { id });
   const page = (id: string) => pagerduty.received().find((one) => one.dedupKey === id)?.status;
   /** What PagerDuty posts. */
-  const webhook = async (type: string, key: string, secret = "shared"): Promise<number> => {
-    const agent = { type: "user_reference", summary: "Ann" };
+  const webhook = async (type: string, key: string, secret = "shared", agent: object | null = ANN): Promise<number> => {
     const event = { event_type: type, occurred_at: new Date().toISOString(), agent, data: { incident_key: key } };
     const body = JSON.stringify({ event });
     const signature = `v1=${createHmac("sha256", secret).update(body).digest("hex")}`;
@@ -111,6 +112,8 @@ destinations:
   test("the pager's answers take an incident up and close it; forged ones do nothing, and what is not ours is taken", async () => {
     const { dedupKey: id } = pagerduty.received()[1]!;
     expect(await webhook("incident.resolved", id, "forged")).toBe(401);
+    expect((await incident(id)).status).toBe(1);
+    for (const nobody of [OURSELVES, null]) expect(await webhook("incident.resolved", id, "shared", nobody)).toBe(202);
     expect((await incident(id)).status).toBe(1);
     expect(await webhook("incident.acknowledged", id)).toBe(202);
     expect((await incident(id)).status).toBe(2);
