@@ -80,6 +80,30 @@ describe("http, what is missing", () => {
     const { pages: wrong } = await run([], {}, [(now) => now], (now) => now - 24 * HOUR);
     expect(Math.max(...wrong.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - MINUTE);
   });
+  test.each([
+    ["its id", ["id"], 1],
+    ["its content", [], 0],
+  ])("a record that comes twice and has changed meanwhile counts once by %s", async (_, uid, gaps) => {
+    let asked = 0;
+    const item = (id: string) => ({ id, created_at: new Date(RECEIVED - HOUR).toISOString(), age: asked });
+    await withServer(
+      (_, response) => {
+        const first = ++asked % 2 === 1;
+        // The fourth of them is in no page.
+        const items = first ? [item("a"), item("b")] : [item("b"), item("c")];
+        response.end(JSON.stringify({ data: { items }, next: first ? "2" : null, total: 4 }));
+      },
+      async (base) => {
+        const map = { category: "agent_api", vendor: "Acme", product: "Agent Cloud", time: "created_at", uid };
+        const one = { ...window, backfill: "20m", recheck: "0s" };
+        const source = httpSource(configOf(base, { paging, window: one, check: { total: "total" }, map }));
+        const begin = await source.pull(null, testContext());
+        const first = await source.pull(begin.next, testContext());
+        const second = await source.pull(first.next, testContext());
+        expect(second.gaps?.map(({ detail }) => detail) ?? []).toEqual(gaps === 0 ? [] : ["the vendor counts 4 records, its pages had 3"]);
+      },
+    );
+  });
   test("what the vendor wrote with its slow clock after it was read is not missed", async () => {
     const slow = at(RECEIVED - 2 * MINUTE, "slow", RECEIVED + MINUTE);
     const { pages } = await run(
