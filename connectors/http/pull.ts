@@ -2,7 +2,7 @@
  * Generic pull: windows of time, pages within, or pages alone. A window is over when its pages are, and only then is time
  * proven; the next one reaches back by `overlap`, and records that it brings again are left out as far as they are remembered.
  */
-import { linkOf, pageRecords, requestJson, vendorNow, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
+import { linkOf, pageRecords, requestJson, vendorNow, withClock, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { FoundGap } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
@@ -106,7 +106,8 @@ async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now:
     return { ...found, next: encodeState({ ...read, next: following, pages: state.pages + 1 }), more: true, completeTo: null };
   }
   const end = { ...read, next: lastOf(config, state, following, items.length) };
-  return { ...found, ...ended(config, end, vendorNow(answer.headers, now) - config.lag, now) };
+  const over = { ...found, ...ended(config, end, vendorNow(answer.headers, now) - config.lag, now) };
+  return { ...over, ...withClock(over, answer.headers, now, config.lag) };
 }
 
 /** Records with their numbers, as far as they have one and a time. */

@@ -4,6 +4,7 @@ import { config } from "../../connectors/http/config.ts";
 import { decodeState, encodeState, NEW_CHAIN } from "../../connectors/http/cursor.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import { connect, rewound } from "../../connectors/http/sequence.ts";
+import { changeGaps, type SourceGap } from "../../src/core/completeness/gap.ts";
 import type { Page } from "../../src/ports/connector.ts";
 import { drain, RECEIVED, testContext, withServer } from "../contract/source.ts";
 import { configOf, vendor, type VendorEvent } from "./http-world.ts";
@@ -77,8 +78,36 @@ describe("http, what is missing", () => {
     expect(Math.max(...pages.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - 4 * MINUTE);
     const { pages: ahead } = await run([], {}, [(now) => now], (now) => now + 3 * MINUTE);
     expect(Math.max(...ahead.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - MINUTE);
+    expect(gapsOf(ahead.flat())).toEqual([]);
     const { pages: wrong } = await run([], {}, [(now) => now], (now) => now - 24 * HOUR);
     expect(Math.max(...wrong.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - MINUTE);
+  });
+  test("a vendor's clock that is far behind is a gap while it lasts, healed by a later read of that time", async () => {
+    const steps = Array.from({ length: 40 }, () => (now: number) => now + 5 * MINUTE);
+    const wrongUntil = RECEIVED + 30 * MINUTE;
+    const behind = (now: number) => (now <= wrongUntil ? now - 20 * MINUTE : now);
+    const { pages } = await run([], {}, steps, behind);
+    const [first] = gapsOf(pages.flat());
+    const now = RECEIVED + 5 * MINUTE;
+    expect(first).toEqual({ from: now - 21 * MINUTE, to: now, why: "clock", detail: "the vendor's clock is 20 minutes behind ours" });
+    const open = pages.flat().reduce<SourceGap[]>((gaps, { gaps: found = [], covered = [] }) => {
+      const { changed } = changeGaps("s", gaps, { found, covered, reached: undefined, now }, (text) => text);
+      const ids = new Set(changed.map(({ id }) => id));
+      const after = [...gaps.filter(({ id }) => !ids.has(id)), ...changed].filter(({ state }) => state === "open");
+      if (found.length > 0) expect(after).toMatchObject([{ why: "clock", from: RECEIVED - 16 * MINUTE }]);
+      return after;
+    }, []);
+    expect(open).toEqual([]);
+    expect(gapsOf(pages.flat()).every(({ to }) => (to ?? 0) <= wrongUntil)).toBe(true);
+  });
+  test("a vendor's clock that is far ahead is a gap of what it has dated and nobody asks for yet", async () => {
+    const { pages } = await run([], {}, [(now) => now], (now) => now + 20 * MINUTE);
+    expect(gapsOf(pages.flat()).at(-1)).toEqual({
+      from: RECEIVED - MINUTE,
+      to: RECEIVED + 20 * MINUTE,
+      why: "clock",
+      detail: "the vendor's clock is 20 minutes ahead of ours",
+    });
   });
   test.each([
     ["its id", ["id"], 1],
