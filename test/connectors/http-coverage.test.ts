@@ -6,7 +6,7 @@ import { httpSource } from "../../connectors/http/pull.ts";
 import { connect, rewound } from "../../connectors/http/sequence.ts";
 import { changeGaps, type SourceGap } from "../../src/core/completeness/gap.ts";
 import type { Page } from "../../src/ports/connector.ts";
-import { drain, RECEIVED, testContext, withServer } from "../contract/source.ts";
+import { drain, RECEIVED, testContext, withServer, type Answer } from "../contract/source.ts";
 import { configOf, vendor, type VendorEvent } from "./http-world.ts";
 
 const SECOND = 1000;
@@ -94,6 +94,7 @@ describe("http, what is missing", () => {
       const { changed } = changeGaps("s", gaps, { found, covered, reached: undefined, now }, (text) => text);
       const ids = new Set(changed.map(({ id }) => id));
       const after = [...gaps.filter(({ id }) => !ids.has(id)), ...changed].filter(({ state }) => state === "open");
+      for (const { from } of found) expect(Math.max(...covered.map(({ to }) => to))).toBeLessThanOrEqual(from);
       if (found.length > 0) expect(after).toMatchObject([{ why: "clock", from: RECEIVED - 16 * MINUTE }]);
       return after;
     }, []);
@@ -132,6 +133,28 @@ describe("http, what is missing", () => {
         expect(second.gaps?.map(({ detail }) => detail) ?? []).toEqual(gaps === 0 ? [] : ["the vendor counts 4 records, its pages had 3"]);
       },
     );
+  });
+  test("what is read again has its turn also while every new window fails", async () => {
+    const step = 4 * SECOND;
+    const events = Array.from({ length: 400 }, (_, index) => ({ id: `e${index}`, time: RECEIVED - 10 * MINUTE + index * step }));
+    let now = RECEIVED;
+    const answer: Answer = (request, response) => {
+      const query = new URL(request.url ?? "", "http://v").searchParams;
+      const [since, until] = [Number(query.get("since")), Number(query.get("until"))];
+      const all = events.filter(({ time }) => time <= now && time >= since && time <= until);
+      const items = all.slice(-15).map(({ id, time }) => ({ id, created_at: new Date(time).toISOString() }));
+      response.end(JSON.stringify({ data: { items }, next: null, truncated: all.length > 15 }));
+    };
+    await withServer(answer, async (base) => {
+      const one = { ...window, backfill: "9m", recheck: "0s" };
+      const source = httpSource(configOf(base, { paging, window: one, check: { truncated: "truncated" } }));
+      const pages: Page[] = [];
+      for (; now < RECEIVED + 15 * MINUTE; now += 30 * SECOND)
+        pages.push(...(await drain(source, testContext({ now: () => now }), pages.at(-1)?.next ?? null)));
+      const seen = new Set(ids(pages));
+      const due = events.filter(({ time }) => time >= RECEIVED - 9 * MINUTE && time < RECEIVED + 10 * MINUTE);
+      expect(due.filter(({ id }) => !seen.has(id))).toEqual([]);
+    });
   });
   test("what the vendor wrote with its slow clock after it was read is not missed", async () => {
     const slow = at(RECEIVED - 2 * MINUTE, "slow", RECEIVED + MINUTE);
