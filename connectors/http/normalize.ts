@@ -69,14 +69,20 @@ export function httpNormalize(config: Config | undefined): Normalize {
 
 /** The instance's name is part of the uid: two instances may read vendors whose ids are alike. */
 function uidOf(record: Json, paths: readonly string[], context: NormalizeContext): string {
+  const id = idOf(record, paths);
+  return id === undefined ? contentUid(context.source, record, context.sha256) : `${context.source}:${id}`;
+}
+
+/** The vendor's id of a record; undefined when its content stands in: no `paths`, one of them without a value, or too long. */
+export function idOf(record: unknown, paths: readonly string[]): string | undefined {
   const parts: string[] = [];
   for (const path of paths) {
     const part = valueAt(record, path);
-    if ((typeof part !== "string" && typeof part !== "number") || part === "") return contentUid(context.source, record, context.sha256);
+    if ((typeof part !== "string" && typeof part !== "number") || part === "") return undefined;
     parts.push(paths.length === 1 ? String(part) : encodePart(String(part)));
   }
   const id = parts.join("/");
-  return id === "" || id.length > ID_MAX ? contentUid(context.source, record, context.sha256) : `${context.source}:${id}`;
+  return id === "" || id.length > ID_MAX ? undefined : id;
 }
 
 function encodePart(part: string): string {

@@ -2,7 +2,7 @@
  * Generic pull: windows of time, pages within, or pages alone. A window is over when its pages are, and only then is time
  * proven; the next one reaches back by `overlap`, and records that it brings again are left out as far as they are remembered.
  */
-import { linkOf, pageRecords, requestJson, vendorNow, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
+import { linkOf, pageRecords, requestJson, vendorNow, withClock, type HttpAnswer } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { FoundGap } from "../../src/core/completeness/gap.ts";
 import type { EpochMs } from "../../src/core/event.ts";
@@ -12,6 +12,7 @@ import type { Context } from "../../src/ports/context.ts";
 import { authorizer, type Authorizer } from "./auth.ts";
 import type { Config } from "./config.ts";
 import { decodeState, encodeState, NEW_CHAIN, NEW_RUN, NEXT_MAX, SEEN_MAX, type PullState } from "./cursor.ts";
+import { idOf } from "./normalize.ts";
 import { valueAt } from "./path.ts";
 import { callOf, storableLink } from "./request.ts";
 import { addPage, dueRun, endRun } from "./runs.ts";
@@ -92,7 +93,8 @@ async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now:
   const place = `${new URL(config.url).pathname}#${state.from ?? ""}:${state.pages + 1}`;
   const { records, rejects } = pageRecords(items, answer.text, place);
   const following = nextOf(config, state, answer, items.length);
-  const hashes = await Promise.all(items.map(hashOf));
+  // A record that changed between two pages is still one: what tells records apart is what makes them events.
+  const hashes = await Promise.all(items.map(async (item) => await hashOf(idOf(item, config.map.uid) ?? item)));
   const { fresh, seen } = await withoutSeen(config, state, records);
   const connected = state.chain === null ? undefined : connect(state.chain, numbered(config, records), state.next, config.lag, now);
   const found = { ...(connected === undefined ? {} : { gaps: connected.gaps, covered: connected.covered }), records: fresh, rejects };
@@ -104,7 +106,8 @@ async function pageOf(config: Config, state: PullState, answer: HttpAnswer, now:
     return { ...found, next: encodeState({ ...read, next: following, pages: state.pages + 1 }), more: true, completeTo: null };
   }
   const end = { ...read, next: lastOf(config, state, following, items.length) };
-  return { ...found, ...ended(config, end, vendorNow(answer.headers, now) - config.lag, now) };
+  const over = { ...found, ...ended(config, end, vendorNow(answer.headers, now) - config.lag, now) };
+  return { ...over, ...withClock(over, answer.headers, now, config.lag) };
 }
 
 /** Records with their numbers, as far as they have one and a time. */

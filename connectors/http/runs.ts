@@ -133,11 +133,7 @@ function checkedOf(recheck: number, { run, checked, from }: PullState, to: Epoch
 function withAgain({ again, run, from, to }: PullState, missing: boolean, now: EpochMs): readonly Again[] {
   if (from === null || to === null) return again;
   if (run.kind !== "again") {
-    if (!missing) return again;
-    const near = again.filter(([start, end]) => start <= to && end >= from);
-    const rest = again.filter((one) => !near.includes(one));
-    const span = [Math.min(from, ...near.map(([start]) => start)), Math.max(to, ...near.map(([, end]) => end))] as const;
-    return joined([...rest, [...span, now + AGAIN_FIRST_MS, 0, span[1] - span[0]]]);
+    return missing ? joined(grown(again, from, to, now)) : again;
   }
   const mine = again.find(([start, end]) => start === from && end >= to);
   if (mine === undefined) return again;
@@ -149,6 +145,27 @@ function withAgain({ again, run, from, to }: PullState, missing: boolean, now: E
   const due = now + Math.min(AGAIN_FIRST_MS * 2 ** Math.min(tries, 20), AGAIN_LONGEST_MS);
   const after: Again[] = to < end ? [[to, end, now, 0, end - to]] : [];
   return joined([[from, to, due, tries + 1, to - from], ...after, ...rest]);
+}
+
+/**
+ * What waits, and a stretch that did not add up. What waits already keeps its turn and its part: windows that fail one
+ * after the other, each reaching back into the one before, would put it off for ever.
+ */
+function grown(again: readonly Again[], from: EpochMs, to: EpochMs, now: EpochMs): readonly Again[] {
+  const fresh = (start: EpochMs, end: EpochMs): Again => [start, end, now + AGAIN_FIRST_MS, 0, end - start];
+  const near = again.filter(([start, end]) => start <= to && end >= from).toSorted((a, b) => a[0] - b[0]);
+  const added: Again[] = [];
+  let reached = from;
+  for (const [start, end] of near) {
+    if (start > reached) added.push(fresh(reached, start));
+    reached = Math.max(reached, end);
+  }
+  if (reached >= to) return [...again, ...added];
+  // What is located and waits for long is not what the new stretch lacks.
+  const last = near.find(([, end, due]) => end === reached && due <= now + AGAIN_FIRST_MS);
+  if (last === undefined) return [...again, ...added, fresh(reached, to)];
+  const [start, , due, tries, step] = last;
+  return [...again.filter((one) => one !== last), ...added, [start, to, due, tries, step]];
 }
 
 function joined(list: readonly Again[]): readonly Again[] {

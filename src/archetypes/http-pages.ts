@@ -6,7 +6,7 @@ import type { AxiosResponse } from "axios";
 import { Failure, type FailureCode } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
 import { checkDepth, checkKeys, mayForbidKeys } from "../core/framing.ts";
-import type { Located, RawRecord, Reject } from "../ports/connector.ts";
+import type { Located, Page, RawRecord, Reject } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
 
 /** One answer may have this many bytes: no vendor's page is near it, and a page must fit into memory several times. */
@@ -158,6 +158,27 @@ export function parseRetryAfter(value: string | undefined, now: EpochMs): number
 export function vendorNow(headers: Readonly<Record<string, string | undefined>>, now: EpochMs): EpochMs {
   const sent = Date.parse(headers["date"] ?? "");
   return Number.isNaN(sent) || now - sent > SKEW_MAX_MS ? now : Math.min(now, sent);
+}
+
+/**
+ * What a page says of gaps when the vendor's clock, by the Date header, is too far from ours to be waited for: what it
+ * dates between its time and ours is asked for too early, or not yet. Nothing of a time that it has not reached is read.
+ */
+export function withClock(
+  page: Pick<Page, "gaps" | "covered">,
+  headers: Readonly<Record<string, string | undefined>>,
+  now: EpochMs,
+  lagMs: number,
+): Pick<Page, "gaps" | "covered"> {
+  const sent = Date.parse(headers["date"] ?? "");
+  if (Number.isNaN(sent) || Math.abs(now - sent) <= SKEW_MAX_MS) return page;
+  const minutes = Math.round(Math.abs(now - sent) / 60_000);
+  const shown = Math.min(sent, now) - lagMs;
+  const detail = `the vendor's clock is ${minutes} minutes ${sent < now ? "behind" : "ahead of"} ours`;
+  return {
+    gaps: [...(page.gaps ?? []), { from: shown, to: Math.max(sent, now), why: "clock", detail }],
+    covered: (page.covered ?? []).map(({ from, to }) => ({ from, to: Math.min(to, shown) })).filter(({ from, to }) => from < to),
+  };
 }
 
 function clampWait(milliseconds: number): number {

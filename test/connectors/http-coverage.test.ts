@@ -4,8 +4,9 @@ import { config } from "../../connectors/http/config.ts";
 import { decodeState, encodeState, NEW_CHAIN } from "../../connectors/http/cursor.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import { connect, rewound } from "../../connectors/http/sequence.ts";
+import { changeGaps, type SourceGap } from "../../src/core/completeness/gap.ts";
 import type { Page } from "../../src/ports/connector.ts";
-import { drain, RECEIVED, testContext, withServer } from "../contract/source.ts";
+import { drain, RECEIVED, testContext, withServer, type Answer } from "../contract/source.ts";
 import { configOf, vendor, type VendorEvent } from "./http-world.ts";
 
 const SECOND = 1000;
@@ -77,8 +78,83 @@ describe("http, what is missing", () => {
     expect(Math.max(...pages.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - 4 * MINUTE);
     const { pages: ahead } = await run([], {}, [(now) => now], (now) => now + 3 * MINUTE);
     expect(Math.max(...ahead.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - MINUTE);
+    expect(gapsOf(ahead.flat())).toEqual([]);
     const { pages: wrong } = await run([], {}, [(now) => now], (now) => now - 24 * HOUR);
     expect(Math.max(...wrong.flat().map((page) => page.completeTo ?? 0))).toBe(RECEIVED - MINUTE);
+  });
+  test("a vendor's clock that is far behind is a gap while it lasts, healed by a later read of that time", async () => {
+    const steps = Array.from({ length: 40 }, () => (now: number) => now + 5 * MINUTE);
+    const wrongUntil = RECEIVED + 30 * MINUTE;
+    const behind = (now: number) => (now <= wrongUntil ? now - 20 * MINUTE : now);
+    const { pages } = await run([], {}, steps, behind);
+    const [first] = gapsOf(pages.flat());
+    const now = RECEIVED + 5 * MINUTE;
+    expect(first).toEqual({ from: now - 21 * MINUTE, to: now, why: "clock", detail: "the vendor's clock is 20 minutes behind ours" });
+    const open = pages.flat().reduce<SourceGap[]>((gaps, { gaps: found = [], covered = [] }) => {
+      const { changed } = changeGaps("s", gaps, { found, covered, reached: undefined, now }, (text) => text);
+      const ids = new Set(changed.map(({ id }) => id));
+      const after = [...gaps.filter(({ id }) => !ids.has(id)), ...changed].filter(({ state }) => state === "open");
+      for (const { from } of found) expect(Math.max(...covered.map(({ to }) => to))).toBeLessThanOrEqual(from);
+      if (found.length > 0) expect(after).toMatchObject([{ why: "clock", from: RECEIVED - 16 * MINUTE }]);
+      return after;
+    }, []);
+    expect(open).toEqual([]);
+    expect(gapsOf(pages.flat()).every(({ to }) => (to ?? 0) <= wrongUntil)).toBe(true);
+  });
+  test("a vendor's clock that is far ahead is a gap of what it has dated and nobody asks for yet", async () => {
+    const { pages } = await run([], {}, [(now) => now], (now) => now + 20 * MINUTE);
+    expect(gapsOf(pages.flat()).at(-1)).toEqual({
+      from: RECEIVED - MINUTE,
+      to: RECEIVED + 20 * MINUTE,
+      why: "clock",
+      detail: "the vendor's clock is 20 minutes ahead of ours",
+    });
+  });
+  test.each([
+    ["its id", ["id"], 1],
+    ["its content", [], 0],
+  ])("a record that comes twice and has changed meanwhile counts once by %s", async (_, uid, gaps) => {
+    let asked = 0;
+    const item = (id: string) => ({ id, created_at: new Date(RECEIVED - HOUR).toISOString(), age: asked });
+    await withServer(
+      (_, response) => {
+        const first = ++asked % 2 === 1;
+        // The fourth of them is in no page.
+        const items = first ? [item("a"), item("b")] : [item("b"), item("c")];
+        response.end(JSON.stringify({ data: { items }, next: first ? "2" : null, total: 4 }));
+      },
+      async (base) => {
+        const map = { category: "agent_api", vendor: "Acme", product: "Agent Cloud", time: "created_at", uid };
+        const one = { ...window, backfill: "20m", recheck: "0s" };
+        const source = httpSource(configOf(base, { paging, window: one, check: { total: "total" }, map }));
+        const begin = await source.pull(null, testContext());
+        const first = await source.pull(begin.next, testContext());
+        const second = await source.pull(first.next, testContext());
+        expect(second.gaps?.map(({ detail }) => detail) ?? []).toEqual(gaps === 0 ? [] : ["the vendor counts 4 records, its pages had 3"]);
+      },
+    );
+  });
+  test("what is read again has its turn also while every new window fails", async () => {
+    const step = 4 * SECOND;
+    const events = Array.from({ length: 400 }, (_, index) => ({ id: `e${index}`, time: RECEIVED - 10 * MINUTE + index * step }));
+    let now = RECEIVED;
+    const answer: Answer = (request, response) => {
+      const query = new URL(request.url ?? "", "http://v").searchParams;
+      const [since, until] = [Number(query.get("since")), Number(query.get("until"))];
+      const all = events.filter(({ time }) => time <= now && time >= since && time <= until);
+      const items = all.slice(-15).map(({ id, time }) => ({ id, created_at: new Date(time).toISOString() }));
+      response.end(JSON.stringify({ data: { items }, next: null, truncated: all.length > 15 }));
+    };
+    await withServer(answer, async (base) => {
+      const one = { ...window, backfill: "9m", recheck: "0s" };
+      const source = httpSource(configOf(base, { paging, window: one, check: { truncated: "truncated" } }));
+      const pages: Page[] = [];
+      for (; now < RECEIVED + 15 * MINUTE; now += 30 * SECOND)
+        pages.push(...(await drain(source, testContext({ now: () => now }), pages.at(-1)?.next ?? null)));
+      const seen = new Set(ids(pages));
+      const due = events.filter(({ time }) => time >= RECEIVED - 9 * MINUTE && time < RECEIVED + 10 * MINUTE);
+      expect(due.filter(({ id }) => !seen.has(id))).toEqual([]);
+    });
   });
   test("what the vendor wrote with its slow clock after it was read is not missed", async () => {
     const slow = at(RECEIVED - 2 * MINUTE, "slow", RECEIVED + MINUTE);

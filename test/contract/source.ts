@@ -117,7 +117,11 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
 
 /** Runs `use` against a server that answers so; gives its base URL. */
 export async function withServer<T>(answer: Answer, use: (base: string) => Promise<T>): Promise<T> {
-  const server = createServer(answer);
+  const server = createServer((request, response) => {
+    // The machine's own date is not that of a test's clock; an answer may set its own.
+    response.sendDate = false;
+    answer(request, response);
+  });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   try {
     return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);

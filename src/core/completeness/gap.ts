@@ -10,7 +10,8 @@ import type { EpochMs } from "../event.ts";
  * deleted records before they were read; `truncated` the vendor says that its answer is not whole, or a file was cut before
  * it was read to its end; `removed` a file went away before; `paging` a page does
  * not connect to the next one; `count` the vendor counts more records than its pages had; `sequence` numbers are left out;
- * `late` a second read found what the first one had not; `quarantine` most records of a batch could not be understood.
+ * `clock` the vendor's clock is so wrong that nobody
+ * knows of which time it has shown everything; `late` a second read found what the first one had not; `quarantine` most records of a batch could not be understood.
  */
 export const GAP_REASONS = [
   "unreachable",
@@ -21,6 +22,7 @@ export const GAP_REASONS = [
   "paging",
   "count",
   "sequence",
+  "clock",
   "late",
   "quarantine",
 ] as const;
