@@ -135,11 +135,15 @@ function isAgentic(properties: Json): boolean {
 function linksOf(event: Event, properties: Json): readonly string[] | undefined {
   if (event.statusId !== STATUS.success || event.userTypeId !== 4) return undefined;
   const app: Identity = ["client", event.clientUid];
+  // The registry may name the application or its service principal; other kinds of one key narrow each other.
+  const principal: Identity = ["user", text(properties["servicePrincipalId"])];
   const agent = asObject(properties["agent"]);
   return linkTexts([
-    proven(["cred", event.credentialUid], app),
-    proven(["cred", text(properties["servicePrincipalCredentialKeyId"])], app),
-    proven(["client", text(properties["servicePrincipalId"])], app),
+    ...[event.credentialUid, text(properties["servicePrincipalCredentialKeyId"])].flatMap((credential) => [
+      proven(["cred", credential], app),
+      proven(["cred", credential], principal),
+    ]),
+    proven(["client", principal[1]], app),
     proven(app, ["client", resourceOf(properties)]),
     isAgentic(properties) ? proven(app, ["client", text(agent?.["parentAppId"]) ?? text(agent?.["parentAppID"])]) : undefined,
   ]);

@@ -5,7 +5,7 @@
 import { linkTexts, proven } from "../../src/archetypes/links.ts";
 import { actorsOf, expiryOf, tokenClaims } from "../../src/archetypes/token-claims.ts";
 import type { EpochMs, Event } from "../../src/core/event.ts";
-import { suppliedText, text, type Json } from "../../src/core/record.ts";
+import { asObject, suppliedText, text, type Json } from "../../src/core/record.ts";
 
 /** Header names of the claims. */
 export interface ClaimNames {
@@ -17,12 +17,16 @@ export interface ClaimNames {
   readonly exp: string;
 }
 
-/** Where the claims that only links need are read. */
+/** Where the claims that only links need are read, and what of them is believed. */
 export interface ClaimSource {
   readonly headers: Json;
   readonly names: ClaimNames;
   /** Tell whose each token is. */
   readonly linkTokens: boolean;
+  /** The gateway wrote the claims itself, from tokens that it had checked. */
+  readonly trustClaims: boolean;
+  /** What Kong itself calls the caller. */
+  readonly caller: ReadonlySet<string>;
 }
 
 /** The claims that an event or its links use. */
@@ -69,20 +73,44 @@ function loggedToken(authorization: unknown): Json | undefined {
   return /^bearer +eyJ/i.test(authorization) ? tokenClaims(authorization) : undefined;
 }
 
+/** The names by which Kong knows who called: those of its consumer, and of the credential that it checked. */
+export function callerOf(entry: Json): ReadonlySet<string> {
+  const consumer = asObject(entry["consumer"]);
+  const entity = asObject(entry["authenticated_entity"]);
+  const names = [consumer?.["custom_id"], consumer?.["username"], consumer?.["id"], entity?.["consumer_id"], entity?.["id"]];
+  return new Set(names.flatMap((name) => text(name) ?? []));
+}
+
+/** For whom the caller acts; when the claims do not name the caller, the first whom they do name. */
+export function delegatorOf(claims: Claims, caller: ReadonlySet<string>): string | undefined {
+  const chain = chainOf(claims);
+  const at = chain.findIndex((name) => caller.has(name));
+  return claims.actors.length === 0 ? undefined : chain[at + 1];
+}
+
+/** Who acts, then for whom, up to the token's subject. */
+function chainOf({ actors, subject }: Claims): readonly string[] {
+  return subject === undefined || subject === "" ? actors : [...actors, subject];
+}
+
 /**
- * Each actor acts for the next, and the last for the token's subject, until the token expires. Token ids are told only
- * where asked for: a fleet uses a new one every hour.
+ * Each actor acts for the next, and the last for the token's subject, until the token expires. The log does not show
+ * whether a claim comes from a token that was checked or from the caller: whoever calls is believed when he names whom he
+ * spawned, the one before him; for whom he acts himself only with `trustClaims`, or he could make himself anybody's child.
+ * Token ids are told only where asked for: a fleet uses a new one every hour.
  */
 export function claimLinks(event: Event, claims: Claims, from: ClaimSource): readonly string[] | undefined {
   const { actors, token } = claims;
-  const { headers, names, linkTokens } = from;
+  const { headers, names, linkTokens, trustClaims, caller } = from;
   if (actors.length === 0 && !linkTokens) return undefined;
   const until: EpochMs | undefined = expiryOf(header(headers, names.exp) ?? token?.["exp"]);
   const id = header(headers, names.jti) ?? text(token?.["jti"]);
-  const [first] = actors;
-  const chain = claims.subject === undefined || claims.subject === "" ? actors : [...actors, claims.subject];
+  const chain = chainOf(claims);
+  const at = chain.findIndex((name) => caller.has(name));
+  const isBelieved = (index: number): boolean => at >= 0 && (trustClaims || index === at - 1);
+  const first = at === 0 || isBelieved(0) ? actors[0] : undefined;
   return linkTexts([
-    ...actors.map((actor, index) => proven(["agent", actor], ["agent", chain[index + 1]], { until })),
+    ...actors.map((actor, index) => (isBelieved(index) ? proven(["agent", actor], ["agent", chain[index + 1]], { until }) : undefined)),
     linkTokens ? proven(["cred", id], ["client", event.clientUid], { until }) : undefined,
     linkTokens ? proven(["cred", id], ["agent", first], { until }) : undefined,
   ]);

@@ -25,6 +25,12 @@ const config = z.strictObject({
     .boolean()
     .default(false)
     .describe("Remember whose each token is, by its id (claim jti), for sources that name callers by it; about 150 bytes per event"),
+  trustClaims: z
+    .boolean()
+    .default(false)
+    .describe(
+      "The gateway writes every claim header itself, from a token that it checked, and drops those that callers send: then a caller's own word for whom it acts is believed",
+    ),
 });
 
 // Kong's http-log drops a batch after its retries, so a bad record is quarantined and never answered with an error.
@@ -42,12 +48,12 @@ export default defineConnector<z.output<typeof config>>({
   source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines })),
   receiver: () => receiver,
   format: () => jsonLines,
-  normalize: (options) => kongNormalize(options?.claimPrefix, options?.linkTokens),
+  normalize: (options) => kongNormalize(options?.claimPrefix, options?.linkTokens, options?.trustClaims),
   categories: ["agent_api"],
   lateness: LATENESS_MS,
   gaps: [
     "userUid, onBehalfOf, scopes and purpose need the token's claims as upstream headers (claimPrefix)",
-    "delegation (which sub-agent acts for which agent) needs the claim act; a token that Kong redacts is not read",
+    "delegation (which sub-agent acts for which agent) needs the claim act, of sub-agents with a consumer of their own also trustClaims",
     "dataClasses and region need tags data:<class> on routes and region:<name> on services",
     "tokens, cost and model need Kong's AI plugins with logging of statistics",
   ],

@@ -8,7 +8,7 @@ import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, contentUid, numeric, recordObject, recordTime, redactUrl, text, urlPath, type Json } from "../../src/core/record.ts";
 import type { Normalize } from "../../src/ports/connector.ts";
 import { addAi } from "./ai.ts";
-import { claimLinks, claimNames, claimsOf, header } from "./claims.ts";
+import { callerOf, claimLinks, claimNames, claimsOf, delegatorOf, header } from "./claims.ts";
 
 /** How headers that carry claims start when the configuration does not say otherwise. */
 export const CLAIM_PREFIX = "x-jwt-claim-";
@@ -19,8 +19,11 @@ const SCOPES_EACH_MAX = 64;
 
 const EMPTY: Json = Object.freeze({});
 
-/** Normalizer of access log records; one event each. `linkTokens`: tell whose each token is, by its id. */
-export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false): Normalize {
+/**
+ * Normalizer of access log records; one event each. `linkTokens`: tell whose each token is, by its id. `trustClaims`: the
+ * gateway itself wrote every claim, from a token that it had checked.
+ */
+export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false, trustClaims = false): Normalize {
   const names = claimNames(claimPrefix);
   const scopesOf = scopeLists();
   return (record, context) => {
@@ -49,13 +52,18 @@ export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false): N
     event.bytesIn = count(response["size"]);
     event.durationMs = count(asObject(entry["latencies"])?.["request"]);
     addOutcome(event, count(response["status"]), entry["source"]);
-    addCaller(event, entry, headers);
-    const claims = claimsOf(headers, names);
-    event.userUid = claims.subject;
-    event.onBehalfOf = claims.actors[0];
-    event.purpose = claims.purpose;
-    event.scopes = scopesOf(claims.scope);
-    if (isKnown(entry) && isAccepted(event)) event.links = claimLinks(event, claims, { headers, names, linkTokens });
+    addCaller(event, entry);
+    if (isKnown(entry, headers)) {
+      const claims = claimsOf(headers, names);
+      event.purpose = claims.purpose;
+      event.scopes = scopesOf(claims.scope);
+      if (isAccepted(event)) {
+        const caller = callerOf(entry);
+        event.userUid = claims.subject;
+        event.onBehalfOf = delegatorOf(claims, caller);
+        event.links = claimLinks(event, claims, { headers, names, linkTokens, trustClaims, caller });
+      }
+    }
     addTarget(event, entry);
     addTrace(event, headers["traceparent"]);
     if (entry["ai"] !== undefined) addAi(event, asObject(entry["ai"]));
@@ -102,12 +110,13 @@ function addOutcome(event: Event, status: number | undefined, answeredBy: unknow
   event.actionId = failed && answeredBy === "kong" ? ACTION.denied : ACTION.allowed;
 }
 
-function addCaller(event: Event, entry: Json, headers: Json): void {
+/** Only Kong's own objects say who called: headers of any name can come from the caller, also those that Kong sets. */
+function addCaller(event: Event, entry: Json): void {
   const consumer = asObject(entry["consumer"]);
   const entity = asObject(entry["authenticated_entity"]);
   event.agentNative = text(consumer?.["custom_id"]) ?? text(consumer?.["username"]);
   event.clientUid = text(consumer?.["id"]) ?? text(entity?.["consumer_id"]);
-  event.credentialUid = text(entity?.["id"]) ?? header(headers, "x-credential-identifier");
+  event.credentialUid = text(entity?.["id"]);
   const workspace = entry["workspace_name"];
   if (workspace !== "default") event.tenant = text(workspace);
 }
@@ -138,8 +147,11 @@ function tagged(tags: unknown, prefix: string): string[] | undefined {
  * What a token says counts only when Kong knew who brought it and let it pass: anybody can send any text as a token, or
  * as a header of that name.
  */
-function isKnown(entry: Json): boolean {
-  return (entry["consumer"] ?? entry["authenticated_entity"] ?? undefined) !== undefined;
+function isKnown(entry: Json, headers: Json): boolean {
+  const { consumer, authenticated_entity: entity } = entry;
+  if ((entity ?? undefined) !== undefined) return true;
+  // A plugin's consumer for callers without a credential: https://developer.konghq.com/gateway/authentication/#anonymous-access
+  return (consumer ?? undefined) !== undefined && header(headers, "x-anonymous-consumer") !== "true";
 }
 
 function isAccepted(event: Event): boolean {

@@ -138,8 +138,9 @@ function applyObject(event: Event, log: Json, object: Json | undefined): void {
   event.urlPath = urlPath(event.url);
   event.userAgent = text(log["userAgent"]);
   const sources = log["sourceIPs"];
-  const first = Array.isArray(sources) ? text(sources[0]) : undefined;
-  if (first !== undefined && looksLikeIp(first)) event.srcIp = first;
+  // The ones before it are what the client claims in X-Forwarded-For and X-Real-Ip: the API server appends its own peer.
+  const peer = Array.isArray(sources) ? text(sources.at(-1)) : undefined;
+  if (peer !== undefined && looksLikeIp(peer)) event.srcIp = peer;
 }
 
 function applyOutcome(event: Event, log: Json): void {

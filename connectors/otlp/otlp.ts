@@ -29,6 +29,6 @@ export default defineConnector<Config>({
     "spans longer than the lateness (whole agent runs) arrive late; they are counted as amendments",
     "purpose, consent and approval exist only where `fields` names attributes for them (approval also for coding agents)",
     "without gen_ai.agent.id (or name), attribution needs the pod or service account in the resource",
-    "the caller's address is known only from server spans with client.address",
+    "the agent's own address is not known: client.address is that of who asked it",
   ],
 });

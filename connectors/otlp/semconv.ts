@@ -157,8 +157,6 @@ function applyPeer(event: Event, attributes: Attributes): void {
   else event.dstHost = hostName(server);
   const port = numeric(attributes.get("server.port"));
   if (port !== undefined && Number.isInteger(port) && port >= 0 && port <= 65_535) event.dstPort = port;
-  const client = text(attributes.get("client.address"));
-  if (client !== undefined && isIp(client)) event.srcIp = client;
 }
 
 /** OCSF API Activity: 1 Create 2 Read, 99 Other for everything that is done rather than stored. */

@@ -34,7 +34,7 @@ const interval = { from: time.optional(), to: time.optional() };
 const timedKey = z.union([z.string(), z.looseObject({ id: z.string(), ...interval })]);
 
 /** Which keys under `identities` name which kind of identity. Lists and `{id, from, to}` objects are accepted for each. */
-const IDENTITY_KINDS: Readonly<Record<string, KeyKind>> = {
+const IDENTITY_KINDS: Readonly<Record<string, KeyKind | readonly KeyKind[]>> = {
   kong_custom_id: "agent",
   cp_security_agent_id: "agent",
   otel_agent_id: "agent",
@@ -43,7 +43,8 @@ const IDENTITY_KINDS: Readonly<Record<string, KeyKind>> = {
   okta_client_id: "client",
   oauth_client_ids: "client",
   entra_app_ids: "client",
-  service_principals: "client",
+  // Entra names it as who signs in, and other logs as the client of a call.
+  service_principals: ["client", "user"],
   managed_identities: "client",
   okta_service_user: "user",
   user_ids: "user",
@@ -227,11 +228,11 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
 
 function identityKeys(given: z.output<typeof identities> | Record<string, never>): IdentityKey[] {
   const keys: IdentityKey[] = [];
-  for (const [name, kind] of Object.entries(IDENTITY_KINDS)) {
+  for (const [name, kinds] of Object.entries(IDENTITY_KINDS)) {
     const value = (given as Record<string, z.output<typeof timedKey> | z.output<typeof timedKey>[] | null | undefined>)[name];
     for (const one of Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]) {
-      if (typeof one === "string") keys.push({ kind, value: one, from: -Infinity, to: Infinity });
-      else keys.push({ kind, value: one.id, from: one.from ?? -Infinity, to: one.to ?? Infinity });
+      const { id, from, to } = typeof one === "string" ? { id: one } : one;
+      for (const kind of [kinds].flat()) keys.push({ kind, value: id, from: from ?? -Infinity, to: to ?? Infinity });
     }
   }
   return keys;

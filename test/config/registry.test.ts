@@ -146,7 +146,7 @@ test("two words for one end of a life, and a life that is misspelt, are problems
 
 test("identities of Vault and of Microsoft Entra are keys", () => {
   const { keys } = one("identities: {vault_entities: [e1], entra_app_ids: a1, service_principals: [p1], managed_identities: [m1]}");
-  expect(keys.map(({ kind, value }) => `${kind}:${value}`).sort()).toEqual(["client:a1", "client:m1", "client:p1", "user:e1"]);
+  expect(keys.map(({ kind, value }) => `${kind}:${value}`).sort()).toEqual(["client:a1", "client:m1", "client:p1", "user:e1", "user:p1"]);
 });
 
 test("a heartbeat and scheduled hours are read, what is left out is all of it, and the time zone is checked", () => {

@@ -87,7 +87,9 @@ describe("entra: whose", () => {
   test("a token and a key are the application's", () => {
     expect(links(signIn({ servicePrincipalCredentialKeyId: "key" }))).toEqual([
       "cred:uti client:app",
+      "cred:uti user:sp",
       "cred:key client:app",
+      "cred:key user:sp",
       "client:sp client:app",
     ]);
   });

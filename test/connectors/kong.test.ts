@@ -24,6 +24,7 @@ normalizerContract({
 });
 
 const minimal = { started_at: 1774951200009, request: { id: "r1", headers: {} }, response: { status: 200 } };
+const consumer = { id: "c-1", custom_id: "ag_1" };
 const one = (record: object, prefix?: string): ReturnType<ReturnType<typeof kongNormalize>>[number] | undefined =>
   kongNormalize(prefix)({ ...minimal, ...record }, normalizeContext("kong"))[0];
 
@@ -39,12 +40,12 @@ describe("kong normalizer", () => {
   });
   test("a claim that is there and empty is an empty text, one that is not there says nothing", () => {
     const claims = { "x-jwt-claim-sub": "", "x-jwt-claim-purpose": null };
-    expect(one({ request: { id: "r1", headers: claims } })).toMatchObject({ userUid: "", purpose: "" });
+    expect(one({ consumer, request: { id: "r1", headers: claims } })).toMatchObject({ userUid: "", purpose: "" });
     expect(one({})).toMatchObject({ userUid: undefined, purpose: undefined, scopes: undefined });
   });
   test("claims are found under the configured prefix only", () => {
     const headers = { "x-claims-sub": "u1", "x-claims-scope": "a,b c", "x-jwt-claim-sub": "other" };
-    expect(one({ request: { id: "r1", headers } }, "x-claims-")).toMatchObject({ userUid: "u1", scopes: ["a", "b", "c"] });
+    expect(one({ consumer, request: { id: "r1", headers } }, "x-claims-")).toMatchObject({ userUid: "u1", scopes: ["a", "b", "c"] });
   });
   test("what Kong answered itself was denied, what the service refused was allowed through", () => {
     expect(one({ source: "kong", response: { status: 401 } })?.actionId).toBe(2);

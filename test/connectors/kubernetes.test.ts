@@ -157,7 +157,7 @@ describe("kubernetes: who", () => {
       podUid: "u-1",
       host: "n-1",
       credentialUid: "t-1",
-      srcIp: "10.0.0.5",
+      srcIp: "10.0.0.1",
     });
   });
   test("an EKS user with its AWS session", () => {

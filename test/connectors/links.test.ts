@@ -28,18 +28,46 @@ describe("kong: delegation", () => {
   const claims = { "x-jwt-claim-sub": "mia", "x-jwt-claim-act": JSON.stringify(act), "x-jwt-claim-exp": "1774918801" };
   const chain = ["agent:sub-agent agent:ag_1  1774918801000", "agent:ag_1 agent:mia  1774918801000"];
 
-  test("each actor acts for the next, the last for the subject, until the token expires", () => {
-    expect(linksOf(normalize, entry(claims))).toEqual(chain);
-    expect(linksOf(normalize, entry({ ...claims, "x-jwt-claim-act": "ag_1", "x-jwt-claim-exp": undefined }))).toEqual([
+  const trusting = kong.normalize!(kong.config.parse({ trustClaims: true }));
+
+  test("where the gateway writes the claims, each actor acts for the next, the last for the subject, until the token expires", () => {
+    expect(linksOf(trusting, entry(claims))).toEqual(chain);
+    expect(linksOf(trusting, entry({ ...claims, "x-jwt-claim-act": "ag_1", "x-jwt-claim-exp": undefined }))).toEqual([
       "agent:ag_1 agent:mia",
     ]);
+  });
+  test("elsewhere the caller is believed when he names whom he spawned, and nothing else", () => {
+    expect(linksOf(normalize, entry(claims))).toEqual(chain.slice(0, 1));
+    const of = (names: readonly string[], sub: string) => {
+      const act = names.reduceRight<object | undefined>((inner, name) => ({ sub: name, ...(inner && { act: inner }) }), undefined);
+      return linksOf(normalize, entry({ "x-jwt-claim-act": JSON.stringify(act), "x-jwt-claim-sub": sub }));
+    };
+    expect(of(["sub-agent"], "c-1")).toEqual(["agent:sub-agent agent:c-1"]);
+    expect(of(["deep", "sub-agent", "ag_1"], "mia")).toEqual(["agent:sub-agent agent:ag_1"]);
+    expect(of(["ag_1"], "victim")).toEqual([]);
+    expect(of(["ag_1", "victim"], "mia")).toEqual([]);
+  });
+  test("claims that do not name the caller link nobody", () => {
+    const others = { "x-jwt-claim-act": JSON.stringify({ sub: "sub-7" }), "x-jwt-claim-sub": "nobody-at-all", "x-jwt-claim-jti": "t-1" };
+    expect(linksOf(normalize, entry(others))).toEqual([]);
+    expect(linksOf(trusting, entry(others))).toEqual([]);
+    const both = kong.normalize!(kong.config.parse({ trustClaims: true, linkTokens: true }));
+    expect(linksOf(both, entry(others))).toEqual(["cred:t-1 client:c-1"]);
+  });
+  test("a call is made for the next in the chain, never for the caller itself", () => {
+    const of = (act: unknown, sub: string) =>
+      normalize(entry({ "x-jwt-claim-act": JSON.stringify(act), "x-jwt-claim-sub": sub }), normalizeContext("kong"))[0]?.onBehalfOf;
+    expect(of({ sub: "ag_1", act: { sub: "planner" } }, "mia")).toBe("planner");
+    expect(of({ sub: "ag_1" }, "mia")).toBe("mia");
+    expect(of({ sub: "sub-agent" }, "ag_1")).toBeUndefined();
+    expect(of({ sub: "planner" }, "mia")).toBe("planner");
   });
   test("a token that is logged is read, and not kept", () => {
     const token = `${encode({ alg: "none" })}.${encode({ sub: "mia", act, exp: 1_774_918_801, scope: "a b", purpose: "p" })}.c2ln`;
     const record = entry({ authorization: `Bearer ${token}` });
-    expect(linksOf(normalize, record)).toEqual(chain);
+    expect(linksOf(trusting, record)).toEqual(chain);
     const [event] = normalize(record, normalizeContext("kong"));
-    expect(event).toMatchObject({ userUid: "mia", onBehalfOf: "sub-agent", scopes: ["a", "b"], purpose: "p" });
+    expect(event).toMatchObject({ userUid: "mia", onBehalfOf: "mia", scopes: ["a", "b"], purpose: "p" });
     expect(JSON.stringify(event)).not.toContain("eyJ");
   });
   test.each([
@@ -47,12 +75,22 @@ describe("kong: delegation", () => {
     ["a caller that Kong refused", { response: { status: 403 }, source: "kong" }],
     ["a caller that the service did not know", { response: { status: 401 } }],
   ])("of %s nothing is believed", (_, more) => {
-    expect(linksOf(normalize, entry(claims, more))).toEqual([]);
+    const headers = { ...claims, "x-credential-identifier": "k-2" };
+    expect(linksOf(trusting, entry(headers, more))).toEqual([]);
+    const [event] = trusting(entry(headers, more), normalizeContext("kong"));
+    expect(event).toMatchObject({ userUid: undefined, onBehalfOf: undefined });
+    expect(event?.credentialUid).not.toBe("k-2");
+  });
+  test("a plugin's consumer for everybody without a credential is nobody that Kong knows", () => {
+    const more = { authenticated_entity: undefined };
+    const [event] = trusting(entry({ ...claims, "x-anonymous-consumer": "true" }, more), normalizeContext("kong"));
+    expect(event).toMatchObject({ userUid: undefined, links: undefined });
+    expect(linksOf(trusting, entry(claims, more))).toEqual(chain);
   });
   test("tokens are told by their id when asked for", () => {
     const headers = { "x-jwt-claim-jti": "t-1", "x-jwt-claim-exp": "1774918801" };
     expect(linksOf(normalize, entry(headers))).toEqual([]);
-    expect(linksOf(kong.normalize!({ claimPrefix: "x-jwt-claim-", linkTokens: true }), entry(headers))).toEqual([
+    expect(linksOf(kong.normalize!(kong.config.parse({ linkTokens: true })), entry(headers))).toEqual([
       "cred:t-1 client:c-1  1774918801000",
     ]);
   });

@@ -58,7 +58,8 @@ export function play(told: readonly Told[], registryText: string): Played {
 
 function reader(source: SourceName): (told: Told) => readonly Event[] {
   const connector = connectors.find(({ id }) => id === source)!;
-  const normalize = connector.normalize!();
+  // The fleet's gateway checks tokens and writes their claims itself.
+  const normalize = connector.normalize!(source === "kong" ? connector.config.parse({ trustClaims: true }) : undefined);
   const read = connector.format!().open();
   const sha256 = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex");
   return ({ record, arrival }) => {

@@ -7,7 +7,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { foundByItself, type Attribution } from "./attribution.ts";
 import { isRegisteredIp, type Directory } from "./directory.ts";
-import { BY_ADDRESS } from "./keys.ts";
+import { BY_ADDRESS, isNoAgent } from "./keys.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
 import type { Found } from "./resolve.ts";
 
@@ -17,7 +17,7 @@ export const RETIREMENT_GRACE_MS = 600_000;
 export const CONFIDENCE = { direct: 95, registry: 85, shared: 20 } as const;
 
 /** Which field carries which kind of key, strongest first. */
-export const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
+const DIRECT_KEYS: readonly (readonly [KeyKind, keyof Event])[] = [
   ["agent", "agentNative"],
   ["client", "clientUid"],
   ["role", "roleUid"],
@@ -85,13 +85,46 @@ export function attributeStored(event: Event, rows: readonly Attribution[], regi
   event.attributionConfidence = first.confidence;
 }
 
-function byIdentity(event: Event, registry: Directory): readonly AgentProfile[] | undefined {
+/** The first key of the event that the registry knows, and whose it is. */
+export function directKey(event: Event, registry: Directory): DirectKey | undefined {
   for (const [kind, field] of DIRECT_KEYS) {
     const value = event[field];
-    if (typeof value !== "string" || value === "") continue;
-    const found = registry.byKey(kind, value, event.time);
-    if (found.length > 0) return found;
+    if (typeof value !== "string" || value === "" || !tellsWhoActs(kind, event)) continue;
+    const agents = registry.byKey(kind, value, event.time);
+    if (agents.length > 0) return { kind, value, agents };
   }
+  return undefined;
+}
+
+/** A key as the record has it, with the agents of the registry that held it. */
+export interface DirectKey {
+  readonly kind: KeyKind;
+  readonly value: string;
+  readonly agents: readonly AgentProfile[];
+}
+
+/**
+ * A person who signs in through an agent's client is not the agent; and the user of a call is whom it was made for,
+ * once the record names the caller besides: the caller says it himself.
+ */
+function tellsWhoActs(kind: KeyKind, event: Event): boolean {
+  const isCall = event.category === "agent_api";
+  if (kind === "client") return isCall || !isNoAgent(event);
+  return kind !== "user" || !isCall || !isNamed(event);
+}
+
+function isNamed({ agentNative, clientUid, credentialUid }: Event): boolean {
+  return [agentNative, clientUid, credentialUid].some((name) => name !== undefined && name !== "");
+}
+
+function byIdentity(event: Event, registry: Directory): readonly AgentProfile[] | undefined {
+  const direct = directKey(event, registry);
+  if (direct?.kind === "agent" && event.serviceAccount !== undefined) {
+    // A name that an agent gives itself, in a workload of another: one of them it was.
+    const others = registry.byKey("serviceAccount", event.serviceAccount, event.time);
+    if (others.length > 0 && !others.some((one) => direct.agents.includes(one))) return [...direct.agents, ...others];
+  }
+  if (direct !== undefined) return direct.agents;
   if (event.podUid === undefined) return undefined;
   const found = registry.byPod(event.podUid);
   return found.length > 0 ? found : undefined;

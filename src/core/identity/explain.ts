@@ -1,6 +1,6 @@
 /** Why an event belongs to an agent, to several, or to nobody. */
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
-import { CONFIDENCE, DIRECT_KEYS } from "./attribute.ts";
+import { CONFIDENCE, directKey } from "./attribute.ts";
 import { foundByItself, type Attribution } from "./attribution.ts";
 import type { Directory } from "./directory.ts";
 import type { ObservedFact } from "./facts.ts";
@@ -82,9 +82,7 @@ export function explainEvent(event: Event, known: Known): Explanation {
 /** What was decided when the record was stored; by the registry as it is now, so it may no longer say the same. */
 function explainIngested(event: Event, registry: Directory): Pick<Explanation, "how" | "candidates"> {
   const ids = event.agentUid === undefined ? (event.agents ?? []) : [event.agentUid];
-  const direct = DIRECT_KEYS.map(([kind, field]) => ({ kind, value: event[field] })).find(
-    ({ kind, value }) => typeof value === "string" && value !== "" && registry.byKey(kind, value, event.time).length > 0,
-  );
+  const direct = directKey(event, registry);
   const own = foundByItself({ ...event, attributionId: ATTRIBUTION.none }, registry);
   if (event.attributionId === ATTRIBUTION.observed)
     return { how: "bindings", candidates: ids.map((id) => candidate(registry, id, own.find(({ agent }) => agent.id === id)?.path ?? [])) };
@@ -93,7 +91,7 @@ function explainIngested(event: Event, registry: Directory): Pick<Explanation, "
     ? keyOf("ip", event.srcIp)
     : direct === undefined
       ? keyOf("pod", event.podUid)
-      : keyOf(LINKED[direct.kind], direct.value as string);
+      : keyOf(LINKED[direct.kind], direct.value);
   const sure = byAddress ? CONFIDENCE.registry : CONFIDENCE.direct;
   const candidates = ids.map((id) => {
     const agent = registry.byId(id);

@@ -29,8 +29,8 @@ const SYSTEM_ACCOUNT = "system:serviceaccount:kube-system:";
  */
 export function keysOf(event: Event): KeyText[] {
   const keys: KeyText[] = [];
-  const { userTypeId, podName, namespace } = event;
-  if (userTypeId !== undefined && userTypeId > 0 && userTypeId <= NO_AGENT_MAX) return keys;
+  const { podName, namespace } = event;
+  if (isNoAgent(event)) return keys;
   if (event.serviceAccount?.startsWith(SYSTEM_ACCOUNT) === true) return keys;
   for (const [kind, field] of FIELDS) add(keys, kind, event[field] as string | undefined);
   add(keys, "pod", event.podUid);
@@ -41,6 +41,11 @@ export function keysOf(event: Event): KeyText[] {
   add(keys, "session", event.sessionUid);
   if (BY_ADDRESS.has(event.category) && event.srcIp !== undefined && isPrivateIp(event.srcIp)) add(keys, "ip", event.srcIp);
   return keys;
+}
+
+/** Whether the record says that a person or the system acted. */
+export function isNoAgent({ userTypeId }: Event): boolean {
+  return userTypeId !== undefined && userTypeId > 0 && userTypeId <= NO_AGENT_MAX;
 }
 
 function add(keys: KeyText[], kind: LinkKind, value: string | undefined): void {
