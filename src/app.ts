@@ -141,20 +141,14 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     await retain.ended();
     await supervisor.stop();
   });
-  const checkHealth = async () =>
-    health(store, sources, destinations, delivery, now(), [await queueHealth(queue), rules.health(), ...agents.health()]);
+  const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
+  const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
+  const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
-    pushes: [
-      ...allPushRoutes(
-        config,
-        sources,
-        pusher(ingestDeps, () => supervisor.eventsStored()),
-      ),
-      ...answerRoutes(config, { ...closing, meter, log }),
-    ],
+    pushes: [...allPushRoutes(config, sources, push), ...answerRoutes(config, { ...closing, meter, log })],
     infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry, closing }),
     log,
   });

@@ -70,6 +70,7 @@ export function infoRoutes(
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
             registry: live.registry,
+            auditRetention: config.retention.audit,
             close: (id, ask) => answerIncident(live.closing, id, ask),
           }),
         ),

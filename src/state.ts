@@ -69,6 +69,8 @@ export interface LiveState {
   readonly rules?: () => RulesStatus;
   /** The agents that are known. */
   readonly registry?: () => Directory;
+  /** The configured retention of the audit log, in milliseconds; null: for ever. */
+  readonly auditRetention?: number | null;
 }
 
 /** Answers a question from the store; the result is plain JSON. */
@@ -120,6 +122,9 @@ export async function queryState(
       return store.audit({ limit, ...withWhole(parameters, "before") });
     case "audit-verify":
       return store.verifyAudit({
+        now,
+        ...(live?.auditRetention === undefined ? {} : { retention: live.auditRetention }),
+        ...withWhole(parameters, "retention"),
         ...withWhole(parameters, "from"),
         ...(parameters["expect"] === undefined ? {} : { expect: parameters["expect"] }),
       });

@@ -1,12 +1,14 @@
 /** Headers that carry the credential; the secret is read anew for each request. */
 import { failureOfStatus, plainHeaders, failureOfError } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
-import { asObject } from "../../src/core/record.ts";
+import { asObject, type Json } from "../../src/core/record.ts";
 import type { Context } from "../../src/ports/context.ts";
 import type { Config } from "./config.ts";
 
 /** A token is replaced this long before it ends, so that none runs out under way. */
 const TOKEN_MARGIN_MS = 60_000;
+/** Bytes of a token endpoint's answer: the longest token that is taken, four times. */
+const ANSWER_BYTES_MAX = 65_536;
 /** How long a token is used whose answer does not say. */
 const TOKEN_DEFAULT_S = 300;
 
@@ -91,7 +93,9 @@ async function askToken(auth: OAuth2, secret: string, context: Context): Promise
       },
       data: form.toString(),
       maxRedirects: 0,
-      maxContentLength: 65_536,
+      responseType: "text",
+      transformResponse: (data: unknown) => data,
+      maxContentLength: ANSWER_BYTES_MAX,
       validateStatus: () => true,
       signal: context.signal,
     })
@@ -102,11 +106,21 @@ async function askToken(auth: OAuth2, secret: string, context: Context): Promise
   const denied = response.status === 400 ? 401 : response.status;
   const failure = failureOfStatus(denied, plainHeaders(response.headers), now);
   if (failure !== undefined) throw failure;
-  const answer = asObject(response.data);
+  const answer = answerOf(response.data);
   const value = answer?.["access_token"];
   if (typeof value !== "string" || value === "" || value.length > 16_384)
     throw new Failure("the token endpoint gave no access token", { kind: "retryable", code: "HTTP_MALFORMED", scope: "connector" });
   const seconds = Number(answer?.["expires_in"] ?? TOKEN_DEFAULT_S);
   const lifeMs = (Number.isFinite(seconds) && seconds > 0 ? seconds : TOKEN_DEFAULT_S) * 1000;
   return { value, until: now + Math.max(lifeMs - TOKEN_MARGIN_MS, lifeMs / 2), secret, used: false };
+}
+
+/** The answer's text as an object; undefined when it is none, which is for the caller to refuse. */
+function answerOf(text: unknown): Json | undefined {
+  try {
+    return typeof text === "string" ? asObject(JSON.parse(text)) : undefined;
+  } catch {
+    // The parser's message quotes the answer, and that may hold a token.
+    return undefined;
+  }
 }

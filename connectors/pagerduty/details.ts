@@ -25,6 +25,7 @@ export const GIVEN_UP_FIRST = [
   "credential_places",
   "users_affected",
   "could_still_reach",
+  "tried_failed",
   "undone_by_hand",
   "ips",
   "hosts",

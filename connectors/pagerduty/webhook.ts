@@ -22,6 +22,9 @@ const MEANINGS: ReadonlyMap<unknown, IncidentAnswer["to"]> = new Map([
   ["incident.acknowledged", "acknowledge"],
 ]);
 
+/** Type of the `agent` of an event that a person caused ("Webhooks, Overview", "Webhook Payload"). */
+const PERSON = "user_reference";
+
 /** The answers of one webhook subscription. */
 export function webhook(secret: Secret): AnswerReceiver {
   return {
@@ -66,8 +69,10 @@ function answersIn(body: Uint8Array): readonly IncidentAnswer[] {
   const time = typeof occurred === "string" ? parseStrictTime(occurred) : undefined;
   if (to === undefined || typeof key !== "string" || key === "" || key.length > KEY_MAX) return [];
   if (time === undefined) throw poison("RECORD_NO_TIME", "the webhook does not say when it happened");
-  // Null when PagerDuty itself did it, an integration when it was our own resolve.
-  const name = member(member(event, "agent"), "summary");
+  const agent = member(event, "agent");
+  // Null when PagerDuty itself did it, an integration when it was our own resolve: neither is a decision about the incident.
+  if (member(agent, "type") !== PERSON) return [];
+  const name = member(agent, "summary");
   const by = typeof name === "string" && name !== "" ? safeText(name.slice(0, 2 * NAME_MAX), NAME_MAX) : undefined;
   return [{ incidentId: key, to, by, reason: to === "close" ? "resolved in PagerDuty" : undefined, time }];
 }

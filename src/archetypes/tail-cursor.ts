@@ -22,6 +22,8 @@ export interface Known {
   readonly done: boolean;
   /** `offset` lies inside of a line that is longer than the limit. */
   readonly skipping: boolean;
+  /** Bytes that were there and not read yet at the last look; 1 where nobody can count them (archives, documents). */
+  readonly pending: number;
 }
 
 /**
@@ -36,18 +38,15 @@ export interface TailState {
   readonly known: readonly Known[];
 }
 
-type Row = readonly [string, string, number, number, number, number];
+/** A cursor of before bytes were counted has no last part. */
+type Row = readonly [string, string, number, number, number, number, number?];
 
 /** The cursor of a state that fits (`trimmed`). */
 export function encodeState(state: TailState): Cursor {
-  const rows = state.known.map((one): Row => [
-    one.fileId,
-    one.hash,
-    one.hashed,
-    one.offset,
-    one.line,
-    (one.done ? 1 : 0) + (one.skipping ? 2 : 0),
-  ]);
+  const rows = state.known.map(({ fileId, hash, hashed, offset, line, done, skipping, pending }): Row => {
+    const flags = (done ? 1 : 0) + (skipping ? 2 : 0);
+    return pending > 0 ? [fileId, hash, hashed, offset, line, flags, pending] : [fileId, hash, hashed, offset, line, flags];
+  });
   return encodeCursor([state.from, state.to, state.at, rows]);
 }
 
@@ -59,7 +58,7 @@ export function decodeState(cursor: Cursor): TailState {
 function stateOf([from, to, at, rows]: readonly unknown[]): TailState | undefined {
   if (typeof from !== "number" || typeof to !== "number" || !Array.isArray(rows) || !isPlace(at)) return undefined;
   if (!rows.every(isRow)) return undefined;
-  const known = rows.map(([fileId, hash, hashed, offset, line, flags]) => ({
+  const known = rows.map(([fileId, hash, hashed, offset, line, flags, pending]) => ({
     fileId,
     hash,
     hashed,
@@ -67,6 +66,7 @@ function stateOf([from, to, at, rows]: readonly unknown[]): TailState | undefine
     line,
     done: (flags & 1) !== 0,
     skipping: (flags & 2) !== 0,
+    pending: pending ?? 0,
   }));
   return { from, to, at, known };
 }
@@ -76,7 +76,11 @@ function isPlace(at: unknown): at is readonly [EpochMs, string] | null {
 }
 
 function isRow(row: unknown): row is Row {
-  return Array.isArray(row) && row.every((cell, index) => typeof cell === (index < 2 ? "string" : "number")) && row.length === 6;
+  return (
+    Array.isArray(row) &&
+    row.every((cell, index) => typeof cell === (index < 2 ? "string" : "number")) &&
+    (row.length === 6 || row.length === 7)
+  );
 }
 
 /**

@@ -1,10 +1,14 @@
 /** Which file is which: by inode, and by the hash of its first bytes when rotation gave them to another inode. */
 import type { FileInfo, Files } from "../ports/context.ts";
 import { Failure } from "../core/errors.ts";
+import { safeText } from "../core/safe-text.ts";
+import type { Page } from "../ports/connector.ts";
 import type { Known } from "./tail-cursor.ts";
 
 /** Bytes that identify a file: several log lines, so with times and ids that no other file has. */
 const START_BYTES = 4096;
+/** Characters of a path in a gap's detail, which is a sentence. */
+const NAME_MAX = 200;
 
 /** A listed file. */
 export interface Listed {
@@ -40,7 +44,7 @@ export async function identify(
 }
 
 function fresh(file: FileInfo): Known {
-  return { fileId: file.fileId, hash: "", hashed: 0, offset: 0, line: 0, done: false, skipping: false };
+  return { fileId: file.fileId, hash: "", hashed: 0, offset: 0, line: 0, done: false, skipping: false, pending: 0 };
 }
 
 async function isSame({ file, archive, recent }: Listed, own: Known, document: boolean, files: Files): Promise<boolean> {
@@ -59,6 +63,38 @@ async function findTwin({ file, archive }: Listed, homeless: readonly Known[], f
     if (hashes.get(one.hashed) === one.hash && (found === undefined || one.offset > found.offset)) found = one;
   }
   return found;
+}
+
+/**
+ * What was seen and never read, and is nowhere any more. `now`: what is known, on the files as they are; `path`: where
+ * the files of the source lie.
+ */
+export function goneOf(
+  listed: readonly Listed[],
+  before: readonly Known[],
+  now: ReadonlyMap<string, Known>,
+  path: string,
+  document: boolean,
+): NonNullable<Page["gone"]> {
+  const files = new Map(listed.map((one) => [one.file.fileId, one]));
+  return before.flatMap((one) => {
+    if (one.pending === 0) return [];
+    const here = files.get(one.fileId);
+    // A document that is written anew is read as a whole.
+    if (here !== undefined && document) return [];
+    // Its own entry, or that of the copy or archive which goes on with it.
+    const heir = [now.get(one.fileId), ...now.values()].find((other) => other?.hash === one.hash && other.hashed === one.hashed);
+    const heirFile = heir === undefined ? undefined : files.get(heir.fileId);
+    // What an archive holds cannot be told from its size.
+    if (heirFile?.archive === true) return [];
+    const left = heir === undefined || heirFile === undefined ? 0 : Math.max(0, heirFile.file.size - one.offset);
+    const bytes = one.pending - left;
+    if (bytes <= 0) return [];
+    const why = here === undefined && heir === undefined ? "removed" : "truncated";
+    const name = safeText(here?.file.path ?? heirFile?.file.path ?? path, NAME_MAX);
+    const what = why === "removed" ? "a file was removed" : "a file was cut";
+    return [{ why, detail: `${what} before at least ${bytes} of its bytes were read: ${name}` } as const];
+  });
 }
 
 /** Stands for the start of a file that has none, such as a broken archive. */

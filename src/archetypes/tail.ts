@@ -8,7 +8,7 @@ import { utf8Length, type LineReject } from "../core/framing.ts";
 import type { Cursor, Format, Located, Page, Source } from "../ports/connector.ts";
 import type { Context, FileInfo } from "../ports/context.ts";
 import { decodeState, encodeState, trimmed, type Known, type TailState } from "./tail-cursor.ts";
-import { identify, rememberStart, type Listed } from "./tail-identity.ts";
+import { goneOf, identify, rememberStart, type Listed } from "./tail-identity.ts";
 import { readOn, type Room } from "./tail-read.ts";
 
 /** Records of one page: what one transaction stores at ease. */
@@ -55,7 +55,7 @@ async function pull(config: TailConfig, cursor: Cursor | null, context: Context)
   const now = context.clock.now();
   const fileNow = clockOf(files, now);
   const start: TailState = cursor === null ? { from: -1, to: sweepEnd(files, fileNow), at: null, known: [] } : decodeState(cursor);
-  const { state, work, waitingSince } = await plan(config, files, start, context, fileNow);
+  const { state, work, waitingSince, gone } = await plan(config, files, start, context, fileNow);
   const page = newPage(config);
   const known = new Map(state.known.map((one) => [one.fileId, one]));
   let at = state.at;
@@ -77,7 +77,7 @@ async function pull(config: TailConfig, cursor: Cursor | null, context: Context)
   const sweep = more ? { ...state, at } : { from: state.to, to: Math.max(state.to, sweepEnd(files, fileNow)), at: null };
   const next = encoded({ ...sweep, known: [...known.values()] }, files, context);
   const reached = more || files.length === 0 ? {} : { readTo: Math.min(now, page.tornSince ?? now, waitingSince ?? now) };
-  return { records: page.records, rejects: page.rejects, next, more, completeTo: null, ...reached, inOrder: isOneLog(config, files) };
+  return { records: page.records, rejects: page.rejects, next, more, completeTo: null, ...reached, gone, inOrder: isOneLog(config, files) };
 }
 
 /** The time by which files are judged: the clock, unless it is not theirs because history is replayed under another one. */
@@ -134,7 +134,9 @@ async function readCandidate(
   part.batch.records.forEach((record, index) => page.records.push({ record, position: `${file.path}:${part.batch.lines[index]}` }));
   for (const reject of part.batch.rejects) page.rejects.push(reject);
   if (part.torn) page.tornSince = Math.min(page.tornSince ?? changed, changed);
-  return { known: await rememberStart(file, known, part.known, context.files), finished: part.finished };
+  const pending = part.finished ? 0 : unread(file, part.known, archive || format.framing === "document");
+  const after = { ...part.known, pending };
+  return { known: await rememberStart(file, known, after, context.files), finished: part.finished };
 }
 
 /** What one pull finds out before it reads. */
@@ -144,6 +146,7 @@ interface Plan {
   readonly work: readonly Candidate[];
   /** Oldest change of a file that is not settled yet. */
   readonly waitingSince: EpochMs | undefined;
+  readonly gone: NonNullable<Page["gone"]>;
 }
 
 /** Decides which files have something to read, and moves what is known of them to where they are now. */
@@ -158,19 +161,32 @@ async function plan(config: TailConfig, files: readonly FileInfo[], state: TailS
     if ((archive || document) && changed > now - SETTLE_MS) waitingSince = Math.min(waitingSince ?? changed, changed);
     else if (ids.has(file.fileId) || !isRead(file, state)) listed.push({ file, changed, archive, recent: changed >= state.from });
   }
-  const known = await identify(listed, state.known, document, context.files);
+  const known = new Map(await identify(listed, state.known, document, context.files));
   const listedIds = new Set(listed.map((one) => one.file.fileId));
-  const kept = [...state.known.filter((one) => !listedIds.has(one.fileId)), ...known.values()];
+  // While an archive is still being written, nobody can tell that it does not hold what is missing.
+  const gone = waitingSince === undefined ? goneOf(listed, state.known, known, config.path, document) : [];
+  const absent = state.known.filter((one) => !listedIds.has(one.fileId));
+  for (const { file, archive } of listed) {
+    const one = known.get(file.fileId);
+    if (one !== undefined) known.set(file.fileId, { ...one, pending: one.done ? 0 : unread(file, one, archive || document) });
+  }
+  // What is gone is told once.
+  const kept = [...absent.map((one) => (waitingSince === undefined ? { ...one, pending: 0 } : one)), ...known.values()];
   const work = listed.filter(({ file, archive }) => hasMore(file, known.get(file.fileId), archive || document));
   // All that the sweep is about is read: what came since is the next one.
   const over = !work.some((one) => one.changed < state.to);
   const sweep = over ? { from: state.to, to: Math.max(state.to, sweepEnd(files, now)), at: null } : state;
   work.sort((a, b) => Number(a.changed >= sweep.to) - Number(b.changed >= sweep.to) || order(a.file, b.file));
-  return { state: { ...sweep, known: kept }, work, waitingSince };
+  return { state: { ...sweep, known: kept }, work, waitingSince, gone };
 }
 
 function hasMore(file: FileInfo, known: Known | undefined, atOnce: boolean): boolean {
   return known !== undefined && !known.done && (atOnce || file.size > known.offset);
+}
+
+/** Bytes that are there and not read. */
+function unread(file: FileInfo, known: Known, atOnce: boolean): number {
+  return atOnce ? 1 : Math.max(0, file.size - known.offset);
 }
 
 function changedTime(file: FileInfo): EpochMs {

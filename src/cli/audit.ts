@@ -1,6 +1,7 @@
 /** `custodes audit list` and `custodes audit verify`. */
 import { userInfo } from "node:os";
 import type { Command } from "commander";
+import { duration } from "../archetypes/settings.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { AuditRow, AuditVerdict } from "../ports/audit.ts";
 import type { Act, Add } from "./baseline.ts";
@@ -19,6 +20,7 @@ interface VerifyOptions {
   readonly config: string;
   readonly from?: string;
   readonly expect?: string;
+  readonly retention?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +35,7 @@ export function addAudit(program: Command, act: Act, add: Add, configured: (comm
   configured(add(parent, "verify", "whether a row was changed or is missing"))
     .option("--from <number>", "only from this row on")
     .option("--expect <hash>", "a hash that was noted elsewhere: of the head, as the service logs it every day")
+    .option("--retention <duration>", "the shortest retention.audit that there ever was; default: the configured one")
     .option("--json", "for machines")
     .action(act((options: VerifyOptions) => verifyCommand(options)));
 }
@@ -54,17 +57,24 @@ async function listCommand({ config, limit, before, json }: ListOptions): Promis
   return EXIT.good;
 }
 
-async function verifyCommand({ config, from, expect, json }: VerifyOptions): Promise<number> {
+async function verifyCommand({ config, from, expect, retention, json }: VerifyOptions): Promise<number> {
   if (expect !== undefined && !/^[0-9a-f]{64}$/.test(expect))
     throw new CommandError("--expect: write the 64 hexadecimal digits of a hash", EXIT.usage);
-  const parameters = given({ from: wholeNumber("--from", from), expect });
+  const parameters = given({ from: wholeNumber("--from", from), expect, retention: milliseconds(retention) });
   const verdict = (await askState(stateConfig(config), "audit-verify", parameters)) as AuditVerdict;
-  const { rows, first, head, problem } = verdict;
+  const { problem } = verdict;
   if (json === true) console.log(JSON.stringify(verdict, null, 2));
-  else if (problem !== null) console.log(`row ${problem.number}: ${problem.reason}`);
-  else if (head === null) console.log("the audit log is empty");
-  else console.log(`${rows} rows, ${first} to ${head.number}, are as they were written; head ${head.hash}`);
+  else for (const line of verdictLines(verdict)) console.log(line);
   return problem === null ? EXIT.good : EXIT.no;
+}
+
+function verdictLines({ rows, first, head, problem, expected }: AuditVerdict): string[] {
+  if (problem !== null) return [`${problem.number === 0 ? "" : `row ${problem.number}: `}${problem.reason}`];
+  if (head === null) return ["the audit log is empty"];
+  const all = `${rows} rows, ${first} to ${head.number}, are as they were written; head ${head.hash}`;
+  if (expected?.how !== "dropped") return [all];
+  const { number, time } = expected;
+  return [all, `the row with that hash, ${number}, went by retention; it was written at ${new Date(time).toISOString()}, not later`];
 }
 
 function rowOf({ number, time, actor, action, subject, details }: AuditRow): string[] {
@@ -81,6 +91,13 @@ function rowOf({ number, time, actor, action, subject, details }: AuditRow): str
 function wholeNumber(name: string, text: string | undefined): string | undefined {
   if (text !== undefined && !/^[1-9]\d{0,14}$/.test(text)) throw new CommandError(`${name}: write the number of a row`, EXIT.usage);
   return text;
+}
+
+function milliseconds(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const parsed = duration.safeParse(text);
+  if (!parsed.success) throw new CommandError(`--retention: ${parsed.error.issues[0]?.message ?? "write a duration"}`, EXIT.usage);
+  return String(parsed.data);
 }
 
 function given(parameters: Readonly<Record<string, string | undefined>>): Record<string, string> {

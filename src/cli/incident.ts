@@ -1,6 +1,9 @@
 /** An incident for a person at a terminal: what, who, how sure, blast radius, what to do now, timeline, proof. */
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { BlastRadius, DoneAction } from "../core/incident/blast.ts";
+import { isTried } from "../core/incident/blast-order.ts";
+import { select } from "../core/incident/select.ts";
+import { actionText } from "../core/incident/texts.ts";
 import { safeText } from "../core/safe-text.ts";
 import { bytes, times } from "../core/story.ts";
 import type { Answered } from "../pipeline/close.ts";
@@ -48,11 +51,17 @@ export function incidentText(incident: Incident, columns: number = process.stdou
     ...whatLines(incident),
     ...section("WHO", whoLines(incident)),
     ...section("HOW SURE", sureLines(incident)),
-    ...(incident.blast === undefined ? [] : section(blastTitle(incident.blast), blastLines(incident.blast))),
+    ...(incident.blast === undefined ? [] : section(blastTitle(incident.blast), blastLines(incident.blast, clock))),
     ...section("DO THIS NOW", doLines(incident)),
     "",
     "TIMELINE (UTC)",
-    ...timelineLines(incident.timeline, TIMELINE_LINES, clock, width - clock(incident.firstTime).length - 28).map((line) => `  ${line}`),
+    ...timelineLines(incident.timeline, {
+      linesMax: TIMELINE_LINES,
+      alerts: incident.alerts,
+      show: clock,
+      textMax: width - clock(incident.firstTime).length - 28,
+    }).map((line) => `  ${line}`),
+    ...leftOutLines(incident),
     "",
     "PROOF",
     ...proofLines(incident),
@@ -78,6 +87,7 @@ function whatLines(incident: Incident): string[] {
     ...(incident.why === undefined ? [] : [`  ${sentence(incident.why)}`]),
     `  ${sentence(incident.story)}`,
     `  ${span(incident.firstTime, incident.lastTime)}; ${state}${again}`,
+    ...(incident.history ?? []).map((one) => `  before: ${closureText(one)}`),
     `  incident ${safeText(incident.id, 40)}, revision ${incident.revision}`,
   ];
 }
@@ -103,7 +113,7 @@ function whoLines({ agentUid, agentName, agentOwner, entity, profile = {}, users
 }
 
 function sureLines(incident: Incident): string[] {
-  const { confidence, risk, final, coverage, opened, alerts, maps } = incident;
+  const { confidence, risk, final, coverage, opened, alerts, alertsAtLeast, maps } = incident;
   const sure =
     confidence === undefined
       ? "not said"
@@ -120,7 +130,10 @@ function sureLines(incident: Incident): string[] {
     ...row("state", [final ? "final: no alert of it will change" : "provisional: late records may still change it"]),
     ...row("coverage", [`${coverage.state}, ${complete}${missing}`]),
     ...row("sources", sources),
-    ...row("alerts", alertTexts(alerts)),
+    ...row("alerts", [
+      ...alertTexts(alerts),
+      ...(alertsAtLeast === undefined ? [] : [`at least ${alertsAtLeast} in all, of which ${alerts.length} are listed`]),
+    ]),
     ...row(
       "mappings",
       maps.map((map) => `${map.framework} ${map.version} ${map.id}`),
@@ -134,19 +147,22 @@ function alertTexts(alerts: Incident["alerts"]): string[] {
   return [...byRule].map(([title, group]) => `${title} (${times(group.length)})`);
 }
 
-function blastTitle({ basis, events, atLeast, from, to }: BlastRadius): string {
+function blastTitle({ basis, events, atLeast, from, to, readTime }: BlastRadius): string {
   const count = `${atLeast ? "at least " : ""}${events} ${events === 1 ? "event" : "events"}`;
-  return `BLAST RADIUS (${count}${basis === "evidence" ? " of its evidence alone" : " of the agent"}, ${span(from, to)})`;
+  return `BLAST RADIUS (${count}${basis === "evidence" ? " of its evidence alone" : " of the agent"}, ${span(from, to)}; read ${iso(readTime)})`;
 }
 
-function blastLines(blast: BlastRadius): string[] {
+function blastLines(blast: BlastRadius, clock: (time: number) => string): string[] {
   const { totals, byReversibility, reach } = blast;
-  const of = (name: DoneAction["reversibility"]): string[] => blast.actions.filter((one) => one.reversibility === name).map(actionText);
+  const told = (one: DoneAction): string => actionText(one, clock);
+  const of = (name: DoneAction["reversibility"]): string[] =>
+    blast.actions.filter((one) => one.reversibility === name && !isTried(one)).map(told);
   const beyond = reach.seen.filter((scope) => !reach.granted.includes(scope));
   return [
     ...row("CANNOT BE UNDONE", of("irreversible"), ROWS_MAX),
     ...row("undone by hand", of("by hand"), ROWS_MAX),
     ...row("easily undone", of("reversible"), ROWS_MAX),
+    ...row("tried, failed", blast.actions.filter(isTried).map(told), ROWS_MAX),
     ...row("reads", byReversibility.read === 0 ? [] : [times(byReversibility.read)]),
     ...row(
       "sent out",
@@ -171,7 +187,7 @@ function blastLines(blast: BlastRadius): string[] {
       ROWS_MAX,
       totals.endpoints,
     ),
-    ...row("infrastructure", blast.infrastructure.map(actionText), ROWS_MAX, totals.infrastructure),
+    ...row("infrastructure", blast.infrastructure.map(told), ROWS_MAX, totals.infrastructure),
     ...row(
       "credentials",
       blast.credentials.map((one) => `${one.uid} from ${[...one.addresses, ...one.countries].join(", ") || "nowhere known"}`),
@@ -181,10 +197,6 @@ function blastLines(blast: BlastRadius): string[] {
     ...row("users", blast.users, ROWS_MAX, totals.users),
     ...row("can still reach", [...reach.granted, ...beyond.map((scope) => `${scope} (seen in use, not registered)`)], 12),
   ];
-}
-
-function actionText({ name, count, failed }: DoneAction): string {
-  return `${name} (${times(count)}${failed > 0 ? `, ${failed} failed` : ""})`;
 }
 
 function doLines({ response, recommended = [], runbooks, actions }: Incident): string[] {
@@ -200,9 +212,12 @@ function doLines({ response, recommended = [], runbooks, actions }: Incident): s
   ];
 }
 
-function proofLines({ id, proof = [], alerts }: Incident): string[] {
-  const lines = proof
-    .slice(0, PROOF_LINES)
+function proofLines({ id, proof = [], alerts, evidenceLeftOut = 0 }: Incident): string[] {
+  const lines = select(
+    proof.map((one) => ({ ...one, uids: [one.uid] })),
+    alerts,
+    PROOF_LINES,
+  )
     .map(({ time, source, uid, originalUid, sequence, url }) =>
       [
         iso(time),
@@ -216,7 +231,13 @@ function proofLines({ id, proof = [], alerts }: Incident): string[] {
     .map((parts) => `  ${parts.join("  ")}`);
   const known = proof.length > 0 ? proof.length : new Set(alerts.flatMap((alert) => alert.evidence)).size;
   const more = known - lines.length;
-  return more > 0 ? [...lines, `  … and ${more} more: custodes incidents show ${safeText(id, 40)} --json`] : lines;
+  const kept = more > 0 ? [`  … and ${more} more: custodes incidents show ${safeText(id, 40)} --json`] : [];
+  return [...lines, ...kept, ...leftOutLines({ evidenceLeftOut })];
+}
+
+/** What the incident itself does not keep; the log does. */
+function leftOutLines({ evidenceLeftOut = 0 }: Pick<Incident, "evidenceLeftOut">): string[] {
+  return evidenceLeftOut === 0 ? [] : [`  left out: ${evidenceLeftOut} more events of its alerts, which are in the log`];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

@@ -104,6 +104,7 @@ async function openedState(config: Config): Promise<Answering | Failure> {
       ask: (query, parameters) =>
         queryState(store, query, parameters, Date.now(), {
           configured,
+          auditRetention: config.retention.audit,
           registry: () => directory(config.agents),
           close: (id, ask) => answerIncident({ store, now: Date.now, ...routing(config) }, id, ask),
         }),

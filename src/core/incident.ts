@@ -112,10 +112,16 @@ export interface Incident {
   readonly closure?: Closure;
   /** How often it was reopened; `time` is that of the first event of the newest reopening, `at` when that was decided. */
   readonly reopened?: { readonly count: number; readonly time: EpochMs; readonly at: EpochMs };
+  /** How it was closed before each reopening, the newest last; at most 10. */
+  readonly history?: readonly Closure[];
+  /** At most 50: the gravest, and of those that are alike the first and the last. */
   readonly alerts: readonly Alert[];
+  /** Set when there are more than are listed: this many, or more. */
+  readonly alertsAtLeast?: number;
   /** Distinct tags of its rules. */
   readonly tags: readonly string[];
   readonly maps: readonly Mapping[];
+  /** The first, the last, and something of every grave alert; `proof` leads back to the same. */
   readonly timeline: readonly TimelineEntry[];
   readonly blast?: BlastRadius;
   readonly hosts: readonly string[];
@@ -128,6 +134,8 @@ export interface Incident {
   readonly response?: 1 | 2 | 3;
   readonly recommended?: readonly Recommendation[];
   readonly proof?: readonly Proof[];
+  /** Known events that its alerts rest on, beyond those in timeline and proof; alerts themselves name 25 of theirs. */
+  readonly evidenceLeftOut?: number;
   /** All its alerts are final. */
   readonly final: boolean;
   /** `complete`, or `partial` with the sources that were missing. */

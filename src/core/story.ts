@@ -41,13 +41,20 @@ function words(event: Event): string {
   }
 }
 
-/** The alerts in one sentence, in the order in which they happened; `atLeast`: there may be more than these. */
-export function tellStory(who: string, alerts: readonly Alert[], atLeast = false): string {
+/**
+ * The alerts in one sentence, in the order in which they happened; `total`: how many there are at least. Several alerts may
+ * rest on the same events, so of more than one the alerts are counted.
+ */
+export function tellStory(who: string, alerts: readonly Alert[], total: number = alerts.length): string {
   const titles = [...new Set(alerts.map((alert) => alert.ruleTitle))];
   const named = titles.slice(0, RULES_MAX).join("; then ");
   const more = titles.length > RULES_MAX ? `; and ${titles.length - RULES_MAX} more` : "";
-  const events = alerts.reduce((sum, alert) => sum + alert.count, 0);
-  return safeText(`${who}: ${named}${more} (${atLeast ? "at least " : ""}${events} ${events === 1 ? "event" : "events"}).`, 500);
+  const [only] = alerts;
+  const count =
+    total > 1 || only === undefined
+      ? `${total > alerts.length ? "at least " : ""}${total} alerts`
+      : `${only.count} ${only.count === 1 ? "event" : "events"}`;
+  return safeText(`${who}: ${named}${more} (${count}).`, 500);
 }
 
 /** How often, in words. */

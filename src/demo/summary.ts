@@ -98,7 +98,7 @@ function incidentLines(incident: Incident): string[] {
   return [
     `  ${incident.level.toUpperCase().padEnd(8)} ${who}, risk ${incident.risk}, ${alerts}`,
     `           ${safeText(incident.story, 300)}`,
-    ...timelineLines(incident.timeline, EVIDENCE_SHOWN).map((line) => `           ${line}`),
+    ...timelineLines(incident.timeline, { linesMax: EVIDENCE_SHOWN, alerts: incident.alerts }).map((line) => `           ${line}`),
   ];
 }
 

@@ -37,7 +37,8 @@ export async function answerIncident(deps: CloseDeps, id: string, ask: Ask): Pro
   for (let attempt = 1; ; attempt++) {
     const incident = (await deps.store.incidents({ ids: [id] }))[0];
     if (incident === undefined) return { outcome: "unknown" };
-    const next = answer(incident, ask);
+    // Nobody has said yet what is to come: believed, it would be a word about every reopening until then.
+    const next = answer(incident, { ...ask, time: Math.min(ask.time, deps.now()) });
     if (next === undefined) return { outcome: "unchanged", incident: shortOf(incident) };
     try {
       await deps.store.transaction(async (tx) => {

@@ -16,7 +16,9 @@ import type { Sequence, Store } from "../ports/store.ts";
 import type { Analysis } from "./analysis.ts";
 import type { Coverage } from "./coverage.ts";
 import { commit } from "./commit.ts";
+import type { PartHealth } from "./health.ts";
 import type { IncidentSettings } from "./incidents.ts";
+import { limitWatch } from "./limits.ts";
 import type { Waiting } from "./partial.ts";
 import { rebuild, takeOver } from "./replay.ts";
 import type { RunningDestination } from "./route.ts";
@@ -69,6 +71,8 @@ export interface CorrelateState {
   untold: readonly Alert[];
   /** Alerts that were told while something was missing; read from the store when it is needed first. */
   waiting?: Waiting;
+  /** Open incidents that say too little of what their agents did, by id, and when that is to be read; after a start all of them. */
+  stale?: Map<string, EpochMs>;
   /** What was covered when the log ended at a sequence that has not been read yet, in order. */
   ahead?: CoveredTo[];
 }
@@ -93,6 +97,8 @@ export interface Correlator {
   reload(take: () => RuleSet<Event>): void;
   /** Has something done at the next boundary of steps, such as another registry taken; each in its turn. */
   between(act: () => void): void;
+  /** Whether who did what was told in full: see LimitWatch. */
+  health(): PartHealth;
 }
 
 /** Watermarks are stored beside the offset, as milliseconds, under this name. */
@@ -103,6 +109,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
   let state: CorrelateState | undefined;
   let asked: (() => RuleSet<Event>) | undefined;
   const acts: (() => void)[] = [];
+  const limits = limitWatch();
   /** False when it was stopped in the middle. */
   const takeRules = async (to: CorrelateState, signal: AbortSignal): Promise<boolean> => {
     for (const act of acts.splice(0)) act();
@@ -124,6 +131,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
     between: (act) => {
       acts.push(act);
     },
+    health: () => limits.health(deps.now()),
     async run(signal) {
       try {
         if (state === undefined) {
@@ -135,6 +143,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
         }
         const known = state;
         const result = known === undefined ? undefined : await catchUp(deps, known, signal, () => takeRules(known, signal));
+        if (known !== undefined) limits.note(known.analysis.stats, deps.now());
         if (result !== undefined) return result;
         // Half of a replay is worth nothing.
         state = undefined;

@@ -1,17 +1,14 @@
 import type { Alert } from "../core/alert.ts";
-import type { EpochMs, Event } from "../core/event.ts";
+import type { EpochMs } from "../core/event.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
-import { enrich } from "../core/incident/enrich.ts";
 import { entitiesOf } from "../core/incident/entities.ts";
 import { entitiesOfAll, groupAlerts, reachMs, type GroupingContext, type IncidentPolicy } from "../core/incident/group.ts";
 import { closeQuiet } from "../core/incident/transitions.ts";
-import type { Attribution } from "../core/identity/attribution.ts";
-import type { AlertLink, Logged } from "../ports/store.ts";
-import type { Analysis } from "./analysis.ts";
+import type { AlertLink } from "../ports/store.ts";
 import type { CorrelateDeps, CorrelateState } from "./correlate.ts";
 import { finite } from "./coverage.ts";
 import type { Coverage } from "./coverage.ts";
-import { evidenceOf, readBack } from "./evidence.ts";
+import { enrichAll, type Told } from "./reach.ts";
 
 /** Alerts about one entity that may matter to new ones, newest first: who raises more in two days is heard by the newest. */
 const ALERTS_PER_ENTITY_MAX = 500;
@@ -19,27 +16,11 @@ const ALERTS_PER_ENTITY_MAX = 500;
 const INCIDENTS_PER_ENTITY_MAX = 20;
 /** Incidents closed in one step, so that a long backlog does not close thousands in one transaction. */
 const CLOSED_PER_STEP_MAX = 200;
-/** How long before and after its alerts an agent's events count to an incident: what it did just before explains it. */
-const MARGIN_MS = 10 * 60_000;
-/** Events of an agent that one incident sums up; of more it says "at least". */
-const EVENTS_MAX = 5_000;
-/** An incident that is amended all the time reads its agent's events no more often than this. */
-const READ_EVERY_MS = 15_000;
-/** Agents whose events one step reads: the rest are told by their evidence alone until their next revision. */
-const READS_PER_STEP_MAX = 50;
-
-/** Incidents whose evidence is read together: at most 25,000 events. */
-const TOLD_AT_ONCE = 20;
-
 /** What a step of correlation came to, as far as incidents need it. */
-interface Step {
+interface Step extends Told {
   readonly covered: Coverage;
   /** Every event that the coverage speaks of has been read. */
   readonly complete: boolean;
-  /** Of the alerts, by uid. */
-  readonly evidence: ReadonlyMap<string, Event>;
-  /** Who the events belong to that this step has let go. */
-  readonly attributions: readonly Attribution[];
 }
 
 /** How incidents are made; the configuration's. */
@@ -60,7 +41,7 @@ export async function incidentsOf(deps: CorrelateDeps, state: CorrelateState, al
   const amended = alerts.length === 0 ? [] : await group(deps, alerts, { evidence: step.evidence, coverage });
   const watermark = finite(watermarks.all);
   const closed = step.complete && watermark !== undefined ? await closeDue(deps, state, amended, watermark) : [];
-  return enrichAll(deps, state.analysis, [...amended, ...closed], step);
+  return enrichAll(deps, state, { changed: [...amended, ...closed], step, watermark });
 }
 
 /** Where each alert belongs, for the alerts that come later. */
@@ -104,56 +85,6 @@ async function closeDue(deps: CorrelateDeps, state: CorrelateState, amended: rea
   const stored = await deps.store.incidents({ ids });
   rememberOpen(state, stored);
   return stored.map((incident) => closeQuiet(incident, watermark, quietMs)).filter((incident) => incident !== undefined);
-}
-
-/** Tells why, how far and whence anew; what was merged into another one is told there. */
-async function enrichAll(
-  deps: CorrelateDeps,
-  analysis: Analysis,
-  incidents: readonly Incident[],
-  { evidence: recent, attributions }: Step,
-): Promise<Incident[]> {
-  const enriched: Incident[] = [];
-  const now = deps.now();
-  let reads = 0;
-  for (let start = 0; start < incidents.length; start += TOLD_AT_ONCE) {
-    const some = incidents.slice(start, start + TOLD_AT_ONCE);
-    const logged = await readBack(deps, analysis, evidenceOf(some.flatMap((incident) => incident.alerts)), attributions);
-    const known = new Map(logged.map((one) => [one.event.uid, { ...one, event: recent.get(one.event.uid) ?? one.event }]));
-    for (const incident of some) {
-      const look = isDue(incident, now) && reads < READS_PER_STEP_MAX;
-      if (look) reads++;
-      enriched.push(incident.closure?.how === "merged" ? incident : await enrichOne(deps, incident, { known, now, look }));
-    }
-  }
-  return enriched;
-}
-
-/** Whether what its agent did is to be read: for the first time, at its end, and in between not too often. */
-function isDue({ agentUid, blast, status }: Incident, now: EpochMs): boolean {
-  if (agentUid === undefined) return false;
-  return blast?.basis !== "events of the agent" || now - blast.readTime >= READ_EVERY_MS || isClosed({ status });
-}
-
-async function enrichOne(
-  { store, incidents: policy }: CorrelateDeps,
-  incident: Incident,
-  { known, now, look }: { readonly known: ReadonlyMap<string, Logged>; readonly now: EpochMs; readonly look: boolean },
-): Promise<Incident> {
-  const from = incident.firstTime - MARGIN_MS;
-  const to = incident.lastTime + MARGIN_MS;
-  const { agentUid } = incident;
-  const events = look && agentUid !== undefined ? await store.eventsOfAgent(agentUid, from, to, EVENTS_MAX + 1) : undefined;
-  const logged = evidenceOf(incident.alerts).flatMap((uid) => known.get(uid) ?? []);
-  return enrich(incident, {
-    evidence: new Map(logged.map(({ event }) => [event.uid, event])),
-    sequences: new Map(logged.map(({ sequence, event }) => [event.uid, sequence])),
-    events: events?.slice(0, EVENTS_MAX),
-    scope: { from, to, atLeast: (events?.length ?? 0) > EVENTS_MAX, readTime: now },
-    keepBlast: !look && agentUid !== undefined,
-    recordUrls: policy.recordUrls,
-    policy,
-  });
 }
 
 /** Keeps the open ones of the incidents that changed. */

@@ -6,7 +6,7 @@ import { changeGaps, overlaps, type FoundGap, type GapChanges, type SourceGap, t
 import { sketchOf } from "../core/completeness/lateness.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
-import type { Connector, Cursor, Located, Normalize, Receiver, Reject, Source } from "../ports/connector.ts";
+import type { Connector, Cursor, Located, Normalize, Page, Receiver, Reject, Source } from "../ports/connector.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { SourceState, Store, Transaction } from "../ports/store.ts";
 import { signsOfLife } from "./beats.ts";
@@ -46,6 +46,7 @@ export interface Batch {
   readonly readTo?: EpochMs;
   readonly inOrder?: boolean;
   readonly gaps?: readonly FoundGap[];
+  readonly gone?: Page["gone"];
   readonly covered?: readonly Span[];
   /** It was pushed: its source proves nothing by it. */
   readonly pushed?: boolean;
@@ -146,11 +147,13 @@ interface Seen {
 async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource, batch: Batch, seen: Seen): Promise<GapChanges> {
   const { received } = seen;
   const watermark = batch.before?.watermark ?? null;
-  const news = batch.gaps !== undefined || missedBefore(source, batch, seen, []).length > 0 || poisoned(batch, seen).length > 0;
+  const lost = goneBefore(batch, received);
+  const news =
+    batch.gaps !== undefined || lost.length > 0 || missedBefore(source, batch, seen, []).length > 0 || poisoned(batch, seen).length > 0;
   // A gap that the watch opens meanwhile is for the next batch.
   if (!news && batch.before?.openGaps === 0) return { changed: [], proven: 0, healed: 0 };
   const open = await tx.openGaps(source.id);
-  const found = [...(batch.gaps ?? []), ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
+  const found = [...(batch.gaps ?? []), ...lost, ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
   const covered = batch.covered ?? [];
   // What was proven before says nothing of an outage.
   const isFurther = batch.completeTo !== null && batch.completeTo > (watermark ?? -Infinity);
@@ -172,6 +175,12 @@ function missedBefore(source: RunningSource, batch: Batch, { fresh }: Seen, open
   const from = times.reduce((least, time) => Math.min(least, time), Infinity);
   const to = times.reduce((most, time) => Math.max(most, time), -Infinity);
   return [{ from, to, why: "late", detail: `${times.length} records came after their time had been read`, state: "healed" }];
+}
+
+/** What is gone happened after the source was last complete, or else after what was read of it. */
+function goneBefore({ before, gone }: Batch, received: EpochMs): FoundGap[] {
+  const from = Math.min(before?.watermark ?? before?.newestTime ?? received, received);
+  return (gone ?? []).map((one) => ({ ...one, from, to: received }));
 }
 
 function poisoned(batch: Batch, { events, rejects, received }: Seen): FoundGap[] {

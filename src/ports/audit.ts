@@ -28,6 +28,18 @@ export interface AuditHead {
   readonly hash: string;
 }
 
+/** What the chain is held against. */
+export interface AuditCheck {
+  /** Only from this row on. */
+  readonly from?: number;
+  /** A hash that was noted earlier. */
+  readonly expect?: string;
+  /** For how long rows are kept, in milliseconds; null: for ever. Undefined: what the chain itself says is believed. */
+  readonly retention?: number | null;
+  /** No row that takes others away was written later. */
+  readonly now?: EpochMs;
+}
+
 /** What a look at the whole chain found. */
 export interface AuditVerdict {
   /** Rows that were looked at. */
@@ -35,6 +47,8 @@ export interface AuditVerdict {
   /** Number of the first row there is; 0 without any. */
   readonly first: number;
   readonly head: AuditHead | null;
-  /** The first row that is wrong, or the place where one is missing; null: all is well. */
+  /** The row that has the hash that was asked for: it is there, or the chain says that it went by retention. `time`: when it was written. */
+  readonly expected?: { readonly how: "present" | "dropped"; readonly number: number; readonly time: EpochMs };
+  /** The first row that is wrong, or the place where one is missing (0: of all of them); null: all is well. */
   readonly problem: { readonly number: number; readonly reason: string } | null;
 }

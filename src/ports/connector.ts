@@ -47,6 +47,8 @@ export interface Page {
   readonly inOrder?: boolean;
   /** Stretches of event time of which records are missing, as far as the source can prove it. */
   readonly gaps?: readonly FoundGap[];
+  /** Records that are gone for good, some time after the source was last complete; the pipeline knows when that was. */
+  readonly gone?: readonly Pick<FoundGap, "why" | "detail">[];
   /** Stretches that have been read as a whole with this page, as far as the source can tell: heals gaps found there before. */
   readonly covered?: readonly Span[];
 }

@@ -5,7 +5,7 @@ import type { BaselineChange, BaselineHead } from "../core/correlation/baseline.
 import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
 import type { Incident } from "../core/incident.ts";
-import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
+import type { AuditCheck, AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
 import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Reject } from "./connector.ts";
 import type {
@@ -114,7 +114,7 @@ export interface Store {
   /** As `events`, with their places in the log. */
   logged(uids: readonly string[]): Promise<readonly Logged[]>;
   /**
-   * Events of one agent (by id) with from <= time <= to, by time, at most `limit`: those that it was known for when they
+   * Events of one agent (by id) with from <= time <= to, the newest first, at most `limit`: those that it was known for when they
    * were written, and those that were attributed to it alone later; not those that it shares with others.
    */
   eventsOfAgent(agent: string, from: EpochMs, to: EpochMs, limit: number): Promise<readonly Event[]>;
@@ -188,8 +188,8 @@ export interface Store {
   auditHead(): Promise<AuditHead | null>;
   /** Newest first; with `before`, those with a smaller number. */
   audit(filter: { readonly limit: number; readonly before?: number }): Promise<readonly AuditRow[]>;
-  /** Looks at every row from `from` on, and whether one of them has the hash `expect`, which was noted earlier. */
-  verifyAudit(options?: { readonly from?: number; readonly expect?: string }): Promise<AuditVerdict>;
+  /** Looks at every row as they are at one moment, and whether one of them has the hash that was noted earlier. */
+  verifyAudit(check?: AuditCheck): Promise<AuditVerdict>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;
   close(): Promise<void>;
 }

@@ -2,7 +2,10 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, readdirSync, readF
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { at, closeFolder, line, openFolder, place, put, putOld, rejects, tail } from "./tail-world.ts";
+import { tailSource } from "../../src/archetypes/tail.ts";
+import { jsonLines } from "../../src/core/framing.ts";
+import { drain } from "../contract/source.ts";
+import { at, closeFolder, line, openFolder, place, put, putOld, rejects, tail, world } from "./tail-world.ts";
 
 beforeEach(openFolder);
 afterEach(closeFolder);
@@ -91,6 +94,47 @@ describe("rotation", () => {
     put("a.log", line("own"));
     expect(await tail().pull()).toEqual(["sibling", "own"]);
   });
+  test.each(["truncated", "removed"])("what was seen and is %s before it was read is told, once", async (why) => {
+    const source = tailSource({ path: at("a.log"), format: jsonLines, recordsMax: 3 });
+    put("a.log", Array.from({ length: 10 }, (_, index) => line(index)).join(""));
+    const first = await source.pull(null, world());
+    expect(first).toMatchObject({ more: true, gone: [] });
+    if (why === "removed") rmSync(at("a.log"));
+    else truncateSync(at("a.log"));
+    const second = await source.pull(first.next, world());
+    const what = why === "removed" ? "a file was removed" : "a file was cut";
+    expect(second).toMatchObject({
+      records: [],
+      gone: [{ why, detail: `${what} before at least 14 of its bytes were read: ${at("a.log")}` }],
+    });
+    expect((await source.pull(second.next, world())).gone).toEqual([]);
+  });
+  test("what was cut off behind the place of reading is told, and what is left is read", async () => {
+    const source = tailSource({ path: at("a.log"), format: jsonLines, recordsMax: 3 });
+    put("a.log", Array.from({ length: 10 }, (_, index) => line(index)).join(""));
+    const first = await source.pull(null, world());
+    truncateSync(at("a.log"), 12);
+    const pages = await drain(source, world(), first.next);
+    expect(pages.flatMap((page) => page.records.map(({ record }) => record))).toEqual([3, 4, 5]);
+    expect(pages.flatMap((page) => page.gone ?? [])).toMatchObject([
+      { why: "truncated", detail: expect.stringContaining("at least 8 of") },
+    ]);
+  });
+  test("while an archive is being written, nothing is said to be gone", async () => {
+    const source = tailSource({ path: at("a.log"), format: jsonLines, recordsMax: 3 });
+    const all = Array.from({ length: 10 }, (_, index) => index);
+    put("a.log", all.map(line).join(""));
+    const first = await source.pull(null, world());
+    place.ahead = 0;
+    put("a.log.1.gz", gzipSync(readFileSync(at("a.log"))));
+    rmSync(at("a.log"));
+    const waiting = await source.pull(first.next, world());
+    expect(waiting.gone).toEqual([]);
+    place.ahead = 30_000;
+    const rest = await drain(source, world(), waiting.next);
+    expect([...first.records, ...rest.flatMap((page) => page.records)].map(({ record }) => record)).toEqual(all);
+    expect(rest.flatMap((page) => page.gone ?? [])).toEqual([]);
+  });
   test("every line comes out once, whatever rotates between pulls", async () => {
     const step = fc.constantFrom("append", "append", "append", "pull", "rename", "truncate", "pack");
     await fc.assert(
@@ -131,8 +175,10 @@ describe("rotation", () => {
         for (const one of steps) {
           if (one === "pull") seen.push(...(await log.pull()));
           else act[one]?.();
+          expect(log.pages.flatMap((page) => page.gone ?? [])).toEqual([]);
         }
         seen.push(...(await log.pull()));
+        expect(log.pages.flatMap((page) => page.gone ?? [])).toEqual([]);
         expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(written);
       }),
       { numRuns: 60 },

@@ -264,8 +264,11 @@ describe("http, OAuth 2.0 client credentials", () => {
     [401, {}, "permanent", "HTTP_DENIED"],
     [503, {}, "retryable", "HTTP_UNAVAILABLE"],
     [200, { token: "x" }, "retryable", "HTTP_MALFORMED"],
+    [200, "access_token=x", "retryable", "HTTP_MALFORMED"],
+    [200, { access_token: "x".repeat(70_000) }, "permanent", "HTTP_MALFORMED"],
   ])("a token endpoint that answers %i", async (status, body, kind, code) => {
-    const answer: Answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const answer: Answer = (_, response) =>
+      response.writeHead(status, { "content-type": "application/json" }).end(typeof body === "string" ? body : JSON.stringify(body));
     await withServer(answer, async (base) => {
       const failure: unknown = await firstPage(httpSource(options(base)), testContext()).catch((error: unknown) => error);
       expect(failure).toMatchObject({ kind, code, scope: "connector" });

@@ -28,7 +28,10 @@ describe("pagerduty's simulator", () => {
     try {
       const { http } = testContext().context;
       const answers = [];
-      for (const event of events) answers.push(await http.post<Record<string, unknown>>(`${simulator.url}/v2/enqueue`, event));
+      for (const event of events) {
+        const { status, data } = await http.post<string>(`${simulator.url}/v2/enqueue`, event);
+        answers.push({ status, data: JSON.parse(data) as Record<string, unknown> });
+      }
       return { answers, alerts: simulator.received(), dropped: simulator.dropped() };
     } finally {
       await simulator.close();

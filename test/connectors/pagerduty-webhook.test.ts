@@ -87,9 +87,20 @@ test.each([
   expect(receive(request(body))).toEqual([]);
 });
 
-test("nobody's name is PagerDuty itself, a name is escaped, a missing time is refused", () => {
-  expect(receive(request(webhook("incident.resolved", { agent: null })))[0]?.by).toBeUndefined();
-  expect(receive(request(webhook("incident.resolved", { agent: { summary: "\u202ex" } })))[0]?.by).toBe("\\u{202e}x");
+test.each([
+  ["PagerDuty itself", null],
+  ["our own resolve", { type: "integration_reference", summary: "Custodes Events API v2" }],
+  ["an integration of events", { type: "events_api_v2_inbound_integration_reference", summary: "Custodes Events API v2" }],
+  ["a workflow", { type: "workflow_reference", summary: "Close at night" }],
+  ["nobody that it names", { summary: "Ann" }],
+])("what %s did is no person's answer", (_, agent) => {
+  for (const type of ["incident.resolved", "incident.acknowledged"]) expect(receive(request(webhook(type, { agent })))).toEqual([]);
+});
+
+test("a name is escaped, a person without one is taken, a missing time is refused", () => {
+  const by = (summary: unknown) => receive(request(webhook("incident.resolved", { agent: { type: "user_reference", summary } })))[0];
+  expect(by("\u202ex")?.by).toBe("\\u{202e}x");
+  expect(by(undefined)).toMatchObject({ to: "close", by: undefined });
   expect(() => receive(request(webhook("incident.resolved", { occurred_at: "yesterday" })))).toThrow(
     expect.objectContaining({ kind: "poison" }) as Error,
   );

@@ -69,11 +69,12 @@ describe("sentinel's simulator and check", () => {
     try {
       const form = { client_id: settings.clientId, client_secret: SENTINEL_DEMO.clientSecret, grant_type: "client_credentials" };
       const http = testContext().context.http;
-      const token = await http.post<{ access_token: string }>(
+      const token = await http.post<string>(
         `${simulator.authority}/${settings.tenantId}/oauth2/v2.0/token`,
         new URLSearchParams({ ...form, scope: "https://monitor.azure.com/.default" }),
       );
-      const authorization = "authorization" in changes ? undefined : `Bearer ${token.data.access_token}`;
+      const authorization =
+        "authorization" in changes ? undefined : `Bearer ${(JSON.parse(token.data) as { access_token: string }).access_token}`;
       const path = `/dataCollectionRules/${settings.dcrImmutableId}/streams/${changes["stream"] ?? SENTINEL_DEMO.stream}`;
       const answer = await http.request<unknown>({
         method: "POST",

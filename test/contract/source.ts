@@ -6,11 +6,11 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import axios from "axios";
 import { describe, expect, test } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Cursor, Page, Source } from "../../src/ports/connector.ts";
 import type { Context, Files } from "../../src/ports/context.ts";
+import { testClient } from "../fixtures/http.ts";
 import { RECEIVED } from "./normalizer.ts";
 
 export { normalizeContext, normalizerContract, RECEIVED } from "./normalizer.ts";
@@ -21,7 +21,7 @@ export function testContext(parts: { readonly files?: Files; readonly now?: () =
   const note = (fields: unknown, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   return {
     clock: { now: parts.now ?? (() => RECEIVED) },
-    http: axios.create({ maxRedirects: 0, timeout: 10_000, proxy: false, validateStatus: () => true }),
+    http: testClient(),
     files: parts.files ?? { list: async () => [], read: async () => ({ bytes: new Uint8Array(0), end: true }) },
     log: { debug: note, info: note, warn: note, error: note },
     random: () => 0.5,

@@ -139,11 +139,11 @@ export function questionPromises(subject: () => StoreUnderTest): void {
       expect(uidsOf((await store().activityOf("a", 10, 30, 10)).direct)).toEqual(["late", "own1", "own2"]);
       expect(uidsOf((await store().activityOf("a", 11, 29, 10)).direct)).toEqual(["own2"]);
       expect((await store().activityOf("a", 41, 59, 10)).possible).toEqual([]);
-      expect((await store().eventsOfAgent("a", 10, 30, 10)).map(({ uid }) => uid)).toEqual(["own1", "own2", "late"]);
+      expect((await store().eventsOfAgent("a", 10, 30, 10)).map(({ uid }) => uid)).toEqual(["late", "own2", "own1"]);
       expect((await store().eventsOfAgent("a", 11, 29, 10)).map(({ uid }) => uid)).toEqual(["own2"]);
     });
 
-    test("eventsOfAgent gives the first in order of time, with the agent that they were given to", async () => {
+    test("eventsOfAgent gives the newest, the newest first, with the agent that they were given to", async () => {
       await fill();
       const found = await store().eventsOfAgent("a", 0, 100, 3);
       expect(found.map(({ uid, agentUid }) => [uid, agentUid])).toEqual([

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { auditPromises } from "./store-audit.ts";
+import { forgedAuditPromises } from "./store-audit-forged.ts";
 import { attributionPromises } from "./store-attributions.ts";
 import { agentEventPromises } from "./store-agent-events.ts";
 import { baselinePromises } from "./store-baselines.ts";
@@ -60,6 +61,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     baselinePromises(store);
     expirePromises(() => subject);
     auditPromises(() => subject);
+    forgedAuditPromises(() => subject);
     questionPromises(() => subject);
     attributionPromises(store);
     coveragePromises(store);

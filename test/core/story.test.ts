@@ -68,12 +68,13 @@ test("every category has words, of at most 200 characters, and nothing hostile i
   }
 });
 
-test("a story names each rule once, counts the rest, and counts events", () => {
+test("a story names each rule once, counts the rest, and counts events of one alert, alerts of several", () => {
   const of = (titles: string[], count = 1) => titles.map((ruleTitle) => ({ ...alertSubject().alert, ruleTitle, count }));
-  expect(tellStory("bot", of(["A", "B", "A"], 2))).toBe("bot: A; then B (6 events).");
+  expect(tellStory("bot", of(["A", "B", "A"], 2))).toBe("bot: A; then B (3 alerts).");
   expect(tellStory("bot", of(["A"]))).toBe("bot: A (1 event).");
-  expect(tellStory("bot", of(["A", "B", "C", "D", "E", "F"]))).toBe("bot: A; then B; then C; then D; and 2 more (6 events).");
-  expect(tellStory("bot", of(["A"]), true)).toBe("bot: A (at least 1 event).");
+  expect(tellStory("bot", of(["A", "B", "C", "D", "E", "F"]))).toBe("bot: A; then B; then C; then D; and 2 more (6 alerts).");
+  expect(tellStory("bot", of(["A"], 240))).toBe("bot: A (240 events).");
+  expect(tellStory("bot", of(["A"]), 71)).toBe("bot: A (at least 71 alerts).");
   expect(tellStory("x".repeat(9999), of(["A"])).length).toBeLessThanOrEqual(500);
 });
 

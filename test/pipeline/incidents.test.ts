@@ -15,7 +15,7 @@ import {
   type Proven,
   type Story,
 } from "./correlating.ts";
-import { memoryStore, START, type TestStore } from "./world.ts";
+import { logged, memoryStore, START, type TestStore } from "./world.ts";
 
 let memory: TestStore;
 let store: Store;
@@ -106,6 +106,58 @@ test("an incident that goes on reads its agent's events no more often than every
   expect(await outboxProblems(store)).toEqual([]);
 });
 
+test("what an agent does after its alert is read again without an alert, 15 seconds later, and is a revision once", async () => {
+  let now = START;
+  const one = correlating(store, until(1), () => now);
+  await append(store, [story("delete", 0, 0)]);
+  await one.run(never);
+  // A grant that no rule alerts on.
+  await append(store, [
+    logged("grant", START + 30_000, { clientUid: "a", agentUid: "a", method: "POST", urlPath: "/admin/users/1/grant" }),
+  ]);
+  now += 14_999;
+  await one.run(never);
+  expect(await store.incidents()).toMatchObject([{ revision: 1, blast: { events: 1 } }]);
+  now += 1;
+  await one.run(never);
+  const actions = [{ name: "delete" }, { name: "POST /admin/users/{id}/grant" }];
+  const [again] = await store.incidents();
+  expect(again).toMatchObject({ revision: 2, status: 1, blast: { events: 2, readTime: now, actions } });
+  for (let index = 0; index < 3; index++) {
+    now += 20_000;
+    await one.run(never);
+  }
+  expect((await store.incidents())[0]).toMatchObject({ revision: 2 });
+  expect(await outboxProblems(store)).toEqual([]);
+});
+
+test("what came while the service was away is read after its start; what adds nothing is no revision", async () => {
+  let now = START;
+  await append(store, [story("delete", 0, 0)]);
+  await correlating(store, until(1), () => now).run(never);
+  now += 60_000;
+  await correlating(store, until(1), () => now).run(never);
+  expect((await store.incidents())[0]).toMatchObject({ revision: 1 });
+  const flow = { ...story("flow", 0.5, 7), agentUid: "a" };
+  await append(store, [flow, story("call", 0.6, 8)]);
+  await correlating(store, until(1), () => now).run(never);
+  expect((await store.incidents())[0]).toMatchObject({ revision: 2, blast: { events: 3 } });
+});
+
+test("an agent that goes on with very many calls does not hide what it did in the incident's time", async () => {
+  const busy = (from: number, count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      logged(`b${from + index}`, START + from + index, { clientUid: "a", agentUid: "a", method: "GET", urlPath: "/ok" }),
+    );
+  const done = logged("done", START, { clientUid: "a", agentUid: "a", method: "DELETE", urlPath: "/v1/customers/1", bytesIn: 90_000_000 });
+  await append(store, [...busy(-300_000, 1_000), story("delete", 0, 1), done, ...busy(60_000, 5_500)]);
+  const one = correlating(store, until(1));
+  await one.run(never);
+  const [incident] = await store.incidents();
+  expect(incident!.blast).toMatchObject({ atLeast: true, actions: [{ name: "DELETE /v1/customers/{id}" }, { name: "delete" }] });
+  expect(incident!.blast!.endpoints[0]).toMatchObject({ bytesIn: 90_000_000 });
+});
+
 test("a person closes it while the service works: the next step knows, and does not close it again", async () => {
   const proven = until(1);
   const one = correlating(store, proven);
@@ -128,6 +180,15 @@ test("a person closes it while the service works: the next step knows, and does 
   const [closed] = await store.incidents();
   expect(closed).toMatchObject({ status: 5, final: true, closure: { how: "person", by: "ann", reason: "a test" } });
   expect(await outboxProblems(store)).toEqual([]);
+});
+
+test("a word from the future counts as said now, and so does not close what is reopened later", async () => {
+  await append(store, [story("delete", 0, 0)]);
+  await correlating(store, until(1)).run(never);
+  const [incident] = await store.incidents();
+  const future = { ...byPerson, how: "pager", time: Date.UTC(2099, 0, 1) } as const;
+  await answerIncident(closing(), incident!.id, future);
+  expect((await store.incidents())[0]).toMatchObject({ status: 5, closure: { how: "pager", time: START + 30 * MINUTE } });
 });
 
 test("what somebody closes in the middle of a step is neither lost nor closed over, and the step is not done twice", async () => {

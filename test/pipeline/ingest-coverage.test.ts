@@ -95,6 +95,16 @@ describe("what is missing", () => {
     await take([record("2", 30 * MINUTE)], batch, source);
     expect(gaps()).toEqual([]);
   });
+  test.each(["removed", "truncated"] as const)(
+    "what is gone (%s) is a gap from where the source was complete, which reading on does not heal",
+    async (why) => {
+      await take([record("1", 60 * MINUTE)], { readTo: START - 10 * MINUTE, inOrder: true });
+      const watermark = (await kept.store.source(pulled.id))?.watermark;
+      await take([], { readTo: START, inOrder: true, gone: [{ why, detail: "d" }] });
+      await take([record("2", 0)], { readTo: START, inOrder: true });
+      expect(gaps()).toMatchObject([{ why, detail: "d", from: watermark, to: START, state: "open" }]);
+    },
+  );
   test("a batch of garbage is a gap from where the source was complete, one bad record is not", async () => {
     const bad: RunningSource = {
       ...pulled,

@@ -83,6 +83,7 @@ async function setUp(over: Over = {}) {
       reset: () => undefined,
       reload: () => undefined,
       between: () => undefined,
+      health: () => ({ name: "resolver", ok: true, message: "works" }),
     },
     deliverer: { run: async (_, signal) => over.deliver?.(signal) ?? false, hold: () => undefined },
   });

@@ -1,5 +1,5 @@
 /** One history of a source that is pulled from a misbehaving vendor, and what must be true of it at any time and at its end. */
-import axios, { AxiosError, type AxiosAdapter } from "axios";
+import { AxiosError, type AxiosAdapter } from "axios";
 import { httpNormalize } from "../../connectors/http/normalize.ts";
 import { httpSource } from "../../connectors/http/pull.ts";
 import type { Config } from "../../connectors/http/config.ts";
@@ -10,6 +10,7 @@ import { misbehavingVendor, type Habits, type MisbehavingVendor, type VendorReco
 import type { Context } from "../../src/ports/context.ts";
 import type { Page, Source } from "../../src/ports/connector.ts";
 import { configOf } from "../connectors/http-world.ts";
+import { testClient } from "../fixtures/http.ts";
 import { memory, type Memory } from "../pipeline/memory.ts";
 import { ingestDeps, offline, running, START, testClock, testLog, type TestClock } from "../pipeline/world.ts";
 
@@ -195,5 +196,5 @@ function contextOf(clock: TestClock, vendor: MisbehavingVendor, random: () => nu
     if ("broken" in answer) throw new AxiosError("socket hang up", "ECONNRESET", request);
     return { data: answer.body, status: answer.status, statusText: "", headers: answer.headers, config: request };
   };
-  return { ...offline(clock, testLog(), random), http: axios.create({ adapter }) };
+  return { ...offline(clock, testLog(), random), http: testClient({ adapter }) };
 }

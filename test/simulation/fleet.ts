@@ -118,7 +118,7 @@ function registryText(world: World, agents: readonly Agent[]): string {
     const isWritten = agent.office !== undefined && Number(agent.office.split(".")[2]) % 2 === 0;
     const identities = {
       // Tokens name who spawned whom by the custom id.
-      ...(agent.spawns || world.chance(50) ? { kong_custom_id: customId } : { kong_consumer_id: id }),
+      ...(world.chance(50) ? { kong_custom_id: customId } : { kong_consumer_id: id }),
       cp_security_agent_id: agent.monitor,
       ...(agent.client === undefined ? {} : { okta_client_id: agent.client }),
       ...(agent.office === undefined ? { k8s_service_account: `system:serviceaccount:${agent.namespace}:${agent.account}` } : {}),

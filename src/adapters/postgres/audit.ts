@@ -1,7 +1,7 @@
 /** The audit log: rows that are chained by their hashes, so that nobody changes or removes one unseen. */
 import { hash as digest } from "node:crypto";
 import type { EpochMs } from "../../core/event.ts";
-import type { AuditEntry, AuditHead, AuditRow, AuditVerdict } from "../../ports/audit.ts";
+import type { AuditEntry, AuditHead, AuditRow } from "../../ports/audit.ts";
 import type { Session } from "./database.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { storableCut } from "./text.ts";
@@ -9,19 +9,18 @@ import { storableCut } from "./text.ts";
 /** Held from an append to the end of its transaction: the next row needs the hash of this one. Taken after the log's own lock. */
 const LOCK_AUDIT = 3;
 /** What stands before the first row. */
-const GENESIS = "0".repeat(64);
+export const GENESIS = "0".repeat(64);
 /** Names of people, keys and ids are shorter; a longer text is cut. */
 const NAME_BYTES_MAX = 500;
 /** Details are a few counts and names. */
 const DETAILS_BYTES_MAX = 8192;
-/** Rows that are verified at once. */
-const PAGE_ROWS = 1000;
 /** Rows that one run of retention takes away, so that its transaction stays short. */
 const EXPIRE_ROWS_MAX = 5000;
 /** The action of the row that stands for those that went. */
-const EXPIRED = "audit.expired";
+export const EXPIRED = "audit.expired";
 
-interface Stored {
+/** A row as it is stored; `details` is the text that was hashed. */
+export interface Stored {
   readonly number: number;
   readonly time: EpochMs;
   readonly actor: string;
@@ -76,88 +75,8 @@ export async function audit(
   return rows.map((row) => ({ ...row, details: parsed(row.details) }));
 }
 
-/** See Store.verifyAudit. */
-export async function verifyAudit(
-  session: Session,
-  { from, expect }: { readonly from?: number; readonly expect?: string } = {},
-): Promise<AuditVerdict> {
-  const head = await auditHead(session);
-  const found = await walk(session, from ?? 1, expect);
-  const end = found.problem ?? endProblem(found, head, expect);
-  return { rows: found.rows, first: found.first, head, problem: end };
-}
-
-interface Walked {
-  readonly rows: number;
-  readonly first: number;
-  readonly last: Stored | undefined;
-  /** The hash that was asked for stands in the chain. */
-  readonly met: boolean;
-  readonly problem: AuditVerdict["problem"];
-}
-
-/** From the first row on, each against the one before it; ends at the first that is wrong. */
-async function walk(session: Session, from: number, expect: string | undefined): Promise<Walked> {
-  let last: Stored | undefined;
-  let [rows, first, met] = [0, 0, expect === undefined];
-  const begin = await beginning(session, from);
-  const wanted: { hash: string; number: number } = { ...begin };
-  for (;;) {
-    const page = await session.query<Stored>("select * from custodes.audit where number >= $1 order by number limit $2", [
-      wanted.number,
-      PAGE_ROWS,
-    ]);
-    for (const row of page.rows) {
-      rows++;
-      if (first === 0) first = row.number;
-      const reason = rowProblem(row, wanted, first);
-      if (reason !== undefined) return { rows, first, last, met, problem: { number: Math.min(row.number, wanted.number), reason } };
-      met ||= row.hash === expect || expiredHash(row) === expect;
-      last = row;
-      wanted.hash = row.hash;
-      wanted.number = row.number + 1;
-    }
-    if (page.rows.length < PAGE_ROWS) return { rows, first, last, met, problem: null };
-  }
-}
-
-/** The number and the hash before it that the chain must start with: its real start, where the newest retention left it, or `from`. */
-async function beginning(session: Session, from: number): Promise<{ readonly number: number; readonly hash: string }> {
-  const { rows } = await session.query<{ details: string }>(
-    "select details from custodes.audit where action = $1 order by number desc limit 1",
-    [EXPIRED],
-  );
-  const { through, hash } = parsed(rows[0]?.details ?? "{}");
-  const start = typeof through === "number" && typeof hash === "string" ? { number: through + 1, hash } : { number: 1, hash: GENESIS };
-  if (from <= start.number) return start;
-  const before = await session.query<{ hash: string }>("select hash from custodes.audit where number = $1", [from - 1]);
-  return { number: from, hash: before.rows[0]?.hash ?? "missing" };
-}
-
-function rowProblem(row: Stored, wanted: { readonly number: number; readonly hash: string }, first: number): string | undefined {
-  if (row.number !== wanted.number)
-    return row.number - 1 === wanted.number ? `row ${wanted.number} is missing` : `rows ${wanted.number} to ${row.number - 1} are missing`;
-  if (rowHash(row) !== row.hash) return "its content is not what was hashed";
-  if (row.previous === wanted.hash) return undefined;
-  return row.number === first ? "it does not follow on what was there before" : "the row before it is not the one that it was chained to";
-}
-
-function endProblem({ last, met }: Walked, head: AuditHead | null, expect: string | undefined): AuditVerdict["problem"] {
-  const end = last ?? { number: 0, hash: GENESIS };
-  if (head !== null && head.number > end.number)
-    return { number: end.number + 1, reason: `rows up to ${head.number} are missing at the end` };
-  if (head?.hash !== last?.hash || head?.number !== last?.number)
-    return { number: end.number, reason: "it is not the head that was noted" };
-  if (!met) return { number: end.number, reason: `no row has the hash ${expect}: the log is not the one that it was taken from` };
-  return null;
-}
-
-function expiredHash(row: Stored): unknown {
-  return row.action === EXPIRED ? parsed(row.details)["hash"] : undefined;
-}
-
 /** Somebody may have changed the text; that is for the hash to find. */
-function parsed(text: string): AuditEntry["details"] {
+export function parsed(text: string): AuditEntry["details"] {
   try {
     return JSON.parse(text) as AuditEntry["details"];
   } catch (error) {
@@ -166,31 +85,34 @@ function parsed(text: string): AuditEntry["details"] {
   }
 }
 
-/** Takes away what is older than `before`, from the start on, and leaves a row in its place; returns how many went. */
-export async function expireAudit(session: Session, before: EpochMs, now: EpochMs): Promise<number> {
+/**
+ * Takes away what is older than `kept`, from the start on, and leaves a row that says so; returns how many went. The last row
+ * that is old stays: its place in the chain binds its time, so that it shows that all before it was old, too.
+ */
+export async function expireAudit(session: Session, { kept, now }: { readonly kept: number; readonly now: EpochMs }): Promise<number> {
   await session.query("select pg_advisory_xact_lock($1, $2)", [LOCK_SPACE, LOCK_AUDIT]);
   // Up to the first that is young enough: a clock that went back must not make a hole. The newest row always stays.
-  const { rows } = await session.query<AuditHead>(
-    `select number, hash from custodes.audit
+  const { rows } = await session.query<AuditHead & { time: EpochMs }>(
+    `select number, hash, time from custodes.audit
      where number < least(
-       coalesce((select min(number) from custodes.audit where time >= $1), 9007199254740991),
+       coalesce((select min(number) from custodes.audit where time >= $1), 9007199254740991) - 1,
        (select max(number) from custodes.audit),
        (select min(number) from custodes.audit) + $2::bigint)
      order by number desc limit 1`,
-    [before, EXPIRE_ROWS_MAX],
+    [Math.trunc(now - kept), EXPIRE_ROWS_MAX],
   );
   const last = rows[0];
   if (last === undefined) return 0;
   await session.query("select set_config('custodes.audit_expires_to', $1, true)", [String(last.number)]);
   const { count } = await session.query("delete from custodes.audit where number <= $1", [last.number]);
   await session.query("select set_config('custodes.audit_expires_to', '', true)");
-  const details = { through: last.number, hash: last.hash, rows: count };
+  const details = { through: last.number, hash: last.hash, last: last.time, kept, rows: count };
   await appendAudit(session, { time: now, actor: "custodes", action: EXPIRED, subject: "", details });
   return count;
 }
 
 /** One text per row, whatever the order of its columns and of its details. */
-function rowHash(row: Omit<Stored, "hash">): string {
+export function rowHash(row: Omit<Stored, "hash">): string {
   const { number, time, actor, action, subject, details, previous } = row;
   return digest("sha256", `${previous}\n${JSON.stringify([number, time, actor, action, subject, details])}`, "hex");
 }

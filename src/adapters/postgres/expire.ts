@@ -85,7 +85,8 @@ function classes({ retention, now, keepFrom }: ExpireRequest): readonly Class[] 
       expireFacts(session, stillNeeded(before), Math.trunc(Math.min(now, keepFrom)) - BINDINGS_KEPT_MS),
     );
   }
-  add("audit", retention.audit, (session, before) => expireAudit(session, before, now));
+  const { audit } = retention;
+  if (audit !== null) add("audit", audit, (session) => expireAudit(session, { kept: audit, now }));
   return list;
 }
 

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
-import { appendAudit, audit, auditHead, verifyAudit } from "./audit.ts";
+import { appendAudit, audit, auditHead } from "./audit.ts";
+import { verifyAudit } from "./audit-verify.ts";
 import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
 import { expire } from "./expire.ts";
 import { attributions, saveAttributions } from "./attributions.ts";
@@ -71,7 +72,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     appendAudit: (entry) => runTransaction(database, (session) => appendAudit(session, entry)),
     auditHead: () => withOne(auditHead),
     audit: (filter) => withOne((session) => audit(session, filter)),
-    verifyAudit: (options) => withOne((session) => verifyAudit(session, options)),
+    verifyAudit: (check) => runTransaction(database, (session) => verifyAudit(session, check), "snapshot"),
     quarantine: (filter) => withOne((session) => quarantine(session, filter)),
     close,
   };

@@ -4,12 +4,17 @@ import { withSession } from "./failure.ts";
 /**
  * Runs `work` in a transaction of its own. A statement that fails dooms the transaction even when `work` catches
  * the error: PostgreSQL would answer COMMIT with a silent ROLLBACK, and the caller would believe it was stored.
+ * A `snapshot` only reads, and all its statements see what the first one saw.
  * @throws {Failure} retryable STORE_UNAVAILABLE; whatever `work` throws
  */
-export function runTransaction<T>(database: Database, work: (session: Session) => Promise<T>): Promise<T> {
+export function runTransaction<T>(
+  database: Database,
+  work: (session: Session) => Promise<T>,
+  kind: "change" | "snapshot" = "change",
+): Promise<T> {
   return withSession(database, async (session) => {
     // Not the server's default: an append must see what was committed while it waited for the lock of the log.
-    await session.query("begin isolation level read committed");
+    await session.query(`begin isolation level ${kind === "snapshot" ? "repeatable read read only" : "read committed"}`);
     const guard = guarded(session);
     let result: T;
     try {

@@ -7,7 +7,8 @@ import type { EpochMs } from "../event.ts";
 /**
  * Why records are missing:
  * `unreachable` no success, or no progress, for the source's stall budget; `silent` nobody pushed for it; `retention` the vendor had
- * deleted records before they were read; `truncated` the vendor says that its answer is not whole; `paging` a page does
+ * deleted records before they were read; `truncated` the vendor says that its answer is not whole, or a file was cut before
+ * it was read to its end; `removed` a file went away before; `paging` a page does
  * not connect to the next one; `count` the vendor counts more records than its pages had; `sequence` numbers are left out;
  * `late` a second read found what the first one had not; `quarantine` most records of a batch could not be understood.
  */
@@ -16,6 +17,7 @@ export const GAP_REASONS = [
   "silent",
   "retention",
   "truncated",
+  "removed",
   "paging",
   "count",
   "sequence",
@@ -69,8 +71,8 @@ const OPEN_MAX = 100;
 const DETAIL_MAX = 300;
 /** Reasons that end when the source works again: nothing says that records are missing once it has caught up. */
 const OUTAGES: ReadonlySet<GapReason> = new Set(["unreachable", "silent"]);
-/** Reasons that no read heals: the records were read, and not understood. */
-const UNREADABLE: ReadonlySet<GapReason> = new Set(["quarantine"]);
+/** Reasons that no read heals: the records were read, and not understood, or are gone. */
+const UNREADABLE: ReadonlySet<GapReason> = new Set(["quarantine", "removed"]);
 
 /** Gaps that changed, and how many began and ended among them. */
 export interface GapChanges {

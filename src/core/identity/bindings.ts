@@ -9,9 +9,8 @@ import { remembered } from "./forget.ts";
 import { parseLink, type KeyText } from "./links.ts";
 import { compacted, heldAt, insertMark, livesOf, reachOf, takenAt, type Held, type Life, type Mark, type Pair } from "./pairs.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
+import { ROOM, room, type RoomLimits } from "./room.ts";
 
-/** Marks kept; beyond, the keys that were told of longest ago go first (about 250 bytes each). */
-const MARKS_MAX = 300_000;
 /** Holders of one key; beyond, the oldest goes: an address of a busy node changes hands a few times an hour. */
 const HOLDERS_MAX = 256;
 /** How the keys of stored facts begin. */
@@ -29,8 +28,8 @@ export interface Told {
 
 /** Links by the key that belongs. */
 export interface Bindings {
-  /** `time`, `origin`: of the record that told it. */
-  add(link: Told, time: EpochMs, origin: string): void;
+  /** `time`, `origin`: of the record that told it. `teller`: whose call it was, to give everybody a share of the memory. */
+  add(link: Told, time: EpochMs, origin: string, teller?: string): void;
   /** The holders at a time, by `to`. */
   at(from: KeyText, time: EpochMs): readonly Held[];
   /** Every holder that is known, whenever, by since: to explain why none holds. */
@@ -48,83 +47,108 @@ export interface Bindings {
 }
 
 /** No links yet. */
-export function bindings(max: number = MARKS_MAX): Bindings {
-  const keys = new Map<KeyText, Pair[]>();
+export function bindings(limits: RoomLimits = ROOM): Bindings {
   const unsettled = new Set<Pair>();
-  let size = 0;
-  let evicted = 0;
+  const table = pairTable(limits, (pair) => unsettled.delete(pair));
 
-  const evict = (pairs: Iterable<Pair>): void => {
-    for (const pair of pairs) {
-      evicted += pair.marks.length;
-      size -= pair.marks.length;
-      unsettled.delete(pair);
-    }
-  };
-  const evictOldest = (): void => {
-    for (const [oldest, all] of keys) {
-      if (size <= max) return;
-      evict(all);
-      keys.delete(oldest);
-    }
-  };
-  const put = (from: KeyText, to: KeyText, mark: Mark): void => {
-    const pairs = keys.get(from) ?? [];
-    // The key that was told of last is the last to go.
-    keys.delete(from);
-    keys.set(from, pairs);
-    let pair = pairs.find((one) => one.to === to);
-    if (pair === undefined) {
-      if (pairs.length >= HOLDERS_MAX) evict(pairs.splice(oldestOf(pairs), 1));
-      pairs.push((pair = { from, to, marks: [] }));
-      pairs.sort((a, b) => (a.to < b.to ? -1 : 1));
-    }
-    if (insertMark(pair.marks, mark)) size++;
-    if (!mark.saved) unsettled.add(pair);
-    // Also the start of a walk costs: what was told of again has left gaps there.
-    if (size > max) evictOldest();
-  };
-  const forget = (from: KeyText, pairs: readonly Pair[], time: EpochMs): void => {
-    const kept = remembered(pairs, time);
-    for (const [index, pair] of pairs.entries()) {
-      size -= pair.marks.length - kept[index]!.length;
-      pair.marks = kept[index]!;
-      if (pair.marks.length === 0) unsettled.delete(pair);
-    }
-    const left = pairs.filter(({ marks }) => marks.length > 0);
-    if (left.length === 0) keys.delete(from);
-    else keys.set(from, left);
+  const put = (link: Pick<Told, "from" | "to">, mark: Mark, teller?: string): void => {
+    const pair = table.put(link, mark, teller);
+    // It may have been too much by itself.
+    if (!mark.saved && pair.marks.length > 0) unsettled.add(pair);
   };
 
   return {
-    add({ from, to, until, ends, since }, time, origin) {
-      put(from, to, { time: Math.max(since ?? time, time), heard: time, until, ends, origin, saved: false });
+    add({ from, to, until, ends, since }, time, origin, teller) {
+      put({ from, to }, { time: Math.max(since ?? time, time), heard: time, until, ends, origin, saved: false }, teller);
     },
-    at: (from, time) => holdersAt(from, keys.get(from) ?? [], time),
-    all: (from) => (keys.get(from) ?? []).flatMap(livesOf).toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
-    isParted: (from, a, b) => isParted(keys.get(from), Math.min(a, b), Math.max(a, b)),
+    at: (from, time) => holdersAt(from, table.of(from), time),
+    all: (from) =>
+      table
+        .of(from)
+        .flatMap(livesOf)
+        .toSorted((a, b) => a.since - b.since || (a.to < b.to ? -1 : 1)),
+    isParted: (from, a, b) => isParted(table.of(from), Math.min(a, b), Math.max(a, b)),
     settle(watermark) {
       const changed: ObservedFact[] = [];
       for (const pair of unsettled) {
-        const before = pair.marks.length;
-        pair.marks = compacted(pair, watermark);
-        size -= before - pair.marks.length;
+        table.replace(pair, compacted(pair, watermark));
         changed.push(...saveOld(pair, watermark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
       return changed;
     },
-    prune(time) {
-      for (const [from, pairs] of keys) forget(from, pairs, time);
-    },
+    prune: (time) => table.prune(time),
     restore(fact) {
       if (!fact.key.startsWith(LINK_FACT)) return false;
       const link = storedLink(fact);
-      if (link !== undefined) put(link.from, link.to, link.mark);
+      if (link !== undefined) put(link, link.mark);
       return true;
     },
     get size() {
-      return size;
+      return table.size;
+    },
+    get evicted() {
+      return table.evicted;
+    },
+  };
+}
+
+const NONE: readonly Pair[] = [];
+
+/** Pairs by their key, as many as there is room for. `onGone`: told of each that has no mark any more. */
+function pairTable(limits: RoomLimits, onGone: (pair: Pair) => void) {
+  const keys = new Map<KeyText, readonly Pair[]>();
+  const kept = room(limits);
+  let evicted = 0;
+
+  const replace = (pair: Pair, marks: Mark[]): void => {
+    kept.replaced(pair, marks);
+    if (marks.length === 0) onGone(pair);
+  };
+  const dropEmpty = (from: KeyText, pairs: readonly Pair[]): void => {
+    const left = pairs.filter(({ marks }) => marks.length > 0);
+    if (left.length > 0) keys.set(from, left);
+    else {
+      keys.delete(from);
+      kept.gone(from);
+    }
+  };
+  const evict = (pair: Pair): void => {
+    evicted += pair.marks.length;
+    replace(pair, []);
+    dropEmpty(pair.from, keys.get(pair.from) ?? NONE);
+  };
+  const newPair = ({ from, to }: Pick<Told, "from" | "to">): Pair => {
+    const others = keys.get(from) ?? NONE;
+    if (others.length >= HOLDERS_MAX) evict(others[oldestOf(others)]!);
+    const pair: Pair = { from, to, marks: [] };
+    keys.set(
+      from,
+      [...(keys.get(from) ?? NONE), pair].sort((a, b) => (a.to < b.to ? -1 : 1)),
+    );
+    return pair;
+  };
+
+  return {
+    of: (from: KeyText): readonly Pair[] => keys.get(from) ?? NONE,
+    replace,
+    put(link: Pick<Told, "from" | "to">, mark: Mark, teller: string | undefined): Pair {
+      const pair = keys.get(link.from)?.find(({ to }) => to === link.to) ?? newPair(link);
+      kept.told(pair, teller, insertMark(pair.marks, mark));
+      pair.view = undefined;
+      for (const one of kept.beyond(teller)) evict(one);
+      for (const key of kept.tooMany()) for (const one of keys.get(key) ?? NONE) evict(one);
+      return pair;
+    },
+    prune(time: EpochMs): void {
+      for (const [from, pairs] of keys) {
+        const left = remembered(pairs, time);
+        for (const [index, pair] of pairs.entries()) replace(pair, left[index]!);
+        dropEmpty(from, pairs);
+      }
+    },
+    get size() {
+      return kept.size;
     },
     get evicted() {
       return evicted;
@@ -139,8 +163,7 @@ function holdersAt(from: KeyText, pairs: readonly Pair[], time: EpochMs): readon
 }
 
 /** A holder that had lost the key before gives nothing up. */
-function isParted(pairs: readonly Pair[] | undefined, early: EpochMs, late: EpochMs): boolean {
-  if (pairs === undefined) return false;
+function isParted(pairs: readonly Pair[], early: EpochMs, late: EpochMs): boolean {
   const lies = (border: EpochMs): boolean => border > early + CLOCK_TOLERANCE_MS && border <= late - CLOCK_TOLERANCE_MS;
   return pairs.some((pair) =>
     livesOf(pair).some(({ to, since, until, ended }) => lies(since) || (ended && lies(until!) && takenAt(pairs, to, since) >= until!)),

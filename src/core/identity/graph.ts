@@ -60,7 +60,8 @@ const PRUNE_EVERY_MS = 300_000;
 /** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
 const SIGHT_SLOT_MS = OBSERVED_MS;
 /** Which keys of a call by a known agent are its own. */
-const SEEN: readonly (readonly [LinkKind, "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
+const SEEN: readonly (readonly [LinkKind, "agentNative" | "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
+  ["agent", "agentNative", "agent"],
   ["cred", "credentialUid", "credential"],
   ["session", "sessionUid", undefined],
   ["run", "runUid", undefined],
@@ -78,7 +79,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
     if (told === undefined) return;
-    if (!isSight(told)) links.add(told, event.time, event.uid);
+    if (!isSight(told)) links.add(told, event.time, event.uid, tellerOf(event));
     else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
   const learnSeen = (event: Event, agentUid: string): void => {
@@ -86,11 +87,15 @@ export function graph(registry: Directory, stores: boolean): Graph {
       const value = event[field];
       if (value === undefined || value === "") continue;
       if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
+      if (kind === "agent" && !isOwnName(event, agentUid)) continue;
       const key = keyText(kind, value);
       if (key === undefined) continue;
       seen.observe(key, `=${agentUid}`, event.time, event.uid);
     }
   };
+  // A gateway that knows its caller as the agent's client says how it calls that client.
+  const isOwnName = ({ category, clientUid, time }: Event, agentUid: string): boolean =>
+    category === "agent_api" && clientUid !== undefined && registry.byKey("client", clientUid, time).some(({ id }) => id === agentUid);
   const sightsAt = (ip: string, time: EpochMs): Step[] => {
     const key: KeyText = `ip:${ip}`;
     const near = sights.factsAt(ip, time).filter(({ first, last }) => {
@@ -110,6 +115,11 @@ export function graph(registry: Directory, stores: boolean): Graph {
     },
     at(node, time) {
       if (!isKey(node)) return [];
+      if (node.startsWith("agent:")) {
+        const own = stepsOf(node, seen.factsAt(node, time));
+        // Who is known needs no spawner to be found by.
+        if (own.length > 0) return own;
+      }
       const steps = links.at(node, time).map((held) => toldStep(node, held));
       return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
     },
@@ -155,6 +165,11 @@ function toldBy(text: string, { time }: Event): Told | undefined {
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
   return { from, to, until, ends, since: Math.max(since, time) };
+}
+
+/** Whose call it was: an agent of the registry, else who was let in. */
+function tellerOf({ agentUid, credentialUid, clientUid, agentNative }: Event): string | undefined {
+  return agentUid ?? credentialUid ?? clientUid ?? agentNative;
 }
 
 /** A pod is given its address; any other workload behind an address was seen there. */

@@ -18,11 +18,25 @@ export interface Mark {
   saved: boolean;
 }
 
-/** A key and one holder; marks by (time, assertions before ends, until). */
+/** A key and one holder. */
 export interface Pair {
   readonly from: KeyText;
   readonly to: KeyText;
+  /** By (time, assertions before ends, until). */
   marks: Mark[];
+  /** What follows from the marks, as long as they stay the same. */
+  view?: View | undefined;
+  /** Who told of it last, where what one may tell is limited (room.ts). */
+  teller?: string | undefined;
+}
+
+/** What follows from the marks of a pair up to each of them. */
+interface View {
+  readonly lives: readonly Life[];
+  /** For each mark the first one of its holding: no end and no silence lies between. An end is its own. */
+  readonly first: readonly number[];
+  /** For each mark the one of its holding so far that reaches furthest. */
+  readonly furthest: readonly number[];
 }
 
 /** A link that holds at a time. */
@@ -69,7 +83,34 @@ function order(a: Mark, b: Mark): number {
 }
 
 /** All lives of a pair, in order. */
-export function livesOf({ from, to, marks }: Pair): readonly Life[] {
+export function livesOf(pair: Pair): readonly Life[] {
+  return viewOf(pair).lives;
+}
+
+function viewOf(pair: Pair): View {
+  return (pair.view ??= { lives: findLives(pair), ...findHoldings(pair) });
+}
+
+/** How far an assertion goes by itself. */
+function endOf({ time, until }: Mark, maxMs: number): EpochMs {
+  return Math.min(until, time + maxMs);
+}
+
+function findHoldings({ from, marks }: Pair): Pick<View, "first" | "furthest"> {
+  const { maxMs, silenceMs } = reachOf(from);
+  const first: number[] = [];
+  const furthest: number[] = [];
+  for (const [index, mark] of marks.entries()) {
+    const before = marks[index - 1];
+    const goesOn = !mark.ends && before !== undefined && !before.ends && mark.time - before.time <= silenceMs;
+    const best = furthest[index - 1];
+    first.push(goesOn ? first[index - 1]! : index);
+    furthest.push(goesOn && endOf(marks[best!]!, maxMs) > endOf(mark, maxMs) ? best! : index);
+  }
+  return { first, furthest };
+}
+
+function findLives({ from, to, marks }: Pair): readonly Life[] {
   const { maxMs, silenceMs } = reachOf(from);
   const lives: Life[] = [];
   let first: Mark | undefined;
@@ -97,27 +138,35 @@ export function livesOf({ from, to, marks }: Pair): readonly Life[] {
 }
 
 /** Whether the holder of a pair has the key at a time, others not considered. */
-export function heldAt({ from, to, marks }: Pair, time: EpochMs): Held | undefined {
-  const { maxMs, lingerMs, silenceMs } = reachOf(from);
-  let first: Mark | undefined;
-  let last: Mark | undefined;
-  let found: Held | undefined;
-  for (const mark of marks) {
-    if (mark.time - CLOCK_TOLERANCE_MS > time) break;
+export function heldAt(pair: Pair, time: EpochMs): Held | undefined {
+  const { from, to, marks } = pair;
+  const { maxMs, lingerMs } = reachOf(from);
+  const { first, furthest } = viewOf(pair);
+  // One step back for each holding, however often it was told.
+  for (let at = countUntil(marks, time + CLOCK_TOLERANCE_MS) - 1; at >= 0; at = first[at]! - 1) {
+    const mark = marks[at]!;
     if (mark.ends) {
-      if (mark.time + lingerMs <= time) found = undefined;
-      first = last = undefined;
+      if (mark.time + lingerMs <= time) return undefined;
       continue;
     }
-    if (last === undefined || mark.time - last.time > silenceMs) first = mark;
-    last = mark;
-    if (time >= Math.min(mark.until, mark.time + maxMs) + CLOCK_TOLERANCE_MS) continue;
-    // The longest end that a record named; one that named none leaves it open.
-    const isOpen = mark.until === Infinity || (found !== undefined && found.until === undefined);
-    const until = isOpen ? undefined : Math.max(mark.until, found?.until ?? -Infinity);
-    found = { to, since: first!.time, origin: first!.origin, until };
+    const best = marks[furthest[at]!]!;
+    if (time >= endOf(best, maxMs) + CLOCK_TOLERANCE_MS) continue;
+    const begin = marks[first[at]!]!;
+    return { to, since: begin.time, origin: begin.origin, until: best.until === Infinity ? undefined : best.until };
   }
-  return found;
+  return undefined;
+}
+
+/** How many marks are not later than a time. */
+function countUntil(marks: readonly Mark[], time: EpochMs): number {
+  let low = 0;
+  let high = marks.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (marks[middle]!.time <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** When somebody else got an exclusive key after a holder did; Infinity: nobody. */
@@ -131,21 +180,27 @@ export function takenAt(pairs: readonly Pair[], to: KeyText, since: EpochMs): Ep
 }
 
 /**
- * The marks without those told again between two that say the same with no silence between them: no question
- * has another answer without them, because nothing new can come before the watermark.
+ * The marks without those that say nothing beside their neighbours: what is told between two tellings, with no end or silence
+ * between them, adds nothing where the two, or a longer one before, cover all of it. No question from `asked` on has another answer
+ * without them, because nothing new can come before the watermark. A key that is told of again and again thus costs a mark for each
+ * time that its tellings would have run out.
  */
-export function compacted({ from, marks }: Pair, watermark: EpochMs): Mark[] {
-  const { silenceMs } = reachOf(from);
+export function compacted({ from, marks }: Pair, watermark: EpochMs, asked: EpochMs = -Infinity): Mark[] {
+  const { maxMs, silenceMs } = reachOf(from);
   const kept: Mark[] = [];
+  /** How far the kept ones of this holding go together. */
+  let covered = -Infinity;
   for (const [index, mark] of marks.entries()) {
     const before = kept.at(-1);
     const after = marks[index + 1];
-    const isBetween = !mark.ends && isAlike(before, mark) && isAlike(after, mark) && after!.time <= watermark;
-    if (!isBetween || after!.time - before!.time > silenceMs) kept.push(mark);
+    const end = endOf(mark, maxMs);
+    if (mark.ends || before === undefined || before.ends || mark.time - before.time > silenceMs) covered = -Infinity;
+    else if (after !== undefined && !after.ends && after.time <= watermark && after.time - before.time <= silenceMs) {
+      const isJoined = covered + 2 * CLOCK_TOLERANCE_MS >= after.time && endOf(after, maxMs) >= end;
+      if (end <= covered || isJoined || end + CLOCK_TOLERANCE_MS <= asked) continue;
+    }
+    kept.push(mark);
+    if (!mark.ends) covered = Math.max(covered, end);
   }
   return kept;
-}
-
-function isAlike(other: Mark | undefined, mark: Mark): boolean {
-  return other !== undefined && !other.ends && other.until === mark.until;
 }

@@ -18,13 +18,13 @@ import { resolve } from "./resolve.ts";
 
 export type { ObservedFact } from "./facts.ts";
 
-/** Events that may wait (about 1 KB each); beyond, the oldest go on unresolved and are counted in `forced`. */
+/** Events that may wait (about 1 KB each); beyond, those that came first go on with what is certain already, counted in `forced`. */
 export const WAITING_MAX = 200_000;
 
 /** What the resolver counts. */
 export interface ResolverStats {
   readonly waiting: number;
-  /** Events that had to go on unresolved because too many waited. */
+  /** Events that had to go on before all was known of them because too many waited. */
   readonly forced: number;
   readonly facts: number;
   readonly evicted: number;
@@ -80,6 +80,12 @@ export function resolver(registry: Directory, stores: boolean = true): Resolver 
     }
     names.name(event);
   };
+  const decideEarly = (one: Waiting): void => {
+    const found = resolve(one.keys, one.event.time, registry, known.at);
+    // What was only seen together may be taken back by what is still on its way.
+    const isCertain = found.every(({ path }) => path.every(({ by }) => by !== "observed"));
+    decide(isCertain ? one : { ...one, keys: NO_KEYS });
+  };
 
   return {
     push(events) {
@@ -94,7 +100,10 @@ export function resolver(registry: Directory, stores: boolean = true): Resolver 
       if (waiting.length > WAITING_MAX) {
         const excess = waiting.length - WAITING_MAX;
         forced += excess;
-        for (const { event } of waiting.splice(0, excess)) ready.push(event);
+        for (const one of waiting.splice(0, excess)) {
+          decideEarly(one);
+          ready.push(one.event);
+        }
       }
       return ready;
     },

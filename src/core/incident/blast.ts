@@ -2,16 +2,17 @@
 import type { EpochMs, Event } from "../event.ts";
 import { STATUS } from "../event.ts";
 import { safeText } from "../safe-text.ts";
+import { BLAST_ORDER, compare } from "./blast-order.ts";
 import { REVERSIBILITY, reversibilityOf, type Reversibility } from "./reversibility.ts";
 
 /** Rows of each list: a person reads a dozen, a program wants some more. `totals` counts all. */
-const ROWS_MAX = 25;
+export const ROWS_MAX = 25;
 /** Addresses and countries of one credential. */
-const PLACES_MAX = 10;
+export const PLACES_MAX = 10;
 /** Tools of one turn that its name says. */
 const TOOLS_MAX = 5;
 /** Scopes of each kind. */
-const SCOPES_MAX = 50;
+export const SCOPES_MAX = 50;
 /** Longest name, UTF-16 units. */
 const NAME_MAX = 200;
 
@@ -53,6 +54,8 @@ export interface DoneAction {
   readonly count: number;
   readonly failed: number;
   readonly firstTime: EpochMs;
+  /** Absent in incidents of earlier versions. */
+  readonly lastTime?: EpochMs;
 }
 
 /** All of it. Every list has the gravest rows first, at most 25 of them; `totals` says how many there are. */
@@ -74,8 +77,9 @@ export interface BlastRadius {
   readonly credentials: readonly UsedCredential[];
   readonly infrastructure: readonly DoneAction[];
   readonly users: readonly string[];
-  /** What was done, by how hard it is to undo; reads are only counted. */
+  /** What was done, by how hard it is to undo, and then what was only tried (`isTried`); reads are only counted. */
   readonly actions: readonly DoneAction[];
+  /** What succeeded, as far as anybody said. */
   readonly byReversibility: Readonly<Record<Reversibility, number>>;
   /** What its credentials are good for: as the registry grants it, and as its calls showed it. */
   readonly reach: { readonly granted: readonly string[]; readonly seen: readonly string[] };
@@ -85,8 +89,14 @@ export interface BlastRadius {
 /** Where the events come from. */
 export type BlastScope = Pick<BlastRadius, "from" | "to" | "basis" | "atLeast" | "readTime">;
 
+/** What the registry says of the agent: what its credentials are good for, and the names under which it works itself. */
+export interface BlastAgent {
+  readonly scopes?: readonly string[] | undefined;
+  readonly names?: ReadonlySet<string>;
+}
+
 /** Sums up events of one agent. The result does not depend on their order. */
-export function blastOf(events: readonly Event[], scope: BlastScope, scopes: readonly string[] = []): BlastRadius {
+export function blastOf(events: readonly Event[], scope: BlastScope, { scopes = [], names = new Set() }: BlastAgent = {}): BlastRadius {
   const endpoints = endpointsOf(events);
   const data = dataOf(events);
   const hosts = hostsOf(events);
@@ -94,9 +104,9 @@ export function blastOf(events: readonly Event[], scope: BlastScope, scopes: rea
   const done = actionsOf(events);
   const infrastructure = done.filter((one) => one.category === "infra_change" && one.reversibility !== "read");
   const actions = done.filter((one) => one.reversibility !== "read");
-  const users = sorted(events.flatMap(usersOf));
+  const users = sorted(events.flatMap((event) => usersOf(event, names)));
   const counted = Object.fromEntries(REVERSIBILITY.map((name) => [name, 0])) as Record<Reversibility, number>;
-  for (const one of done) counted[one.reversibility] += one.count;
+  for (const one of done) counted[one.reversibility] += one.count - one.failed;
   return {
     ...scope,
     events: events.length,
@@ -140,7 +150,7 @@ function endpointsOf(events: readonly Event[]): TouchedEndpoint[] {
       };
     },
   );
-  return rows.sort((a, b) => b.bytesIn - a.bytesIn || b.count - a.count || compare(a.name, b.name));
+  return rows.sort(BLAST_ORDER.endpoints);
 }
 
 /** `GET /v1/customers/{id}`: numbers, UUIDs and long hexadecimal parts of a path would make every call an endpoint of its own. */
@@ -168,7 +178,7 @@ function dataOf(events: readonly Event[]): TouchedData[] {
     count: group.length,
     bytesIn: sum(group, ({ event }) => event.bytesIn),
   }));
-  return rows.sort((a, b) => b.bytesIn - a.bytesIn || b.count - a.count || compare(a.name, b.name));
+  return rows.sort(BLAST_ORDER.data);
 }
 
 function hostsOf(events: readonly Event[]): TouchedHost[] {
@@ -182,8 +192,7 @@ function hostsOf(events: readonly Event[]): TouchedHost[] {
       ...(said.length === 0 ? {} : { allowed: said.every(Boolean) }),
     };
   });
-  const foreign = (host: TouchedHost): number => (host.allowed === false ? 0 : 1);
-  return rows.sort((a, b) => foreign(a) - foreign(b) || b.bytesOut - a.bytesOut || b.count - a.count || compare(a.name, b.name));
+  return rows.sort(BLAST_ORDER.hosts);
 }
 
 function credentialsOf(events: readonly Event[]): UsedCredential[] {
@@ -194,7 +203,7 @@ function credentialsOf(events: readonly Event[]): UsedCredential[] {
     addresses: sorted(group.map((event) => event.srcIp)).slice(0, PLACES_MAX),
     countries: sorted(group.map((event) => event.srcCountry)).slice(0, PLACES_MAX),
   }));
-  return rows.sort((a, b) => b.addresses.length - a.addresses.length || b.count - a.count || compare(a.uid, b.uid));
+  return rows.sort(BLAST_ORDER.credentials);
 }
 
 type Done = DoneAction & { readonly category: Event["category"] };
@@ -212,9 +221,9 @@ function actionsOf(events: readonly Event[]): Done[] {
     count: group.length,
     failed: failedOf(group.map(({ event }) => event)),
     firstTime: group.reduce((time, { event }) => Math.min(time, event.time), Infinity),
+    lastTime: group.reduce((time, { event }) => Math.max(time, event.time), -Infinity),
   }));
-  const order = (one: Done): number => REVERSIBILITY.indexOf(one.reversibility);
-  return rows.sort((a, b) => order(a) - order(b) || b.count - a.count || a.firstTime - b.firstTime || compare(a.name, b.name));
+  return rows.sort(BLAST_ORDER.actions);
 }
 
 function actionName(event: Event): string {
@@ -241,9 +250,15 @@ function withoutCategory({ category: _category, ...rest }: Done): DoneAction {
 }
 
 /** Whom it was done to, or in whose name. */
-function usersOf(event: Event): (string | undefined)[] {
+function usersOf(event: Event, own: ReadonlySet<string>): string[] {
   const behind = event.category === "agent_api" ? [event.userName ?? event.userUid] : [];
-  return [event.targetUserName ?? event.targetUserUid, event.onBehalfOf, ...behind];
+  return othersOf(event, [event.targetUserName ?? event.targetUserUid, event.onBehalfOf, ...behind], own);
+}
+
+/** Those of an event's users that are not the agent itself: neither a name that the registry knows nor its client or service account. */
+export function othersOf(event: Event, users: readonly (string | undefined)[], own: ReadonlySet<string>): string[] {
+  const itself = new Set([...own, event.clientUid, event.serviceAccount, event.agentUid, event.agentName]);
+  return users.filter((user) => user !== undefined && user !== "" && !itself.has(user)) as string[];
 }
 
 function failedOf(events: readonly Event[]): number {
@@ -260,8 +275,4 @@ function sorted(values: readonly (string | undefined)[]): string[] {
 
 function name(text: string): string {
   return safeText(text, NAME_MAX);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,17 +1,17 @@
 /** Everything of an incident that follows from the set of its alerts and their evidence. */
-import type { Alert, RuleInfo } from "../alert.ts";
+import { LEVELS, type Alert, type RuleInfo } from "../alert.ts";
 import type { Event } from "../event.ts";
 import type { AgentProfile } from "../identity/profile.ts";
-import { INCIDENT_STATUS, type Incident, type IncidentProfile, type Mapping, type TimelineEntry } from "../incident.ts";
-import { describeEvent, tellStory } from "../story.ts";
+import { INCIDENT_STATUS, type Incident, type IncidentProfile, type Mapping } from "../incident.ts";
+import { tellStory } from "../story.ts";
 import { agentOf } from "./entities.ts";
+import { othersOf } from "./blast.ts";
+import { byTimeAndUid, mergeTimeline, timelineEntry } from "./evidence.ts";
 import { recommend, responseOf } from "./response.ts";
 import { byTime, confidenceOf, isConfident, rank, riskOf, type OpeningPolicy } from "./risk.ts";
 
 /** Alerts that one incident lists, the most severe first to stay; its times and story cover the rest too. */
 const ALERTS_MAX = 50;
-/** Lines of an incident's timeline. */
-const TIMELINE_MAX = 50;
 /** Values per list (hosts, addresses, users, credentials). */
 const LIST_MAX = 50;
 
@@ -69,11 +69,13 @@ export function build(base: Incident, given: readonly Alert[], context: BuildCon
   evidence.sort(byTimeAndUid);
   const profile = base.agentUid === undefined ? undefined : context.agent(base.agentUid);
   const who = profile?.name ?? base.agentName ?? base.entity;
+  const total = Math.max(base.alertsAtLeast ?? 0, given.length);
   return {
     ...base,
     ...(profile === undefined ? {} : { agentName: profile.name, agentOwner: profile.owner, profile: profileOf(profile) }),
     title: `${worst.ruleTitle}: ${who}`,
-    story: tellStory(who, alerts, given.length >= ALERTS_MAX),
+    story: tellStory(who, alerts, total),
+    ...(total > alerts.length ? { alertsAtLeast: total } : {}),
     level: worst.level,
     risk: riskOf(alerts, context.rule),
     confidence: Math.max(...deciding.filter((alert) => alert.level === worst.level).map(confidenceOf)),
@@ -82,8 +84,8 @@ export function build(base: Incident, given: readonly Alert[], context: BuildCon
     alerts,
     tags: distinct(rules.flatMap((rule) => rule.tags)),
     maps: distinctMaps(rules.flatMap((rule) => rule.maps)),
-    timeline: mergeTimeline(base.timeline, evidence.map(timelineEntry), uids),
-    ...seenIn(evidence, base),
+    timeline: mergeTimeline(base.timeline, evidence.map(timelineEntry), alerts),
+    ...seenIn(evidence, base, namesOf(profile)),
     runbooks: distinct([...rules.map((rule) => rule.runbook), profile?.runbook].filter((one) => one !== undefined)),
     actions: distinct(rules.flatMap((rule) => rule.response?.actions ?? [])),
     response: responseOf(deciding, context.rule),
@@ -93,13 +95,22 @@ export function build(base: Incident, given: readonly Alert[], context: BuildCon
   };
 }
 
-function seenIn(evidence: readonly Event[], base: Incident): Pick<Incident, "hosts" | "ips" | "users" | "credentials"> {
+/** The names under which an agent works itself, as the registry knows them. */
+export function namesOf(profile: AgentProfile | undefined): ReadonlySet<string> {
+  return new Set(profile === undefined ? [] : [profile.id, profile.name, ...profile.keys.map((key) => key.value)]);
+}
+
+function seenIn(
+  evidence: readonly Event[],
+  base: Incident,
+  own: ReadonlySet<string>,
+): Pick<Incident, "hosts" | "ips" | "users" | "credentials"> {
   const merge = (before: readonly string[], read: (event: Event) => readonly (string | undefined)[]): string[] =>
     distinct([...before, ...evidence.flatMap(read).filter((value) => value !== undefined && value !== "")] as string[]);
   return {
     hosts: merge(base.hosts, (event) => [event.dstHost]),
     ips: merge(base.ips, (event) => [event.srcIp, event.dstIp]),
-    users: merge(base.users, (event) => [event.userName ?? event.userUid, event.targetUserName]),
+    users: merge(base.users, (event) => othersOf(event, [event.userName ?? event.userUid, event.targetUserName], own)),
     credentials: merge(base.credentials, (event) => [event.credentialUid]),
   };
 }
@@ -111,31 +122,23 @@ function profileOf(profile: AgentProfile): IncidentProfile {
   return Object.fromEntries(said) as IncidentProfile;
 }
 
-/** The alerts that an incident keeps, in the order in which they happened. */
+/**
+ * The alerts that an incident keeps, in the order in which they happened: the gravest, and of those that are alike the first
+ * and the last. With every later alert that comes to the same as if all had been kept.
+ */
 function listed(alerts: readonly Alert[], policy: OpeningPolicy): Alert[] {
-  const sure = (alert: Alert): number => (isConfident(alert, policy) ? 1 : 0);
-  const order = (a: Alert, b: Alert): number => sure(b) - sure(a) || rank(b.level) - rank(a.level) || byTime(a, b);
-  return alerts.toSorted(order).slice(0, ALERTS_MAX).sort(byTime);
-}
-
-/** Events in order of time. */
-export function byTimeAndUid(
-  a: { readonly time: number; readonly uid: string },
-  b: { readonly time: number; readonly uid: string },
-): number {
-  return a.time - b.time || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : 0);
-}
-
-function timelineEntry(event: Event): TimelineEntry {
-  return { time: event.time, uid: event.uid, source: event.source, text: describeEvent(event) };
-}
-
-function mergeTimeline(before: readonly TimelineEntry[], now: readonly TimelineEntry[], wanted: ReadonlySet<string>): TimelineEntry[] {
-  const byUid = new Map<string, TimelineEntry>();
-  for (const entry of before) if (wanted.has(entry.uid)) byUid.set(entry.uid, entry);
-  // The first words stay: later its event may be read back without the name that was known then.
-  for (const entry of now) if (!byUid.has(entry.uid)) byUid.set(entry.uid, entry);
-  return [...byUid.values()].sort(byTimeAndUid).slice(0, TIMELINE_MAX);
+  const grave = (alert: Alert): number => (isConfident(alert, policy) ? LEVELS.length : 0) + rank(alert.level);
+  const alike = Map.groupBy(alerts.toSorted(byTime), grave);
+  const kept: Alert[] = [];
+  for (const one of [...alike.keys()].sort((a, b) => b - a)) {
+    const own = alike.get(one)!;
+    const left = ALERTS_MAX - kept.length;
+    const last = Math.floor(left / 2);
+    if (own.length <= left) kept.push(...own);
+    else kept.push(...own.slice(0, left - last), ...own.slice(own.length - last));
+    if (kept.length >= ALERTS_MAX) break;
+  }
+  return kept.sort(byTime);
 }
 
 function distinct(values: readonly string[]): string[] {

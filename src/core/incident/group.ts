@@ -11,6 +11,9 @@ import { build, openIncident, type BuildContext } from "./build.ts";
 import { entitiesOf } from "./entities.ts";
 import { byTime, opensByLevel, rank, riskOpenings, type OpeningPolicy, type RiskOpening } from "./risk.ts";
 
+/** Ends that an incident remembers after it was reopened: who closes it once more wants to know what was said before. */
+const HISTORY_MAX = 10;
+
 /** When incidents are opened, closed and reopened. */
 export interface IncidentPolicy extends OpeningPolicy {
   /** Without a new alert for this long, in event time, an incident is closed. */
@@ -220,9 +223,10 @@ function newsIn(
 }
 
 function reopened(incident: Incident, news: readonly Alert[], now: EpochMs): Incident {
-  const { closure: _closure, ...rest } = incident;
+  const { closure, ...rest } = incident;
   const time = Math.min(...news.map((alert) => alert.firstTime));
-  return { ...rest, status: INCIDENT_STATUS.new, reopened: { count: (incident.reopened?.count ?? 0) + 1, time, at: now } };
+  const history = [...(incident.history ?? []), ...(closure === undefined ? [] : [closure])].slice(-HISTORY_MAX);
+  return { ...rest, history, status: INCIDENT_STATUS.new, reopened: { count: (incident.reopened?.count ?? 0) + 1, time, at: now } };
 }
 
 function mergedInto(part: Incident, id: string): Incident {

@@ -9,18 +9,18 @@ export const REVERSIBILITY = ["irreversible", "by hand", "reversible", "read"] a
 /** One class. */
 export type Reversibility = (typeof REVERSIBILITY)[number];
 
-/** Money, deletion, permissions and credentials, messages that were sent, data that left, what was run. */
+/** Money, deletion, credentials that were handed out, messages that were sent, data that left, what was run. */
 const WORDS: Readonly<Record<Reversibility, string>> = {
   irreversible: `
     wire pay payment payments payout payouts transfer transfers refund refunds charge charges purchase
     delete deletes remove destroy drop truncate purge erase wipe terminate deletecollection unlink
-    grant grants attach impersonate permission permissions policy policies rolebinding rolebindings
-    clusterrolebinding clusterrolebindings passrole assumerole accesskey loginprofile privilege
+    impersonate passrole assumerole accesskey loginprofile
     send sends sent email emails mail sms publish notify tweet share
     export exfiltrate upload exec execute shell bash terminal command deploy sign approve merge`,
   reversible: "draft drafts flag flags label labels tag tags bookmark preview dryrun simulate validate",
   "by hand": `
-    create add insert put update patch modify edit write set change replace upsert move rename
+    grant grants attach permission permissions policy policies rolebinding rolebindings clusterrolebinding
+    clusterrolebindings privilege privileges create add insert put update patch modify edit write set change replace upsert move rename
     start stop reboot restart scale enable disable lock unlock suspend revoke rotate register run`,
   read: "get list describe head read search query watch lookup find fetch view count check download",
 };
@@ -54,7 +54,7 @@ export function reversibilityOf(event: Event): Reversibility | undefined {
     case "agent_api":
       return ofCall(event);
     case "infra_change":
-      if (event.grant !== undefined && event.grant !== "") return "irreversible";
+      if (event.grant !== undefined && event.grant !== "") return "by hand";
       return byWords([event.infraAction ?? event.operation]) ?? (event.isChange === false ? "read" : "by hand");
     case "egress":
       // What left for a host that nobody allowed cannot be called back; allowed traffic is how the other actions travel.

@@ -3,6 +3,7 @@ import { bindings, type Bindings } from "../../../src/core/identity/bindings.ts"
 import type { ObservedFact } from "../../../src/core/identity/facts.ts";
 import type { KeyText } from "../../../src/core/identity/links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS, REACH } from "../../../src/core/identity/reach.ts";
+import { ROOM } from "../../../src/core/identity/room.ts";
 import { NOON } from "./agents.ts";
 
 const IP: KeyText = "ip:10.0.0.1";
@@ -74,6 +75,61 @@ test("a silence is never bridged by leaving out what lies in it", () => {
   const links = told([0, 1, 2, 3].map((index): Telling => [NOON + index * step, "cred:c", "sa:x"]));
   links.settle(NOON + 10 * step);
   expect(links.size).toBe(4);
+});
+
+/** A telling each second for an hour; `lasts`: seconds, of the telling in that second. */
+const eachSecond = (lasts: (second: number) => number) =>
+  Array.from({ length: 3600 }, (_, second): Telling => [
+    NOON + second * 1000,
+    "agent:sub",
+    "agent:a",
+    NOON + (second + lasts(second)) * 1000,
+  ]);
+test.each([
+  { name: "of two replicas, whose ends differ", lasts: (second: number) => 300 - (second % 300) + (second % 2) * 7 },
+  { name: "with an end of its own in each call", lasts: () => 300 },
+  { name: "with ends at random", lasts: (second: number) => 60 + ((second * 7919) % 241) },
+])("tokens $name cost a mark for each time that they would have run out, in memory and in the store", ({ lasts }) => {
+  const links = bindings();
+  let stored = 0;
+  for (const [index, one] of eachSecond(lasts).entries()) {
+    told([one], links);
+    if (index % 60 === 0) stored += links.settle(NOON + index * 1000).length;
+  }
+  links.settle(NOON + HOUR);
+  expect(links.size).toBeLessThan(60);
+  expect(stored).toBeLessThan(60);
+  const plain = told(eachSecond(lasts));
+  for (let second = -10; second < 4000; second++) {
+    const at = (one: Bindings) => one.at("agent:sub", NOON + second * 1000).map(({ to, since, origin }) => ({ to, since, origin }));
+    expect(at(links)).toEqual(at(plain));
+  }
+});
+
+test("what two tellings leave open between them is not covered by a third that was between", () => {
+  const links = told([
+    [NOON, "agent:sub", "agent:a", NOON + 60_000],
+    [NOON + 50_000, "agent:sub", "agent:a", NOON + 110_000],
+    [NOON + 100_000, "agent:sub", "agent:a", NOON + 160_000],
+  ]);
+  links.settle(NOON + HOUR);
+  expect(links.size).toBe(3);
+  expect(holders(links, "agent:sub", NOON + 80_000)).toEqual(["agent:a"]);
+});
+
+test("of a key that is told of for weeks only what still reaches stays, and when it began", () => {
+  const links = bindings();
+  const forDays = 20;
+  for (let minute = 0; minute < forDays * 1440; minute += 10) {
+    const time = NOON + minute * 60_000;
+    links.add({ from: "agent:sub", to: "agent:a", until: time + 300_000, ends: false }, time, "told");
+    if (minute % 60 !== 0) continue;
+    links.settle(time);
+    links.prune(time - 12 * HOUR);
+  }
+  const end = NOON + forDays * 24 * HOUR - 600_000;
+  expect(links.size).toBeLessThan(12 * 6 + 2 * forDays);
+  expect(links.at("agent:sub", end)).toMatchObject([{ since: NOON }]);
 });
 
 test("facts are given to the store once, when a replay would no longer read them, and taken back as they were", () => {
@@ -155,7 +211,7 @@ test("a link that begins after its record is stored when a replay no longer read
 });
 
 test("of too many keys the one that was told of last stays, and the count stays right when one key alone is too much", () => {
-  const few = bindings(10);
+  const few = bindings({ ...ROOM, marks: 10 });
   for (let index = 0; index < 30; index++)
     told(
       [
@@ -165,7 +221,7 @@ test("of too many keys the one that was told of last stays, and the count stays 
       few,
     );
   expect(holders(few, "cred:often", NOON + 30)).toEqual(["sa:x"]);
-  const one = bindings(3);
+  const one = bindings({ ...ROOM, marks: 3 });
   for (let index = 0; index < 8; index++) told([[NOON + index, "cred:c", "sa:x"]], one);
   expect([one.size, one.evicted]).toEqual([0, 8]);
   one.settle(NOON + HOUR);
@@ -173,7 +229,7 @@ test("of too many keys the one that was told of last stays, and the count stays 
 });
 
 test("memory is bounded: the oldest keys go first, of one key the oldest holder, and both are counted", () => {
-  const few = bindings(10);
+  const few = bindings({ ...ROOM, marks: 10 });
   for (let index = 0; index < 15; index++) told([[NOON + index, `cred:c${index}`, "sa:x"]], few);
   expect([few.size, few.evicted]).toEqual([10, 5]);
   expect(holders(few, "cred:c4", NOON)).toEqual([]);

@@ -101,7 +101,7 @@ const itemOf = ({ from, to, sights, subjects }: Palette, times: fc.Arbitrary<Epo
           time: times,
           from: fc.constantFrom(...from),
           to: fc.constantFrom(...to),
-          mins: fc.constantFrom(0, 0, 0, 0, 1, 20, -1),
+          mins: fc.oneof(fc.constantFrom(0, 0, 0, 0, 1, 20, -1), fc.integer({ min: 1, max: 12 })),
           delay: fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 20, 700),
           ends: fc.integer({ min: 0, max: 4 }).map((chance) => chance === 0),
         })

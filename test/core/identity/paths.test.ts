@@ -134,3 +134,17 @@ test("circles, chains without end and keys of a crowd lead to nobody", () => {
   names.advance(Infinity);
   expect(flow.attributionId).toBe(ATTRIBUTION.none);
 });
+
+test("an agent that the registry knows as a client is known by the name that the gateway calls that client, and so are those that it spawned", () => {
+  const own = (changes: Partial<Event> = {}) => ingested(event("agent_api", NOON, { clientUid: "ca", agentNative: "planner", ...changes }));
+  const spawned = fact(NOON + SECOND, link("agent:sub", "agent:planner"), link("agent:planner", "client:cb"));
+  const call = () => event("process", NOON + MINUTE, { agentNative: "sub" });
+  expect(who(decided([own(), spawned], call()))).toEqual(["a", 55]);
+  expect(who(decided([spawned, own()], call()))).toEqual(["a", 55]);
+  expect(who(decided([own()], event("process", NOON + MINUTE, { agentNative: "planner" })))).toEqual(["a", 60]);
+  // A name in a record of another kind, or of a caller who is known by something else, is what somebody said.
+  const other = (one: Event) => decided([one], event("process", NOON + MINUTE, { agentNative: "planner" })).attributionId;
+  expect(other(ingested(event("egress", NOON, { clientUid: "ca", agentNative: "planner" })))).toBe(ATTRIBUTION.none);
+  expect(other(own({ clientUid: undefined, serviceAccount: "sa-a" }))).toBe(ATTRIBUTION.none);
+  expect(other(own({ clientUid: "nobody", serviceAccount: "sa-a" }))).toBe(ATTRIBUTION.none);
+});

@@ -102,7 +102,28 @@ test("events that need nothing pass at once and in order", () => {
   expect(names.push(events)).toEqual(events);
 });
 
-test("when too many wait, those that waited longest go on unresolved and are counted", () => {
+test("when too many wait, those that waited longest go on with what is certain already", () => {
+  const names = resolver(registry);
+  const links = (...texts: readonly [string, string][]) => texts.map(([from, to]) => `${from}\t${to}\t\t\t`);
+  names.push([
+    ingested(event("infra_change", NOON - OBSERVED_MS, { links: links(["ip:10.0.0.1", "pod:p"], ["pod:p", "client:a"]) })),
+    ingested(event("infra_change", NOON - OBSERVED_MS, { links: links(["ip:10.0.0.3", "pod:q"]) })),
+    seen("b", "10.0.0.2", NOON),
+    lookup("good.example", PUBLIC, NOON),
+  ]);
+  const early = [flow(NOON), flow(NOON, { srcIp: "10.0.0.2" }), flow(NOON, { srcIp: "10.0.0.3" })];
+  const crowd = flow(NOON + 1000, { srcIp: "10.0.0.4" });
+  expect(names.push(early)).toHaveLength(0);
+  expect(names.push(Array.from({ length: WAITING_MAX }, () => crowd))).toEqual(early);
+  expect(early[0]).toMatchObject({ agentUid: "a", attributionId: ATTRIBUTION.observed, dstAllowed: true, dstHost: "good.example" });
+  expect(names.decided()).toMatchObject([{ uid: early[0]!.uid, agentUid: "a" }]);
+  // Another agent may be seen there within five minutes.
+  expect(early[1]).toMatchObject({ agentUid: undefined, dstHost: "good.example" });
+  expect(early[2]).toMatchObject({ agentUid: undefined, attributionId: ATTRIBUTION.none });
+  expect(names.stats).toMatchObject({ waiting: WAITING_MAX, forced: 3 });
+});
+
+test("when too many wait, those that waited longest go on and are counted", () => {
   const names = resolver(registry);
   const one = flow(NOON);
   const crowd = Array.from({ length: WAITING_MAX }, () => one);

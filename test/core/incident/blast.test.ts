@@ -20,15 +20,17 @@ test.each([
   ["agent_api", { method: "POST", urlPath: "/v1/payments" }, "irreversible"],
   ["agent_api", { method: "POST", urlPath: "/v1/tickets" }, "by hand"],
   ["agent_api", { method: "POST", urlPath: "/v1/customers/search" }, "by hand"],
+  ["agent_api", { method: "POST", urlPath: "/admin/users/1/grant" }, "by hand"],
+  ["infra_change", { infraAction: "k8s:create:clusterrolebindings", isChange: true }, "by hand"],
   ["agent_api", { toolName: "create_draft_email" }, "reversible"],
   ["agent_api", { toolName: "sendEmail" }, "irreversible"],
   ["agent_api", { toolNames: ["fill_form", "wire_transfer"] }, "irreversible"],
   ["agent_api", { operation: "search_documents" }, "read"],
   ["agent_api", { operation: "agent.turn" }, undefined],
-  ["infra_change", { infraAction: "aws:iam:AttachRolePolicy", isChange: true }, "irreversible"],
+  ["infra_change", { infraAction: "aws:iam:AttachRolePolicy", isChange: true }, "by hand"],
   ["infra_change", { infraAction: "aws:iam:CreateAccessKey", isChange: true }, "irreversible"],
   ["infra_change", { infraAction: "k8s:create:pods", isChange: true }, "by hand"],
-  ["infra_change", { infraAction: "k8s:create:pods", grant: "cluster-admin" }, "irreversible"],
+  ["infra_change", { infraAction: "k8s:create:pods", grant: "cluster-admin" }, "by hand"],
   ["infra_change", { infraAction: "aws:s3:GetObject", isChange: false }, "read"],
   ["infra_change", { infraAction: "odd", isChange: true }, "by hand"],
   ["egress", { dstHost: "x.example", dstAllowed: false, bytesOut: 1 }, "irreversible"],
@@ -75,7 +77,7 @@ test("sums up what was touched, the gravest first", () => {
     event("infra_change", T, { infraAction: "k8s:create:rolebindings", resourceName: "x", grant: "admin", isChange: true }),
     event("authentication", T, { targetUserName: "eve" }),
   ];
-  const blast = blastOf(events, scope, ["crm:write"]);
+  const blast = blastOf(events, scope, { scopes: ["crm:write"] });
   expect(blast.endpoints.map((one) => [one.name, one.count, one.failed, one.bytesIn])).toEqual([
     ["GET /v1/customers/{id}", 2, 0, 40],
     ["DELETE /v1/customers/{id}", 1, 1, 0],
@@ -90,11 +92,11 @@ test("sums up what was touched, the gravest first", () => {
   expect(blast.infrastructure.map((one) => one.name)).toEqual(["k8s:create:rolebindings x granting admin"]);
   expect(blast.users).toEqual(["ann", "eve", "u-1"]);
   expect(blast.actions.map((one) => [one.reversibility, one.failed])).toEqual([
+    ["irreversible", 0],
+    ["by hand", 0],
     ["irreversible", 1],
-    ["irreversible", 0],
-    ["irreversible", 0],
   ]);
-  expect(blast.byReversibility).toEqual({ irreversible: 3, "by hand": 0, reversible: 0, read: 2 });
+  expect(blast.byReversibility).toEqual({ irreversible: 1, "by hand": 1, reversible: 0, read: 2 });
   expect(blast.reach).toEqual({ granted: ["crm:write"], seen: ["crm:read"] });
 });
 
@@ -148,9 +150,9 @@ const sent = event("egress", T + 430_000, {
 test("says in words which events of which sources belong together, and by which keys", () => {
   const alerts = [
     alertAt("one source", 0, "high", { evidence: [read.uid] }),
-    alertAt("joined", 1, "high", { evidence: [sent.uid, read.uid], confidence: 85 }),
+    alertAt("joined", 1, "high", { count: 2, evidence: [sent.uid, read.uid], confidence: 85 }),
   ];
-  expect(tellWhy("support-bot", alerts, new Map([read, sent].map((one) => [one.uid, one])), incidentPolicy())).toBe(
+  expect(tellWhy("support-bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() })).toBe(
     "read 20.0 MB of customer data (1 call of GET /v1/customers) through kong/gw at 12:05:03, then sent 45.0 MB to paste.example at 12:07:10: " +
       "both by support-bot (credential cred-1 / pod pod-y / confidence 85)",
   );
@@ -161,10 +163,10 @@ test("tells of the worst alert that is sure, and says nothing where no evidence 
     alertAt("unsure", 0, "critical", { evidence: [sent.uid], confidence: 10 }),
     alertAt("sure", 0, "low", { evidence: [read.uid] }),
   ];
-  const why = tellWhy("bot", alerts, new Map([read, sent].map((one) => [one.uid, one])), incidentPolicy());
+  const why = tellWhy("bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() });
   expect(why).toContain("customer data");
   expect(why).not.toContain("paste.example");
-  expect(tellWhy("bot", alerts, new Map(), incidentPolicy())).toBeUndefined();
+  expect(tellWhy("bot", alerts, { evidence: new Map(), policy: incidentPolicy() })).toBeUndefined();
 });
 
 test("leads back to each record: source, our place, the vendor's id, and its page where one is configured", () => {

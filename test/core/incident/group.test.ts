@@ -147,7 +147,7 @@ test("a critical alert after very many others is listed, decides the level, and 
   expect(incident.alerts).toHaveLength(50);
   expect(incident.alerts.some((one) => one.id === "worst")).toBe(true);
   expect([incident.firstTime, incident.lastTime]).toEqual([T, T + 75 * MINUTE]);
-  expect(incident.story).toContain("at least 50 events");
+  expect(incident.story).toContain("at least 71 alerts");
 });
 
 test("activity that goes on for longer than any quiet time stays one incident, however many alerts it raises", () => {

@@ -79,7 +79,7 @@ const isPart = (incident: Incident): boolean => incident.closure?.how === "merge
 /** What does not depend on how it was told: not the id, the revision, the state, and how often it was reopened. */
 function essence(incidents: readonly Incident[]): unknown[] {
   return incidents
-    .map(({ id: _id, revision: _revision, status: _status, closure: _closure, reopened: _reopened, ...rest }) => ({
+    .map(({ id: _id, revision: _revision, status: _status, closure: _closure, reopened: _reopened, history: _history, ...rest }) => ({
       ...rest,
       alerts: rest.alerts.map((alert) => alert.id),
     }))
