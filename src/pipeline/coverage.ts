@@ -17,8 +17,28 @@ export interface Coverage {
 }
 
 /**
- * The watermark of each category is the minimum over the sources that feed it. A source that has not succeeded for
- * its stall budget is left out and named; a category that no source feeds is complete by definition.
+ * Why nobody waits for a source any longer: `silent`, it did not succeed for its stall budget; `stuck`, it does, but for
+ * that and its lateness it came no further. A restart is no sign of life: what an open outage says stays until it is heard
+ * of. `startTime` is when this process began to listen: what was not heard of before counts from then.
+ */
+export function stallOf(
+  { id, stallMs, latenessMs }: RunningSource,
+  state: SourceState | undefined,
+  now: EpochMs,
+  startTime: EpochMs,
+  gaps: readonly SourceGap[],
+): "silent" | "stuck" | undefined {
+  const heard = state?.lastSuccessTime ?? startTime;
+  const further = state?.progressTime ?? heard;
+  const out = gaps.some((gap) => gap.source === id && gap.state === "open" && gap.to === null);
+  if (now - Math.max(heard, startTime) > stallMs || (out && heard < startTime)) return "silent";
+  if (now - Math.max(further, startTime) > stallMs + latenessMs || (out && further < startTime)) return "stuck";
+  return undefined;
+}
+
+/**
+ * The watermark of each category is the minimum over the sources that feed it. A source that is stalled (see `stallOf`) is
+ * left out and named; a category that no source feeds is complete by definition.
  * `startTime` is when this process began to listen: a source never heard of counts from then.
  */
 export function coverage(
@@ -34,8 +54,7 @@ export function coverage(
   let all = now;
   for (const source of sources) {
     const state = byId.get(source.id);
-    const heard = Math.max(state?.lastSuccessTime ?? startTime, startTime);
-    if (now - heard > source.stallMs) {
+    if (stallOf(source, state, now, startTime, gaps) !== undefined) {
       missing.push(source.id);
       continue;
     }

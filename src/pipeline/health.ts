@@ -1,6 +1,7 @@
 import type { SourceGap } from "../core/completeness/gap.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { SourceState, Store } from "../ports/store.ts";
+import { stallOf } from "./coverage.ts";
 import type { Deliverer } from "./deliver.ts";
 import type { RunningSource } from "./ingest.ts";
 import type { RunningDestination } from "./route.ts";
@@ -16,6 +17,9 @@ export interface Health {
   readonly status: "green" | "yellow" | "red";
   readonly parts: readonly PartHealth[];
 }
+
+/** What a source that is stalled says. */
+const STALLS = { silent: "no success within its stall budget", stuck: "no progress within its stall budget" } as const;
 
 /** Looks at the store, every source and every destination. Never throws: a store that fails is red. */
 export async function health(
@@ -40,8 +44,9 @@ export async function health(
     const state = states.find((one) => one.source === source.id);
     const paused = state?.pausedReason ?? null;
     const heard = state?.lastSuccessTime ?? null;
-    const stalled = heard !== null && now - heard > source.stallMs;
-    const works = stalled ? "no success within its stall budget" : heard === null ? "not heard of yet" : "works";
+    const stall = heard === null ? undefined : stallOf(source, state, now, -Infinity, []);
+    const stalled = stall !== undefined;
+    const works = stall !== undefined ? STALLS[stall] : heard === null ? "not heard of yet" : "works";
     // Storing where a source begins is no success of the vendor's.
     const failing = (state?.watermark ?? null) === null && (state?.lastError ?? null) !== null;
     const message = paused ?? state?.lastError ?? works;

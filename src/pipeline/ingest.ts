@@ -81,6 +81,7 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
       watermark: completeTo,
       newestTime: newest,
       now: received,
+      progress: comesFurther(source, { ...batch, completeTo }, fresh, received),
       stored,
       duplicates,
       quarantined: allRejects.length,
@@ -110,6 +111,16 @@ export async function ingest(deps: IngestDeps, source: RunningSource, batch: Bat
 }
 
 const DAY_MS = 86_400_000;
+
+/**
+ * Whether a source came further: it proved more, or gave new events of a time that is long over, as in a backfill. What it
+ * has just written says nothing: a source that is never read to its end has that, too.
+ */
+function comesFurther({ stallMs }: RunningSource, batch: Batch, fresh: readonly Event[], now: EpochMs): boolean {
+  if (batch.completeTo !== null && batch.completeTo > (batch.before?.watermark ?? -Infinity)) return true;
+  const old = fresh.reduce((count, event) => count + (event.time < now - stallMs ? 1 : 0), 0);
+  return batch.pushed !== true && old > 0 && old * 2 >= fresh.length;
+}
 
 /**
  * A source that was complete up to a short while ago: how long its records take now says something of the source. In a
@@ -144,7 +155,9 @@ async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource
   const open = await tx.openGaps(source.id);
   const found = [...(batch.gaps ?? []), ...lost, ...missedBefore(source, batch, seen, open), ...poisoned(batch, seen)];
   const covered = batch.covered ?? [];
-  const proof = batch.completeTo === null ? undefined : { from: Math.min(watermark ?? -Infinity, batch.completeTo), to: batch.completeTo };
+  // What was proven before says nothing of an outage.
+  const isFurther = batch.completeTo !== null && batch.completeTo > (watermark ?? -Infinity);
+  const proof = isFurther ? { from: watermark ?? -Infinity, to: batch.completeTo } : undefined;
   if (found.length === 0 && open.length === 0) return { changed: [], proven: 0, healed: 0 };
   const idOf = (text: string): string => deps.sha256(text).slice(0, 32);
   const changes = changeGaps(source.id, open, { found, covered, reached: proof, now: received }, idOf);

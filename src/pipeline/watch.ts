@@ -11,6 +11,7 @@ import type { EpochMs } from "../core/event.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { SourceState, Store } from "../ports/store.ts";
+import { stallOf } from "./coverage.ts";
 import type { Deliverer } from "./deliver.ts";
 import type { RunningSource } from "./ingest.ts";
 import type { RunningDestination } from "./route.ts";
@@ -133,9 +134,12 @@ async function keepOutages(
   for (const source of deps.sources) {
     const state = states.get(source.id);
     const why = source.source === undefined ? "silent" : "unreachable";
-    if (!isStalled(deps, source, state, now) || known.some((gap) => gap.source === source.id && gap.why === why)) continue;
-    const from = state?.watermark ?? state?.lastSuccessTime ?? deps.startTime - source.latenessMs;
-    const detail = why === "silent" ? "nobody pushed for it" : (state?.pausedReason ?? state?.lastError ?? "it was not pulled");
+    const stall = stallOf(source, state, now, deps.startTime, known);
+    const lasts = known.some((gap) => gap.source === source.id && gap.why === why && gap.to === null);
+    if (stall === undefined || lasts) continue;
+    const last = stall === "stuck" ? state?.progressTime : state?.lastSuccessTime;
+    const from = state?.watermark ?? last ?? deps.startTime - source.latenessMs;
+    const detail = stallText(source, state, stall);
     const idOf = (text: string): string => deps.sha256(text).slice(0, 32);
     const news = { found: [{ from, to: null, why, detail } as const], covered: [], reached: undefined, now };
     const made = await deps.store.transaction(async (tx) => {
@@ -159,9 +163,9 @@ async function keepOutages(
   return [...known.filter((gap) => !changed.has(gap.id)), ...changed.values()];
 }
 
-/** As `coverage` has it: what was not heard of counts from when this process began to listen. */
-function isStalled(deps: WatchDeps, source: RunningSource, state: SourceState | undefined, now: EpochMs): boolean {
-  return now - Math.max(state?.lastSuccessTime ?? deps.startTime, deps.startTime) > source.stallMs;
+function stallText(source: RunningSource, state: SourceState | undefined, stall: "silent" | "stuck"): string {
+  if (stall === "stuck") return "it answers, but comes no further: its file is gone, or its paging never ends";
+  return state?.pausedReason ?? state?.lastError ?? (source.source === undefined ? "nobody pushed for it" : "it was not pulled");
 }
 
 function ofSource(deps: WatchDeps, source: RunningSource, { now, states, gaps, open }: Known): Wrong[] {
@@ -173,9 +177,10 @@ function ofSource(deps: WatchDeps, source: RunningSource, { now, states, gaps, o
   const before = lasts("custodes-source-silent");
   // A restart is no sign of life: what was silent before is silent until it is heard of.
   const still = before !== undefined && (heard === null || heard <= before.since);
-  if (still || isStalled(deps, source, state, now)) {
-    const detail = state?.lastError ?? (source.source === undefined ? "nobody pushed for it" : "it was not pulled");
-    wrong.push({ rule: "custodes-source-silent", entity, since: heard ?? deps.startTime, detail });
+  const stall = stallOf(source, state, now, deps.startTime, gaps) ?? (still ? "silent" : undefined);
+  if (stall !== undefined) {
+    const last = stall === "stuck" ? (state?.progressTime ?? heard) : heard;
+    wrong.push({ rule: "custodes-source-silent", entity, since: last ?? deps.startTime, detail: stallText(source, state, stall) });
   }
   const reason = state?.pausedReason ?? null;
   if (reason !== null) wrong.push({ rule: "custodes-source-refused", entity, since: heard ?? now, detail: reason });

@@ -17,6 +17,8 @@ export interface SourceState {
   readonly newestTime: EpochMs | null;
   /** Last successful pull or push. */
   readonly lastSuccessTime: EpochMs | null;
+  /** When it last came further: its watermark moved, or it gave what it still had to catch up with; null or absent: not known. */
+  readonly progressTime?: EpochMs | null;
   readonly lastError: string | null;
   /** Paused until a human acts, with the reason. */
   readonly pausedReason: string | null;
@@ -123,6 +125,8 @@ export interface SourceChange {
   readonly watermark: EpochMs | null;
   readonly newestTime: EpochMs | null;
   readonly now: EpochMs;
+  /** It came further with this change: see `SourceState.progressTime`. Absent: it did not. */
+  readonly progress?: boolean;
   readonly stored: number;
   readonly duplicates: number;
   readonly quarantined: number;

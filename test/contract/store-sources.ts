@@ -46,6 +46,7 @@ export function sourcePromises(store: TheStore): void {
         watermark: 50,
         newestTime: 60,
         lastSuccessTime: 3,
+        progressTime: 1,
         lastError: null,
         pausedReason: null,
         events: 2,
@@ -54,6 +55,18 @@ export function sourcePromises(store: TheStore): void {
         lateEvents: 5,
         openGaps: 0,
       });
+    });
+
+    test("keeps when the source last came further, from its first move on", async () => {
+      const further = async () => (await store().source("kong/main"))?.progressTime;
+      await store().noteSource("kong/main", { error: "E: no", now: 1 });
+      expect(await further()).toBeNull();
+      await moveCursor(move(null, "1", { now: 2 }));
+      await moveCursor(move("1", "2", { now: 3 }));
+      expect(await further()).toBe(2);
+      await moveCursor(move("2", "3", { now: 4, progress: true }));
+      await moveCursor(move("3", "4", { now: 5 }));
+      expect(await further()).toBe(4);
     });
 
     test("lets a source without cursors stay at null", async () => {

@@ -69,6 +69,37 @@ test("a source that answers but proves nothing holds back until it does", () => 
   expect(read([source("a/1")], [state("a/1", { watermark: null })]).all).toBe(-Infinity);
 });
 
+test("a source that is read but comes no further holds back for its stall budget and its lateness, to the millisecond", () => {
+  const stuck = (ago: number) => [state("a/1", { progressTime: START - ago, watermark: null }), state("b/1")];
+  const sources = [source("a/1", ["agent_api"]), source("b/1", ["dns"])];
+  expect(read(sources, stuck(16 * MINUTE))).toMatchObject({ missing: [], all: -Infinity });
+  expect(read(sources, stuck(16 * MINUTE + 1))).toMatchObject({ missing: ["a/1"], all: START - MINUTE });
+  expect(read(sources, stuck(60 * MINUTE), START, START - 16 * MINUTE).missing).toEqual([]);
+});
+
+test("what was missing before a restart is missing until it is heard of, or comes further", () => {
+  const gap = {
+    id: "g",
+    source: "a/1",
+    from: 0,
+    to: null,
+    why: "unreachable",
+    detail: "d",
+    state: "open",
+    foundTime: 1,
+    endTime: null,
+  } as const;
+  const missing = (changes: Partial<SourceState>, one: SourceGap = gap) =>
+    coverage([source("a/1")], [state("a/1", changes)], START, START - 5, [one]).missing;
+  const before = START - MINUTE;
+  expect(missing({ lastSuccessTime: before })).toEqual(["a/1"]);
+  expect(missing({ lastSuccessTime: START, progressTime: before })).toEqual(["a/1"]);
+  expect(missing({ lastSuccessTime: START, progressTime: START })).toEqual([]);
+  expect(missing({ lastSuccessTime: before }, { ...gap, to: 5 })).toEqual([]);
+  expect(missing({ lastSuccessTime: before }, { ...gap, state: "healed", endTime: 5 })).toEqual([]);
+  expect(missing({ lastSuccessTime: before }, { ...gap, source: "b/1" })).toEqual([]);
+});
+
 test("a source whose clock runs ahead does not make anything complete beyond now", () => {
   const found = read([source("a/1", ["agent_api"])], [state("a/1", { watermark: START + 60 * MINUTE })]);
   expect([found.all, found.of("agent_api")]).toEqual([START, START]);
@@ -97,6 +128,8 @@ const seen = (states: SourceState[], now = START, gaps: SourceGap[] = []) =>
 test("health: a working source is green, a stalled one yellow, a paused one red with its reason", async () => {
   expect((await seen([state("a/1")])).status).toBe("green");
   expect((await seen([state("a/1")], START + 15 * MINUTE + 1)).status).toBe("yellow");
+  const stuck = await seen([state("a/1", { progressTime: START - 16 * MINUTE - 1 })]);
+  expect(stuck).toMatchObject({ status: "yellow", parts: [{}, { ok: false, message: "no progress within its stall budget" }] });
   const paused = await seen([state("a/1", { pausedReason: "HTTP_DENIED: key refused", lastError: "HTTP_DENIED: key refused" })]);
   expect(paused.status).toBe("red");
   expect(paused.parts.find((part) => part.name === "source a/1")).toMatchObject({ ok: false, message: "HTTP_DENIED: key refused" });

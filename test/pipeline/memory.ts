@@ -42,6 +42,7 @@ export function memory(over: { addLateness?: (day: number, one: SourceLateness) 
       watermark: most(before.watermark, change.watermark),
       newestTime: most(before.newestTime, change.newestTime),
       lastSuccessTime: change.now,
+      progressTime: change.progress === true ? change.now : (before.progressTime ?? change.now),
       lastError: null,
       events: before.events + change.stored,
       lateEvents: before.lateEvents + change.late,

@@ -99,6 +99,49 @@ test("an alert about a time for which the stalled source was complete is not par
   expect((await it.alert("both")).map(({ coverage }) => coverage)).toEqual([undefined]);
 });
 
+test("a source that answers for ever and comes no further is missing, told, and whole again when it does", async () => {
+  const it = watching(memory);
+  await it.minutes(2);
+  const since = it.now() - MINUTE;
+  it.idp.prove(since);
+  await it.minutes(15);
+  expect(await it.alert("custodes-source-silent")).toEqual([]);
+  await it.minutes(4);
+  it.api.add(call("c1", it.now()), call("c2", it.now() + 1));
+  await it.minutes(2);
+  expect((await it.alert("both"))[0]?.coverage).toMatchObject({
+    missing: ["fake/idp"],
+    gaps: [{ source: "fake/idp", from: since, to: null }],
+  });
+  const [own] = await it.alert("custodes-source-silent");
+  expect(own).toMatchObject({ group: { source: "fake/idp", reason: expect.stringContaining("comes no further") }, final: false });
+  it.restart();
+  await it.minutes(2);
+  expect(await it.alert("custodes-source-silent")).toMatchObject([{ revision: 1, final: false }]);
+  it.idp.prove(undefined);
+  await it.minutes(3);
+  expect((await it.alert("both"))[0]?.coverage).toBeUndefined();
+  expect(await it.alert("custodes-source-silent")).toMatchObject([{ final: true }]);
+  expect(await it.gaps()).toMatchObject([{ why: "unreachable", state: "healed" }]);
+});
+
+test("a backfill that brings what is long over holds its place however long it takes", async () => {
+  const it = watching(memory);
+  await it.minutes(2);
+  it.idp.prove(it.now() - MINUTE);
+  for (let minute = 0; minute < 30; minute++) {
+    it.idp.add(signIn(`old${minute}`, it.now() - 120 * MINUTE - minute));
+    await it.minutes(1);
+  }
+  expect(await it.alert("custodes-source-silent")).toEqual([]);
+  // What was only just written is no progress.
+  for (let minute = 0; minute < 20; minute++) {
+    it.idp.add(signIn(`new${minute}`, it.now()));
+    await it.minutes(1);
+  }
+  expect(await it.alert("custodes-source-silent")).toHaveLength(1);
+});
+
 test("a credential that is refused is told at once, and its end", async () => {
   const it = watching(memory);
   await it.minutes(1);

@@ -1,6 +1,5 @@
-/** The store's tables, one text per version. A version that was released is never changed, only followed by another. */
-
-/** Version n is the n-th text; all names carry their schema, since the queue's statements set the search path. */
+// All names carry their schema, since the queue's statements set the search path.
+/** The store's tables: version n is the n-th text. One that was released is never changed, only followed by another. */
 export const MIGRATIONS: readonly string[] = [
   `
   create table custodes.log (
@@ -297,4 +296,5 @@ export const MIGRATIONS: readonly string[] = [
   -- Retention takes out the oldest, whatever they are about.
   create index alert_entity_old on custodes.alert_entity (last_time);
   `,
+  "alter table custodes.source add column progress_time bigint",
 ];

@@ -17,14 +17,16 @@ function decodeCursor(text: string | null): Cursor | null {
 export async function moveCursor(session: Session, change: SourceChange): Promise<void> {
   const moved = await session.query(
     `insert into custodes.source as old
-       (source, cursor, watermark, newest_time, last_success_time, changed_time, events, duplicates, quarantined, late_events)
-     select $1::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $6::bigint, $7::bigint, $8::bigint, $9::bigint, $10::bigint
+       (source, cursor, watermark, newest_time, last_success_time, changed_time, events, duplicates, quarantined, late_events,
+        progress_time)
+     select $1::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $6::bigint, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $6::bigint
      where $2::text is null or exists (select 1 from custodes.source where source = $1)
      on conflict (source) do update set
        cursor = excluded.cursor,
        watermark = greatest(old.watermark, excluded.watermark),
        newest_time = greatest(old.newest_time, excluded.newest_time),
        last_success_time = excluded.last_success_time,
+       progress_time = case when $11::boolean or old.progress_time is null then excluded.progress_time else old.progress_time end,
        changed_time = excluded.changed_time,
        last_error = null,
        events = old.events + excluded.events,
@@ -43,6 +45,7 @@ export async function moveCursor(session: Session, change: SourceChange): Promis
       change.duplicates,
       change.quarantined,
       change.late,
+      change.progress ?? false,
     ],
   );
   if (moved.count !== 1) throw overtaken("CURSOR_MOVED", `another worker moved the cursor of ${change.source} first`);
@@ -66,7 +69,7 @@ export async function offset(session: Session, job: string): Promise<Sequence | 
 /** See Store.sources; sorted by name. With `source`, that one only. */
 export async function sources(session: Session, source?: string): Promise<readonly SourceState[]> {
   const { rows } = await session.query<SourceState>(
-    `select source, cursor, watermark, newest_time as "newestTime", last_success_time as "lastSuccessTime",
+    `select source, cursor, watermark, newest_time as "newestTime", last_success_time as "lastSuccessTime", progress_time as "progressTime",
        last_error as "lastError", paused_reason as "pausedReason", events, duplicates, quarantined, late_events as "lateEvents",
        (select count(*) from custodes.source_gap as gap where gap.source = one.source and gap.state = 'open') as "openGaps"
      from custodes.source as one where $1::text is null or source = $1 order by source`,

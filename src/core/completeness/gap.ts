@@ -6,7 +6,7 @@ import type { EpochMs } from "../event.ts";
 
 /**
  * Why records are missing:
- * `unreachable` no success for the source's stall budget; `silent` nobody pushed for it; `retention` the vendor had
+ * `unreachable` no success, or no progress, for the source's stall budget; `silent` nobody pushed for it; `retention` the vendor had
  * deleted records before they were read; `truncated` the vendor says that its answer is not whole, or a file was cut before
  * it was read to its end; `removed` a file went away before; `paging` a page does
  * not connect to the next one; `count` the vendor counts more records than its pages had; `sequence` numbers are left out;

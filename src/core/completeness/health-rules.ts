@@ -19,7 +19,8 @@ const RULES = {
     title: "A source is silent",
     level: "high",
     entity: "source",
-    description: "Nothing was heard of a source for its stall budget. Rules no longer wait for it: what it would have told is not seen.",
+    description:
+      "Nothing was heard of a source for its stall budget, or it came no further. Rules no longer wait for it: what it would have told is not seen.",
     actions: ["check_sender", "check_credential"],
     tags: ["custodes.h12"],
   },
