@@ -104,7 +104,7 @@ function differenceOf(before: BlastRadius | undefined, now: BlastRadius | undefi
     bytesOut,
     endpoints.reduce((sum, { bytesIn }) => sum + bytesIn, 0),
   ];
-  if (kinds(before).toSorted().join() !== kinds(now).toSorted().join()) return "large";
+  if (sortedText(kinds(before)) !== sortedText(kinds(now))) return "large";
   const grown = sizes(now).map((size, index) => [size, sizes(before)[index]!] as const);
   if (grown.some(([size, was]) => size > was * (1 + GROWTH_MIN))) return "large";
   return grown.some(([size, was]) => size !== was) ? "small" : "none";
@@ -203,4 +203,8 @@ async function eventsAround(
     events: [...newest.slice(0, EVENTS_MAX), ...(await store.eventsOfAgent(agent, firstTime, lastTime, EVENTS_MAX))],
     atLeast: true,
   };
+}
+
+function sortedText(texts: readonly string[]): string {
+  return texts.toSorted((a, b) => (a < b ? -1 : 1)).join();
 }
