@@ -94,9 +94,9 @@ async function readAgain(
 /** `large` is worth a revision at once: something of another kind, or that is hard to undo, or much more of the same. */
 function differenceOf(before: BlastRadius | undefined, now: BlastRadius | undefined): "none" | "small" | "large" {
   if (before === undefined || now === undefined) return before === now ? "none" : "large";
-  const kinds = ({ basis, atLeast, totals, byReversibility: { read: _read, ...rest } }: BlastRadius): unknown[] => [
+  const kinds = ({ basis, atLeast, totals, byReversibility: { read: _read, ...rest } }: BlastRadius): string[] => [
     basis,
-    atLeast,
+    String(atLeast),
     ...Object.entries({ ...totals, ...rest }).map(([name, count]) => `${name} ${count}`),
   ];
   const sizes = ({ events, bytesOut, endpoints }: BlastRadius): number[] => [
