@@ -40,6 +40,7 @@ describe("incidents", () => {
       `data: ./data
 agents: ${join(SAMPLES, "agents.yaml")}
 receiver: { listen: "127.0.0.1:${await freePort()}", token: "\${env:E2E_RECEIVER}" }
+retention: { alerts: forever, incidents: forever }
 correlation: { every: "* * * * * *", quiet: 9999d, recordUrls: { kong/s: "https://kong.example/log/{id}" } }
 sources:
 ${Object.entries(sources)
