@@ -57,9 +57,10 @@ export function kongNormalize(claimPrefix = CLAIM_PREFIX, linkTokens = false, tr
       const claims = claimsOf(headers, names);
       event.purpose = claims.purpose;
       event.scopes = scopesOf(claims.scope);
-      if (isAccepted(event)) {
+      if (isAccepted(event)) event.userUid = claims.subject;
+      // Most calls are made for nobody else: there is nothing to compare the caller with.
+      if (isAccepted(event) && (claims.actors.length > 0 || linkTokens)) {
         const caller = callerOf(entry);
-        event.userUid = claims.subject;
         event.onBehalfOf = delegatorOf(claims, caller);
         event.links = claimLinks(event, claims, { headers, names, linkTokens, trustClaims, caller });
       }
