@@ -71,7 +71,8 @@ export function bindings(limits: RoomLimits = ROOM): Bindings {
     settle(watermark) {
       const changed: ObservedFact[] = [];
       for (const pair of unsettled) {
-        table.replace(pair, compacted(pair, watermark));
+        const marks = compacted(pair, watermark);
+        if (marks.length < pair.marks.length) table.replace(pair, marks);
         changed.push(...saveOld(pair, watermark));
         if (pair.marks.every(({ saved }) => saved)) unsettled.delete(pair);
       }
@@ -142,9 +143,16 @@ function pairTable(limits: RoomLimits, onGone: (pair: Pair) => void) {
     },
     prune(time: EpochMs): void {
       for (const [from, pairs] of keys) {
-        const left = remembered(pairs, time);
-        for (const [index, pair] of pairs.entries()) replace(pair, left[index]!);
-        dropEmpty(from, pairs);
+        // Nothing is forgotten of what was told since.
+        if (!pairs.some(({ marks }) => marks[0]!.time < time)) continue;
+        let isGone = false;
+        for (const [index, marks] of remembered(pairs, time).entries()) {
+          const pair = pairs[index]!;
+          if (marks.length === pair.marks.length) continue;
+          replace(pair, marks);
+          isGone ||= marks.length === 0;
+        }
+        if (isGone) dropEmpty(from, pairs);
       }
     },
     get size() {

@@ -57,8 +57,8 @@ const LATE_MS = 900_000;
 export const SEEN_FACT = "seen:";
 /** Links are settled this often, in event time: well within what a replay reads again (OBSERVED_MS). */
 const SETTLE_EVERY_MS = 60_000;
-/** Old facts are looked for this often, in event time. */
-const PRUNE_EVERY_MS = 300_000;
+/** Old facts are looked for this often, in event time: each look walks over all links, which are kept for half a day and more. */
+const PRUNE_EVERY_MS = 3_600_000;
 /** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
 const SIGHT_SLOT_MS = OBSERVED_MS;
 /** Which keys of a call by a known agent are its own. */
