@@ -59,11 +59,16 @@ export interface Facts {
   readonly evicted: number;
 }
 
-/** The facts of one subject in one slot of time, by value. */
+/** Values of one slot that are found by looking at each. */
+const LISTED_MAX = 16;
+
+/** The facts of one subject in one slot of time, one for each value. Most have a single one: a map for each would be most of the memory. */
 interface Slot {
   readonly subject: string;
   readonly number: number;
-  readonly byValue: Map<string, Fact>;
+  readonly facts: Fact[];
+  /** The same by value, where there are many. */
+  byValue?: Map<string, Fact> | undefined;
 }
 
 interface Fact extends Observed {
@@ -87,16 +92,16 @@ export function facts({ kind, beforeMs, afterMs, max, maxOfOne, stored, slotMs =
 
   const slotOf = (time: EpochMs): number => Math.floor(time / slotMs);
   const forgetOldest = (): number => {
-    const { byValue } = table.takeOldest() ?? { byValue: new Map<string, Fact>() };
-    for (const fact of byValue.values()) shares.leave(fact);
-    size -= byValue.size;
-    return byValue.size;
+    const gone = table.takeOldest()?.facts ?? [];
+    for (const fact of gone) shares.leave(fact);
+    size -= gone.length;
+    return gone.length;
   };
   const merge = (slot: Slot, value: string, first: EpochMs, last: EpochMs, origin: string | undefined): Fact | undefined => {
-    const fact = slot.byValue.get(value);
+    const fact = factOf(slot, value);
     if (fact !== undefined) return widened(fact, first, last, origin) ? fact : undefined;
     const made = { slot, value, first, last, origin };
-    slot.byValue.set(value, made);
+    addFact(slot, made);
     size++;
     const gone = maxOfOne === undefined ? 0 : shares.join(made, maxOfOne, (empty) => table.drop(empty));
     size -= gone;
@@ -109,10 +114,8 @@ export function facts({ kind, beforeMs, afterMs, max, maxOfOne, stored, slotMs =
     const slots = table.of(subject);
     if (slots === undefined) return found;
     const last = slotOf(time + beforeMs);
-    for (let number = slotOf(time - afterMs); number <= last; number++) {
-      const slot = slots.get(number);
-      if (slot !== undefined) addReaching(found, slot, time - afterMs, time + beforeMs);
-    }
+    const first = slotOf(time - afterMs);
+    for (const slot of slots) if (slot.number >= first && slot.number <= last) addReaching(found, slot, time - afterMs, time + beforeMs);
     return found;
   };
 
@@ -134,7 +137,7 @@ export function facts({ kind, beforeMs, afterMs, max, maxOfOne, stored, slotMs =
     },
     at: (subject, time) => [...new Set(reaching(subject, time).map(({ value }) => value))],
     factsAt: reaching,
-    ever: (subject) => [...(table.of(subject)?.values() ?? [])].flatMap(({ byValue }) => [...byValue.values()]),
+    ever: (subject) => (table.of(subject) ?? []).flatMap((slot) => slot.facts),
     prune(time) {
       for (let oldest = table.oldest(); oldest !== undefined; oldest = table.oldest()) {
         if ((oldest.number + 1) * slotMs + afterMs >= time) return;
@@ -169,8 +172,8 @@ function shareTable() {
       for (const fact of share) {
         // Some more at once: a walk over what was taken from the start of a set meets the gaps.
         if (share.size <= max - Math.floor(max / 16)) break;
-        fact.slot.byValue.delete(fact.value);
-        if (fact.slot.byValue.size === 0) onEmpty(fact.slot);
+        dropFact(fact);
+        if (fact.slot.facts.length === 0) onEmpty(fact.slot);
         leave(fact);
       }
       return before - share.size;
@@ -180,32 +183,36 @@ function shareTable() {
 
 /** Slots by subject and number, and in about the order in which they came. */
 function slotTable() {
-  const subjects = new Map<string, Map<number, Slot>>();
+  /** The slots of each subject by number: a few, so that a list is found through faster than a map, and is smaller. */
+  const subjects = new Map<string, Slot[]>();
   /** Those before `head` are gone. */
   let order: Slot[] = [];
   let head = 0;
   /** Of those that are not gone by order: empty ones. */
   let dropped = 0;
   const forgetSlot = ({ subject, number }: Slot): void => {
-    const slots = subjects.get(subject);
-    slots?.delete(number);
-    if (slots?.size === 0) subjects.delete(subject);
+    const slots = subjects.get(subject) ?? [];
+    const at = slots.findIndex((slot) => slot.number === number);
+    if (at >= 0) slots.splice(at, 1);
+    if (slots.length === 0) subjects.delete(subject);
   };
   const skipDropped = (): void => {
-    while (order[head]?.byValue.size === 0) {
+    while (order[head]?.facts.length === 0) {
       head++;
       dropped--;
     }
   };
   return {
-    of: (subject: string): ReadonlyMap<number, Slot> | undefined => subjects.get(subject),
+    of: (subject: string): readonly Slot[] | undefined => subjects.get(subject),
     open(subject: string, number: number): Slot {
       let slots = subjects.get(subject);
-      if (slots === undefined) subjects.set(subject, (slots = new Map()));
-      const known = slots.get(number);
-      if (known !== undefined) return known;
-      const slot = { subject, number, byValue: new Map<string, Fact>() };
-      slots.set(number, slot);
+      if (slots === undefined) subjects.set(subject, (slots = []));
+      let at = slots.length;
+      while (at > 0 && slots[at - 1]!.number > number) at--;
+      const known = slots[at - 1];
+      if (known?.number === number) return known;
+      const slot: Slot = { subject, number, facts: [] };
+      slots.splice(at, 0, slot);
       order.push(slot);
       return slot;
     },
@@ -229,15 +236,31 @@ function slotTable() {
     drop(slot: Slot): void {
       forgetSlot(slot);
       if (++dropped * 2 <= order.length - head) return;
-      order = order.slice(head).filter(({ byValue }) => byValue.size > 0);
+      order = order.slice(head).filter(({ facts }) => facts.length > 0);
       head = 0;
       dropped = 0;
     },
   };
 }
 
-function addReaching(found: Fact[], { byValue }: Slot, from: EpochMs, to: EpochMs): void {
-  for (const fact of byValue.values()) if (fact.first <= to && fact.last >= from) found.push(fact);
+function factOf({ facts, byValue }: Slot, value: string): Fact | undefined {
+  return byValue === undefined ? facts.find((fact) => fact.value === value) : byValue.get(value);
+}
+
+function addFact(slot: Slot, fact: Fact): void {
+  slot.facts.push(fact);
+  if (slot.byValue !== undefined) slot.byValue.set(fact.value, fact);
+  else if (slot.facts.length > LISTED_MAX) slot.byValue = new Map(slot.facts.map((one) => [one.value, one]));
+}
+
+function dropFact({ slot, value }: Fact): void {
+  const at = slot.facts.findIndex((fact) => fact.value === value);
+  if (at >= 0) slot.facts.splice(at, 1);
+  slot.byValue?.delete(value);
+}
+
+function addReaching(found: Fact[], { facts }: Slot, from: EpochMs, to: EpochMs): void {
+  for (const fact of facts) if (fact.first <= to && fact.last >= from) found.push(fact);
 }
 
 function storedFact(prefix: string, { slot, value, first, last, origin }: Fact): ObservedFact {
