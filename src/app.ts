@@ -104,7 +104,7 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   });
   const registry = agents.directory;
   const sources = config.sources.map(runSource);
-  const destinations = config.destinations.map(runDestination);
+  const destinations = config.destinations.map((one) => runDestination(one, context));
   const rules = await followRules(config, { now, log, meter, changed: noted("rules.reloaded") }, (take) => {
     correlation.reload(() => {
       const next = take();
@@ -213,7 +213,7 @@ function runSource(source: SourceConfig): RunningSource & { readonly every: stri
   };
 }
 
-function runDestination(destination: DestinationConfig): RunningDestination {
+function runDestination(destination: DestinationConfig, context: Context): RunningDestination {
   const made = destination.connector.destination?.(destination.options);
   if (made === undefined) throw new Error(`connector ${destination.connector.id} is no destination`);
   return {
@@ -222,6 +222,8 @@ function runDestination(destination: DestinationConfig): RunningDestination {
     destination: made,
     when: destination.when,
     maxAttempts: destination.maxAttempts,
+    concurrency: destination.concurrency,
+    context,
   };
 }
 

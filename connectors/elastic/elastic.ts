@@ -1,3 +1,4 @@
+import { findingDelivery } from "../../src/archetypes/finding.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { check } from "./check.ts";
@@ -23,7 +24,7 @@ function destination(settings: Config): Destination {
   return {
     limits: { batchItems: BATCH_ITEMS_MAX, batchBytes: BATCH_BYTES_MAX, itemBytes: ITEM_BYTES_MAX },
     accepts: ["alert", "incident"],
-    render: (delivery) => render(delivery, settings, ITEM_BYTES_MAX),
+    render: (delivery) => render(findingDelivery(delivery), settings, ITEM_BYTES_MAX),
     send: (batch, context) => send(batch, settings, context),
   };
 }

@@ -8,7 +8,7 @@ import type { Level } from "../../src/core/alert.ts";
 import { poison } from "../../src/core/errors.ts";
 import type { Event } from "../../src/core/event.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { Delivery, Rendered } from "../../src/ports/connector.ts";
+import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
 
 /** Where documents go. */
 export interface IndexNames {
@@ -24,7 +24,7 @@ const SEVERITY: Readonly<Record<Level, number>> = { informational: 21, low: 21, 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 /** Action and document of a delivery. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: Delivery, names: IndexNames, itemBytesMax: number): Rendered {
+export function render(delivery: FindingDelivery, names: IndexNames, itemBytesMax: number): Rendered {
   const { subject } = delivery;
   const { id, revision } = subject.kind === "alert" ? subject.alert : subject.incident;
   if (!ID.test(id)) throw poison("RENDER_CONTRACT", "the id is not usable as a document's id");

@@ -1,6 +1,7 @@
 import { exchangeWithin } from "../../src/archetypes/deadline.ts";
 import { connectorFailure } from "../../src/archetypes/http-exchange.ts";
 import { Failure } from "../../src/core/errors.ts";
+import { findingDelivery } from "../../src/archetypes/finding.ts";
 import { defineConnector, type Check, type Destination, type Rendered } from "../../src/ports/connector.ts";
 import type { Context, Secret } from "../../src/ports/context.ts";
 import { config, HOSTS, type Config } from "./config.ts";
@@ -26,7 +27,7 @@ function destination(options: Config): Destination {
     // The API takes one event per request. A key takes 120 a minute; beyond that it answers 429 and the pipeline waits.
     limits: { batchItems: 1, batchBytes: ITEM_BYTES_MAX, itemBytes: ITEM_BYTES_MAX },
     accepts: ["incident"],
-    render: (delivery) => render(delivery, options),
+    render: (delivery) => render(findingDelivery(delivery), options),
     // A throw may leave an earlier request of the same call done: repeating it changes nothing, the dedup_key is the same.
     send: async (batch, context) => {
       for (const one of batch) for (const key of keysFor(one, options)) await enqueue(one, key, options, context);

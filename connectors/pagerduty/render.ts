@@ -8,7 +8,7 @@ import { poison } from "../../src/core/errors.ts";
 import type { EpochMs, Event } from "../../src/core/event.ts";
 import { INCIDENT_STATUS, isClosed, type Incident } from "../../src/core/incident.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { Delivery, Rendered } from "../../src/ports/connector.ts";
+import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
 import { details, shortened, STEPS_MAX, type Details } from "./details.ts";
 import { iso } from "./values.ts";
 
@@ -42,7 +42,7 @@ export interface PageOptions {
 }
 
 /** The event of a delivery, or why it pages nobody. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: Delivery, options: PageOptions): Rendered {
+export function render(delivery: FindingDelivery, options: PageOptions): Rendered {
   const { key, subject } = delivery;
   const skip = (reason: string): Rendered => ({ key, body: "", bytes: 0, skip: reason });
   if (subject.kind === "alert") return skip("alerts page nobody; their incident does");

@@ -6,7 +6,7 @@ import type { Incident, Mapping } from "../../src/core/incident.ts";
 import { missingTexts } from "../../src/archetypes/own-object.ts";
 import { incidentTexts } from "../../src/core/incident/texts.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
-import type { Delivery } from "../../src/ports/connector.ts";
+import type { FindingDelivery } from "../../src/ports/connector.ts";
 import { iso, LIST_MAX, short, TITLE_MAX } from "./values.ts";
 
 /** Values are cut at 64 KB by the service, by older pages at 32 KB; AdditionalFields stays below both. */
@@ -46,11 +46,11 @@ const GIVEN_UP_FIRST = [
 ] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
-type AlertSubject = Extract<Delivery["subject"], { kind: "alert" }>;
-type IncidentSubject = Extract<Delivery["subject"], { kind: "incident" }>;
+type AlertSubject = Extract<FindingDelivery["subject"], { kind: "alert" }>;
+type IncidentSubject = Extract<FindingDelivery["subject"], { kind: "incident" }>;
 
 /** AdditionalFields of an alert's row. */
-export function alertFields(delivery: Delivery, { alert, rule, evidence }: AlertSubject): Fields {
+export function alertFields(delivery: FindingDelivery, { alert, rule, evidence }: AlertSubject): Fields {
   const agent = evidence.find((event) => event.agentUid !== undefined && event.agentUid === alert.agents[0]);
   return fitting({
     ...identityFields(delivery, alert.revision, alert.final),
@@ -69,7 +69,7 @@ export function alertFields(delivery: Delivery, { alert, rule, evidence }: Alert
 }
 
 /** AdditionalFields of an incident's row. */
-export function incidentFields(delivery: Delivery, { incident, rules, evidence }: IncidentSubject): Fields {
+export function incidentFields(delivery: FindingDelivery, { incident, rules, evidence }: IncidentSubject): Fields {
   return fitting({
     ...identityFields(delivery, incident.revision, incident.final),
     AgentId: short(incident.agentUid),
@@ -112,7 +112,7 @@ function textFields(incident: Incident): Fields {
 }
 
 /** The service has no idempotency: a reader drops repeated rows by DedupKey and old states by EventUid and Revision. */
-function identityFields(delivery: Delivery, revision: number, final: boolean): Fields {
+function identityFields(delivery: FindingDelivery, revision: number, final: boolean): Fields {
   return { DedupKey: safeText(delivery.key, TITLE_MAX), Kind: delivery.subject.kind, Revision: revision, Final: final };
 }
 

@@ -9,7 +9,7 @@ import { poison } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { INCIDENT_STATUS } from "../../src/core/incident.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
-import type { Delivery, Rendered } from "../../src/ports/connector.ts";
+import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
 import { alertFields, incidentFields } from "./additional.ts";
 import type { Row } from "./columns.ts";
 import { entityColumns } from "./entities.ts";
@@ -32,7 +32,7 @@ export interface RowOptions {
 }
 
 /** One row and its size. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: Delivery, options: RowOptions): Rendered {
+export function render(delivery: FindingDelivery, options: RowOptions): Rendered {
   const { subject } = delivery;
   const row = subject.kind === "alert" ? alertRow(delivery, subject, options) : incidentRow(delivery, subject, options);
   const body = JSON.stringify(row);
@@ -41,7 +41,7 @@ export function render(delivery: Delivery, options: RowOptions): Rendered {
   return { key: delivery.key, body, bytes, meta: { createdTime: delivery.createdTime } };
 }
 
-function alertRow(delivery: Delivery, subject: Extract<Delivery["subject"], { kind: "alert" }>, options: RowOptions): Row {
+function alertRow(delivery: FindingDelivery, subject: Extract<FindingDelivery["subject"], { kind: "alert" }>, options: RowOptions): Row {
   const { alert, rule, evidence } = subject;
   return {
     ...commonColumns(delivery, alert.id, alert.level, options),
@@ -61,7 +61,11 @@ function alertRow(delivery: Delivery, subject: Extract<Delivery["subject"], { ki
 
 const STATUS_WORDS: Readonly<Record<number, string>> = { 1: "new", 2: "in progress", 3: "on hold", 4: "resolved", 5: "closed" };
 
-function incidentRow(delivery: Delivery, subject: Extract<Delivery["subject"], { kind: "incident" }>, options: RowOptions): Row {
+function incidentRow(
+  delivery: FindingDelivery,
+  subject: Extract<FindingDelivery["subject"], { kind: "incident" }>,
+  options: RowOptions,
+): Row {
   const { incident, rules, evidence } = subject;
   const closed = incident.status === INCIDENT_STATUS.resolved || incident.status === INCIDENT_STATUS.closed;
   const events = incident.alerts.reduce((sum, alert) => sum + alert.count, 0);
@@ -91,7 +95,7 @@ const SEVERITIES: Readonly<Record<Level, string>> = {
   critical: "High",
 };
 
-function commonColumns(delivery: Delivery, id: string, level: Level, options: RowOptions): Row {
+function commonColumns(delivery: FindingDelivery, id: string, level: Level, options: RowOptions): Row {
   return {
     // When this revision was made, not when the events happened: a scheduled rule looks back some minutes from
     // now over TimeGenerated and would never see a late revision otherwise; the events' times have own columns.

@@ -2,6 +2,7 @@ import { exchangeWithin } from "../../src/archetypes/deadline.ts";
 import { connectorFailure, type Answer } from "../../src/archetypes/http-exchange.ts";
 import type { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
+import { findingDelivery } from "../../src/archetypes/finding.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { entraAccess, type Access } from "./access.ts";
@@ -36,7 +37,7 @@ function destination(options: Config): Destination {
   return {
     limits: { batchItems: BATCH_ITEMS_MAX, batchBytes: BATCH_BYTES_MAX, itemBytes: ITEM_BYTES_MAX },
     accepts: ["alert", "incident"],
-    render: (delivery) => render(delivery, options),
+    render: (delivery) => render(findingDelivery(delivery), options),
     send: async (batch, context) => {
       if (batch.length === 0) return [];
       const { answer, requestId } = await send(options, access, batch, context);

@@ -7,7 +7,7 @@ import { isoTime } from "../../src/archetypes/own-object.ts";
 import type { Level } from "../../src/core/alert.ts";
 import { SEVERITY, type EpochMs, type Event } from "../../src/core/event.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { Delivery, Rendered } from "../../src/ports/connector.ts";
+import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
 
 /** What of the configuration shows in an envelope. */
 export interface EnvelopeOptions {
@@ -36,7 +36,7 @@ const UNKNOWN = "unknown";
 const VALUE_MAX = 256;
 
 /** The envelope of a delivery. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: Delivery, options: EnvelopeOptions): Rendered {
+export function render(delivery: FindingDelivery, options: EnvelopeOptions): Rendered {
   return { key: delivery.key, ...renderWithin(delivery, options.eventBytesMax, (finding) => envelope(finding, options)) };
 }
 

@@ -1,5 +1,6 @@
 import { exchangeWithin } from "../../src/archetypes/deadline.ts";
 import { answerObject, type Answer } from "../../src/archetypes/http-exchange.ts";
+import { findingDelivery } from "../../src/archetypes/finding.ts";
 import { defineConnector, type Check, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { CODE_VERDICTS, outcomesOf } from "./answers.ts";
@@ -26,7 +27,7 @@ function destination(settings: Config): Destination {
       itemBytes: Math.min(settings.eventBytesMax, BATCH_BYTES_MAX - BATCH_ITEMS_MAX),
     },
     accepts: ["alert", "incident"],
-    render: (delivery) => render(delivery, settings),
+    render: (delivery) => render(findingDelivery(delivery), settings),
     send: (batch, context) => send(batch, settings, context),
   };
 }

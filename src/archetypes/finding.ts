@@ -7,7 +7,7 @@ import { attackOf, type Attack } from "../core/attack.ts";
 import { poison } from "../core/errors.ts";
 import type { EpochMs, Event } from "../core/event.ts";
 import { safeList, safeText } from "../core/safe-text.ts";
-import type { Delivery, Rendered, Subject } from "../ports/connector.ts";
+import type { Delivery, FindingDelivery, Rendered, Subject } from "../ports/connector.ts";
 import { utf8Bytes } from "./http-exchange.ts";
 import { checkTime, ownObject, type Caps } from "./own-object.ts";
 
@@ -28,7 +28,7 @@ const SHORTENING: readonly Caps[] = [
 
 /** A vendor-neutral view of one subject; every text is safe to show. */
 export interface Finding {
-  readonly kind: Subject["kind"];
+  readonly kind: FindingDelivery["subject"]["kind"];
   readonly id: string;
   readonly revision: number;
   readonly key: string;
@@ -65,7 +65,7 @@ export interface Finding {
 const RISK: Readonly<Record<Level, number>> = { informational: 1, low: 21, medium: 47, high: 73, critical: 99 };
 
 /** The finding of a delivery, cut to `caps`. @throws {Failure} poison RENDER_CONTRACT for times that are no times */
-function findingOf(delivery: Delivery, caps: Caps): Finding {
+function findingOf(delivery: FindingDelivery, caps: Caps): Finding {
   const { subject } = delivery;
   const of = subject.kind === "alert" ? subject.alert : subject.incident;
   const safe = (text: string): string => safeText(text, caps.text);
@@ -110,11 +110,22 @@ function findingOf(delivery: Delivery, caps: Caps): Finding {
   };
 }
 
+/** A delivery as one of an alert or incident. @throws {Failure} poison RENDER_CONTRACT for an event: only destinations that accept events get them */
+export function findingDelivery(delivery: Delivery): FindingDelivery {
+  const { subject } = delivery;
+  if (subject.kind === "event") throw poison("RENDER_CONTRACT", "this destination takes no events");
+  return { ...delivery, subject };
+}
+
 /**
  * The first form of a delivery that fits: as it is, else shortened step by step.
  * @throws {Failure} poison RENDER_CONTRACT when even the shortest is too large
  */
-export function renderWithin(delivery: Delivery, bytesMax: number, body: (finding: Finding) => string): Pick<Rendered, "body" | "bytes"> {
+export function renderWithin(
+  delivery: FindingDelivery,
+  bytesMax: number,
+  body: (finding: Finding) => string,
+): Pick<Rendered, "body" | "bytes"> {
   for (const [step, caps] of SHORTENING.entries()) {
     const finding = findingOf(delivery, caps);
     const text = body(step === 0 ? finding : { ...finding, own: { ...finding.own, shortened: step } });

@@ -8,7 +8,7 @@ import type { EpochMs, Event } from "../core/event.ts";
 import type { Incident, TimelineEntry } from "../core/incident.ts";
 import { incidentTexts } from "../core/incident/texts.ts";
 import { safeList, safeText } from "../core/safe-text.ts";
-import type { Delivery, Subject } from "../ports/connector.ts";
+import type { FindingDelivery, Subject } from "../ports/connector.ts";
 
 /** How much of a subject is told. */
 export interface Caps {
@@ -27,7 +27,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const NAME_MAX = 256;
 
 /** The object for one delivery; keys without a value are undefined and so left out of JSON. */
-export function ownObject(delivery: Delivery, events: readonly Event[], caps: Caps): Fields {
+export function ownObject(delivery: FindingDelivery, events: readonly Event[], caps: Caps): Fields {
   const { subject } = delivery;
   const short = caps.text < NAME_MAX ? caps.text : NAME_MAX;
   const common = { kind: subject.kind, key: safeText(delivery.key, caps.text) };

@@ -30,6 +30,8 @@ export interface DestinationConfig {
     readonly final: boolean | undefined;
   };
   readonly maxAttempts: number;
+  /** Requests that may be under way at once at most. */
+  readonly concurrency: number;
 }
 
 /** A validated configuration; every path in it is absolute. */

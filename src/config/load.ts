@@ -15,6 +15,7 @@ import { readRegistry } from "./registry-files.ts";
 import { retentionProblems } from "./retention.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
 import { isSecret, secretReference } from "./secrets.ts";
+import { parseRevealing } from "./revealing.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 /** Default schedule of a pull source. */
@@ -22,6 +23,8 @@ const EVERY = "*/10 * * * * *";
 const STALL_MS = 900_000;
 /** With the back-off of the deliver step this spans a day of outage. */
 const ATTEMPTS_MAX = 24;
+/** Requests to one destination at once, unless it is configured: Slack and PagerDuty throttle beyond one or two a second anyway. */
+const CONCURRENCY = 4;
 
 /** What a configuration is loaded with. */
 export interface LoadOptions {
@@ -186,9 +189,18 @@ function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
 function readDestination(reader: InstanceReader, one: Instance): DestinationConfig[] {
   const read = readInstance(reader, one, destinationCommon);
   if (read === undefined) return [];
-  const { when, maxAttempts } = read.common;
+  const { when, maxAttempts, concurrency } = read.common;
   const filter = { minLevel: when?.minLevel, kinds: when?.kinds, rules: when?.rules, final: when?.final };
-  return [{ id: one.id, connector: one.connector, options: read.options, when: filter, maxAttempts: maxAttempts ?? ATTEMPTS_MAX }];
+  return [
+    {
+      id: one.id,
+      connector: one.connector,
+      options: read.options,
+      when: filter,
+      maxAttempts: maxAttempts ?? ATTEMPTS_MAX,
+      concurrency: concurrency ?? CONCURRENCY,
+    },
+  ];
 }
 
 function readAgents(reader: InstanceReader, paths: readonly string[]): readonly AgentProfile[] {
@@ -251,42 +263,4 @@ function withSecrets(value: unknown, environment: LoadOptions["environment"]): u
   if (Array.isArray(value)) return value.map((item) => withSecrets(item, environment));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withSecrets(item, environment)]));
-}
-
-/** Parses; where a plain text was expected but a reference given (say, a URL), the referenced value is used. */
-function parseRevealing<T extends z.ZodType>(schema: T, value: unknown): z.ZodSafeParseResult<z.output<T>> {
-  const first = schema.safeParse(value);
-  if (first.success) return first;
-  const unreadable = new Map<string, string>();
-  let revealed = value;
-  for (const { path } of first.error.issues) {
-    revealed = revealAt(revealed, path, (reason) => unreadable.set(pathText(path), reason));
-  }
-  if (revealed === value && unreadable.size === 0) return first;
-  const second = schema.safeParse(revealed);
-  if (second.success) return second;
-  // That the reference leads nowhere says more than that a reference is no text.
-  const issues = second.error.issues.map((issue) => ({ ...issue, message: unreadable.get(pathText(issue.path)) ?? issue.message }));
-  return { success: false, error: new z.ZodError(issues) as z.ZodError<z.output<T>> };
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path.map(String).join("\n");
-}
-
-function revealAt(value: unknown, path: readonly PropertyKey[], failed: (reason: string) => void): unknown {
-  const [key, ...rest] = path;
-  if (isSecret(value) && key === undefined) {
-    try {
-      return value.reveal();
-    } catch (error) {
-      failed(error instanceof Error ? error.message : String(error));
-      return value;
-    }
-  }
-  if (key === undefined || typeof value !== "object" || value === null || isSecret(value)) return value;
-  const child = (value as Record<PropertyKey, unknown>)[key];
-  const changed = revealAt(child, rest, failed);
-  if (changed === child) return value;
-  return Array.isArray(value) ? value.map((item, index) => (index === key ? changed : item)) : { ...value, [key]: changed };
 }

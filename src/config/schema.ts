@@ -23,14 +23,21 @@ export const destinationCommon = z.object({
     .strictObject({
       minLevel: z.enum(LEVELS).optional().describe("Only alerts and incidents of at least this level"),
       kinds: z
-        .array(z.enum(["alert", "incident"]))
+        .array(z.enum(["alert", "incident", "event"]))
         .optional()
-        .describe("Default: everything the connector accepts"),
+        .describe("event: those that support what goes there. Default: alerts and incidents that the connector accepts"),
       rules: z.array(z.string()).optional().describe("Only these rules (id or tag); for an incident: at least one of its alerts"),
       final: z.boolean().optional().describe("true: wait until nothing can change any more"),
     })
     .optional()
     .describe("What goes there. Default: everything that the connector accepts"),
+  concurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(32)
+    .optional()
+    .describe("Requests under way at once at most; how many the destination bears is found out. Default 4"),
   maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
 });
 

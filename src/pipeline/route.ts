@@ -2,6 +2,7 @@ import { LEVELS, type Alert, type Level, type RuleInfo } from "../core/alert.ts"
 import type { EpochMs } from "../core/event.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { Connector, Destination, Subject } from "../ports/connector.ts";
+import type { Context } from "../ports/context.ts";
 import type { OutboxRow } from "../ports/store.ts";
 
 /** A destination at work: its connector made ready, with what goes there. */
@@ -16,6 +17,10 @@ export interface RunningDestination {
     readonly final: boolean | undefined;
   };
   readonly maxAttempts: number;
+  /** Requests that may be under way at once at most. */
+  readonly concurrency: number;
+  /** The service's, with the HTTP client of this instance. */
+  readonly context: Context;
 }
 
 /** What of a destination decides what goes there. */
@@ -70,7 +75,8 @@ function row(destination: string, kind: Subject["kind"], subjectId: string, revi
 /** Whether a destination gets an alert or incident of this level that `rules` raised. */
 export function wanted(to: Routed, kind: Subject["kind"], level: Level, final: boolean, rules: readonly (RuleInfo | undefined)[]): boolean {
   const { when } = to;
-  if (!to.destination.accepts.includes(kind) || when.kinds?.includes(kind) === false) return false;
+  // Events are many: only where they are asked for.
+  if (!to.destination.accepts.includes(kind) || !(when.kinds?.includes(kind) ?? kind !== "event")) return false;
   if (when.final === true && !final) return false;
   if (when.minLevel !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf(when.minLevel)) return false;
   const explicit = rules.filter((one) => one?.destinations !== undefined);

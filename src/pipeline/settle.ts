@@ -1,6 +1,7 @@
 /** What becomes of one delivery: settled, tried again, or a dead letter. */
 import type { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
+import { TICKET_MAX, type Outcome } from "../ports/connector.ts";
 import type { OutboxRow, Settlement } from "../ports/store.ts";
 import { askedWait, backoff } from "./wait.ts";
 
@@ -21,36 +22,69 @@ export interface RetryRules {
   readonly random: () => number;
 }
 
+/** What was sent in an attempt. */
+export type Sent = NonNullable<Settlement["sent"]>;
+
 /** A delivery that is done for good. `note` is the receipt or the reason. */
-export function settled(row: OutboxRow, status: "delivered" | "skipped" | "dead", now: EpochMs, note: string, body?: string): Settlement {
-  const base = { key: row.key, status, attempts: row.attempts + 1, dueTime: now, note };
+export function settled(
+  row: OutboxRow,
+  status: "delivered" | "skipped" | "dead",
+  now: EpochMs,
+  note: string,
+  body?: string,
+  sent?: Sent,
+): Settlement {
+  // The attempt was counted when it was sent.
+  const attempts = row.ticket === null ? row.attempts + 1 : row.attempts;
+  const base = { key: row.key, status, attempts, dueTime: now, note, ...(sent === undefined ? {} : { sent }) };
   return body === undefined ? base : { ...base, body: body.slice(0, BODY_MAX) };
 }
 
+/** A delivery that the destination has taken and will confirm. */
+export function accepted(row: OutboxRow, outcome: Accepted, now: EpochMs, sent?: Sent): Settlement {
+  const ticket = { text: outcome.ticket.slice(0, TICKET_MAX), time: now };
+  const { dueTime, note } = waitsFor(outcome, now);
+  return { key: row.key, status: "pending", attempts: row.attempts + 1, dueTime, note, ticket, ...(sent === undefined ? {} : { sent }) };
+}
+
+/** One that was asked about and is not confirmed yet: it waits since it was accepted. */
+export function stillAccepted(row: OutboxRow, outcome: Accepted, now: EpochMs): Settlement {
+  const ticket = { text: outcome.ticket.slice(0, TICKET_MAX), time: row.ticketTime ?? now };
+  return { key: row.key, status: "pending", attempts: row.attempts, ...waitsFor(outcome, now), ticket };
+}
+
+type Accepted = Extract<Outcome, { status: "accepted" }>;
+
+function waitsFor({ askAfterMs }: Accepted, now: EpochMs): Pick<Settlement, "dueTime" | "note"> {
+  return { dueTime: now + Math.min(Math.max(0, Math.round(askAfterMs)), PROBE_MS), note: "accepted, not confirmed yet" };
+}
+
 /** A dead letter with the reason and the bytes that were refused. */
-export function dead(row: OutboxRow, now: EpochMs, failure: Failure, body: string): Settlement {
-  return settled(row, "dead", now, noteOf(failure), body);
+export function dead(row: OutboxRow, now: EpochMs, failure: Failure, body: string | undefined, sent?: Sent): Settlement {
+  return settled(row, "dead", now, noteOf(failure), body, sent);
 }
 
 /** A delivery that was claimed and not tried: nothing of it is spent. */
 export function untouched(row: OutboxRow, now: EpochMs): Settlement {
-  return { key: row.key, status: "pending", attempts: row.attempts, dueTime: now, note: row.note ?? "" };
+  const { key, attempts, note, ticket, ticketTime } = row;
+  const base = { key, status: "pending", attempts, dueTime: now, note: note ?? "" } as const;
+  return ticket === null ? base : { ...base, ticket: { text: ticket, time: ticketTime ?? now } };
 }
 
 /**
  * A delivery after a failed attempt. Refusals of the item itself end it; what an operator must repair, and waits that
  * the other side asked for, spend no attempt.
  */
-export function failed(row: OutboxRow, failure: Failure, body: string, rules: RetryRules): Settlement {
+export function failed(row: OutboxRow, failure: Failure, body: string | undefined, rules: RetryRules, sent?: Sent): Settlement {
   const { now } = rules;
   const { kind, scope } = failure;
-  if (scope === "item" && (kind === "permanent" || kind === "poison")) return dead(row, now, failure, body);
-  const waiting = { key: row.key, status: "pending" as const, note: noteOf(failure) };
+  if (scope === "item" && (kind === "permanent" || kind === "poison")) return dead(row, now, failure, body, sent);
+  const waiting = { key: row.key, status: "pending" as const, note: noteOf(failure), ...(sent === undefined ? {} : { sent }) };
   // When everything through the connector waits, its hold does the waiting.
   if (kind !== "retryable") return { ...waiting, attempts: row.attempts, dueTime: scope === "connector" ? now : now + PROBE_MS };
   if (failure.retryAfterMs !== undefined) return { ...waiting, attempts: row.attempts, dueTime: now + askedWait(failure) };
   const attempts = row.attempts + 1;
-  if (attempts >= rules.maxAttempts) return dead(row, now, failure, body);
+  if (attempts >= rules.maxAttempts) return dead(row, now, failure, body, sent);
   const waitMs = Math.round(backoff(BACKOFF_MS, attempts, BACKOFF_MAX_MS) * (0.5 + rules.random() / 2));
   return { ...waiting, attempts, dueTime: now + waitMs };
 }

@@ -11,13 +11,17 @@ export interface SubjectDeps {
   readonly rule: (id: string) => RuleInfo | undefined;
 }
 
-/** The alert or incident revision that a row refers to, with the evidence that is still stored. */
+/** What a row refers to: the alert or incident revision with the evidence that is still stored, or the event. */
 export async function loadSubject(deps: SubjectDeps, row: OutboxRow): Promise<Subject | undefined> {
   if (row.kind === "alert") {
     const alert = await deps.store.alertRevision(row.subjectId, row.revision);
     const rule = alert === undefined ? undefined : (deps.rule(alert.ruleId) ?? unknownRule(alert.ruleId, alert.ruleTitle, alert.level));
     if (alert === undefined || rule === undefined) return undefined;
     return { kind: "alert", alert, rule, evidence: await deps.store.events(eventsOf([alert])) };
+  }
+  if (row.kind === "event") {
+    const [event] = await deps.store.events([row.subjectId]);
+    return event === undefined ? undefined : { kind: "event", event };
   }
   const incident = await deps.store.incidentRevision(row.subjectId, row.revision);
   if (incident === undefined) return undefined;

@@ -4,7 +4,7 @@ import type { EpochMs, Event } from "../core/event.ts";
 import type { FailureCode, FailureKind } from "../core/errors.ts";
 import type { FoundGap, Span } from "../core/completeness/gap.ts";
 import type { Incident } from "../core/incident.ts";
-import type { Context } from "./context.ts";
+import type { Context, Secret } from "./context.ts";
 
 /** Opaque to all but its source, at most 4 KiB of text. */
 export type Cursor = string;
@@ -116,22 +116,34 @@ export interface Receiver {
   receive(request: PushRequest): Pushed;
 }
 
-/** What is delivered: one alert or incident revision. */
-export type Subject =
+/** An alert or incident revision. */
+export type FindingSubject =
   | { readonly kind: "alert"; readonly alert: Alert; readonly rule: RuleInfo; readonly evidence: readonly Event[] }
   | { readonly kind: "incident"; readonly incident: Incident; readonly rules: readonly RuleInfo[]; readonly evidence: readonly Event[] };
 
+/** An event that supports an alert, as it was attributed when it is sent. Delivered only where the configuration asks for it. */
+export interface EventSubject {
+  readonly kind: "event";
+  readonly event: Event;
+}
+
+/** What is delivered. */
+export type Subject = FindingSubject | EventSubject;
+
 /** One subject on its way to one destination. */
-export interface Delivery {
-  /** Stable for life: `<destination>:<alert|incident>:<id>:<revision>`. */
+export interface Delivery<S extends Subject = Subject> {
+  /** Stable for life: `<destination>:<alert|incident|event>:<id>:<revision>`; an event has no revision but 1. */
   readonly key: string;
   readonly destination: string;
-  readonly subject: Subject;
+  readonly subject: S;
   /** When it was put into the outbox. */
   readonly createdTime: EpochMs;
   /** Attempts made before this one. */
   readonly attempts: number;
 }
+
+/** An alert or incident on its way. */
+export type FindingDelivery = Delivery<FindingSubject>;
 
 /** Exact bytes for one delivery; `bytes` is what counts against limits. */
 export interface Rendered {
@@ -148,6 +160,14 @@ export interface Rendered {
 /** What became of one delivery. */
 export type Outcome =
   | { readonly status: "delivered"; readonly receipt: string }
+  | {
+      /** Taken, but not safe yet: `confirm` is asked with the ticket, also by another process, until it says more. */
+      readonly status: "accepted";
+      /** Opaque to all but its destination, at most TICKET_MAX characters, no secrets. */
+      readonly ticket: string;
+      /** Ask not before so much from now, milliseconds. */
+      readonly askAfterMs: number;
+    }
   | {
       readonly status: "failed";
       readonly kind: FailureKind;
@@ -169,6 +189,47 @@ export interface Destination {
    * with code HTTP_TOO_LARGE or scope item makes the pipeline bisect the batch.
    */
   send(batch: readonly Rendered[], context: Context): Promise<readonly Outcome[]>;
+  /**
+   * Asks what became of accepted deliveries, once. One outcome per ticket, same order: `accepted` again means not yet known, `failed`
+   * with kind retryable that it must be sent again (under the same key). Required of whoever gives tickets.
+   * @throws {Failure} as `send`; the tickets stay good
+   */
+  confirm?(tickets: readonly Ticket[], context: Context): Promise<readonly Outcome[]>;
+}
+
+/** Longest ticket, UTF-16 units. */
+export const TICKET_MAX = 400;
+
+/** A delivery that waits to be confirmed. */
+export interface Ticket {
+  readonly key: string;
+  readonly ticket: string;
+  /** When it was accepted. */
+  readonly time: EpochMs;
+}
+
+/** What a team installs at its side so that what we send is understood there. */
+export interface Setup {
+  /** Deterministic: the same configuration gives the same files. */
+  readonly files: readonly SetupFile[];
+  /** What can be installed over the destination's own API, in order; none where files are all there is. */
+  readonly steps: readonly SetupStep[];
+  /** The least privileges, as the destination names them: of the service's own credential, and of whoever installs. */
+  readonly privileges: { readonly service: readonly string[]; readonly installer: readonly string[] };
+}
+
+/** One file of a setup. */
+export interface SetupFile {
+  /** Relative to the chosen directory, with `/`; without `..`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** One object on the other side. */
+export interface SetupStep {
+  readonly name: string;
+  /** Idempotent: a second call changes nothing. `credential`: the installer's, not the service's. @throws {Failure} */
+  apply(context: Context, credential: Secret): Promise<"created" | "changed" | "unchanged">;
 }
 
 /** What somebody said about an incident where a destination had shown it. */
@@ -213,6 +274,8 @@ export interface Connector<C = unknown> {
   readonly format?: (config?: C) => Format;
   readonly normalize?: (config?: C) => Normalize;
   readonly destination?: (config: C) => Destination;
+  /** Files and steps for the destination's side; also without a configuration, with its defaults. */
+  readonly setup?: (config: C | undefined) => Setup;
   /** Undefined where this instance takes no answers. */
   readonly answers?: (config: C) => AnswerReceiver | undefined;
   /** Categories that its events can have: a rule's watermark is the minimum over the sources that feed it. */

@@ -62,7 +62,7 @@ export type DeliveryStatus = "pending" | "delivered" | "skipped" | "dead";
 export interface OutboxRow {
   readonly key: string;
   readonly destination: string;
-  readonly kind: "alert" | "incident";
+  readonly kind: "alert" | "incident" | "event";
   readonly subjectId: string;
   readonly revision: number;
   readonly status: DeliveryStatus;
@@ -73,6 +73,12 @@ export interface OutboxRow {
   readonly settledTime: EpochMs | null;
   /** Receipt, or the reason of the last failure as `<CODE>: <message>`. */
   readonly note: string | null;
+  /** Set while the destination has taken it and not confirmed it: what to ask with. */
+  readonly ticket: string | null;
+  readonly ticketTime: EpochMs | null;
+  /** SHA-256 of the bytes of the last attempt, lower-case hex; null before the first. */
+  readonly sentHash: string | null;
+  readonly sentTime: EpochMs | null;
 }
 
 /** What becomes of a claimed delivery. */
@@ -84,6 +90,10 @@ export interface Settlement {
   readonly note: string;
   /** The exact bytes that were refused, kept with a dead letter; at most 1 MiB. */
   readonly body?: string;
+  /** What to ask the destination with, while it has not confirmed; absent: nothing to ask. */
+  readonly ticket?: { readonly text: string; readonly time: EpochMs };
+  /** What was sent in this attempt; absent: nothing was, and what was sent before stands. */
+  readonly sent?: { readonly hash: string; readonly time: EpochMs };
 }
 
 /** How late records of one source came. */

@@ -8,7 +8,7 @@ import pagerduty from "../../connectors/pagerduty/pagerduty.ts";
 import { ITEM_BYTES_MAX, render, ROUTING_KEY_BYTES, type PageOptions } from "../../connectors/pagerduty/render.ts";
 import { LEVELS, type Alert } from "../../src/core/alert.ts";
 import type { Incident } from "../../src/core/incident.ts";
-import type { Delivery } from "../../src/ports/connector.ts";
+import type { FindingDelivery } from "../../src/ports/connector.ts";
 import { PAGERDUTY_DEMO_KEY, startPagerdutySimulator } from "../../src/simulators/pagerduty.ts";
 import { testContext, testSecret } from "../fixtures/context.ts";
 import { hostileIncident, hugeIncident } from "../fixtures/hostile.ts";
@@ -37,7 +37,7 @@ interface PagerdutyEvent {
     readonly custom_details: Readonly<Record<string, unknown>>;
   };
 }
-const rendered = (subject: IncidentSubject, changes: Partial<Delivery> = {}, options: Partial<PageOptions> = {}) =>
+const rendered = (subject: IncidentSubject, changes: Partial<FindingDelivery> = {}, options: Partial<PageOptions> = {}) =>
   render({ ...delivery(subject, NAME), ...changes }, { ...OPTIONS, ...options });
 const eventOf = (subject: IncidentSubject, options: Partial<PageOptions> = {}): PagerdutyEvent =>
   JSON.parse(rendered(subject, {}, options).body) as PagerdutyEvent;

@@ -5,7 +5,7 @@ import { FIELD_BYTES_MAX } from "../../connectors/sentinel/additional.ts";
 import { COLUMNS } from "../../connectors/sentinel/columns.ts";
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX, ITEM_BYTES_MAX, render } from "../../connectors/sentinel/render.ts";
 import { LEVELS } from "../../src/core/alert.ts";
-import type { Delivery, Subject } from "../../src/ports/connector.ts";
+import type { FindingDelivery, FindingSubject } from "../../src/ports/connector.ts";
 import { SENTINEL_DEMO } from "../../src/simulators/sentinel.ts";
 import { ALERT_EVENT_COLUMNS } from "../../src/simulators/sentinel-table.ts";
 import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile.ts";
@@ -15,7 +15,7 @@ const NAME = "sentinel/soc";
 const REPORT = { reportUrl: "https://soc.example.com/custodes/{id}" };
 
 type Row = Readonly<Record<string, unknown>>;
-const rowOf = (subject: Subject, changes: Partial<Delivery> = {}): Row =>
+const rowOf = (subject: FindingSubject, changes: Partial<FindingDelivery> = {}): Row =>
   JSON.parse(render({ ...delivery(subject, NAME), ...changes }, REPORT).body) as Row;
 const fieldsOf = (row: Row): Row => row["AdditionalFields"] as Row;
 
@@ -81,7 +81,7 @@ function typeFits(type: string, value: unknown): boolean {
   return typeof value === "string" && value !== "";
 }
 
-const subjects: readonly (readonly [string, Subject])[] = [
+const subjects: readonly (readonly [string, FindingSubject])[] = [
   ["an alert", alertSubject()],
   ["a final alert", alertSubject({ final: true, count: 0, level: "critical" })],
   ["an alert without group, agents and evidence", { ...alertSubject({ group: {}, agents: [], evidence: [] }), evidence: [] }],

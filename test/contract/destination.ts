@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failure, type FailureCode, type FailureKind } from "../../src/core/errors.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { Delivery, Destination, Outcome, Rendered, Subject } from "../../src/ports/connector.ts";
+import type { Delivery, Destination, Outcome, Rendered, FindingSubject } from "../../src/ports/connector.ts";
 import type { HttpFault } from "../../src/simulators/http-server.ts";
 import { everythingIn, testContext } from "../fixtures/context.ts";
 import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile.ts";
@@ -88,10 +88,10 @@ export function destinationContract(contract: DestinationContract): void {
     });
     afterEach(() => world.close());
 
-    const subjects = (): Subject[] =>
+    const subjects = (): FindingSubject[] =>
       [alertSubject(), incidentSubject()].filter((subject) => world.destination.accepts.includes(subject.kind));
     const one = (): Delivery => delivery(subjects()[0]!, contract.name);
-    const render = (subject: Subject): Rendered => world.destination.render(delivery(subject, contract.name));
+    const render = (subject: FindingSubject): Rendered => world.destination.render(delivery(subject, contract.name));
 
     it("renders each kind it accepts, the same bytes each time, within its limits", () => {
       const { limits, accepts } = world.destination;

@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { OutboxRow, Settlement } from "../../src/ports/store.ts";
 import type { TheStore } from "./store.ts";
 
+/** Of a delivery that nobody has tried. */
+const unsent = { ticket: null, ticketTime: null, sentHash: null, sentTime: null };
+
 type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
 
 function delivery(subjectId: string, revision: number, set: Partial<NewDelivery> = {}): NewDelivery {
@@ -35,7 +38,7 @@ export function outboxPromises(store: TheStore): void {
       await add(delivery("a", 1, { dueTime: 5, createdTime: 3 }));
       await add(delivery("a", 1, { dueTime: 9, createdTime: 9 }));
       expect(await store().deliveries()).toEqual([
-        { ...delivery("a", 1, { dueTime: 5, createdTime: 3 }), status: "pending", attempts: 0, settledTime: null, note: null },
+        { ...delivery("a", 1, { dueTime: 5, createdTime: 3 }), status: "pending", attempts: 0, settledTime: null, note: null, ...unsent },
       ]);
       await store().settleDeliveries([settle("elastic:alert:a:1")], 6);
       await add(delivery("a", 1), delivery("b", 1), delivery("b", 1));

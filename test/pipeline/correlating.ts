@@ -18,7 +18,7 @@ import type { Coverage } from "../../src/pipeline/coverage.ts";
 import { deliveryKey, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { agent, key } from "../core/identity/agents.ts";
-import { fakeConnector, logged, START, testLog, testMeter, uuid5 } from "./world.ts";
+import { fakeConnector, logged, offline, START, testClock, testLog, testMeter, uuid5 } from "./world.ts";
 
 export const MINUTE = 60_000;
 export const LATENESS_MS = 60_000;
@@ -127,6 +127,8 @@ export const sink: RunningDestination = {
   connector: fakeConnector,
   when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
   maxAttempts: 3,
+  concurrency: 1,
+  context: offline(testClock(), testLog()),
   destination: {
     limits: { batchItems: 1, batchBytes: 1, itemBytes: 1 },
     accepts: ["alert", "incident"],

@@ -7,6 +7,7 @@ import { deliveryKey } from "../../src/pipeline/route.ts";
 import type { Delivery, Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, ruleInfo } from "../fixtures/subjects.ts";
+import { sha256 } from "../../src/adapters/system/system.ts";
 import { fakeConnector, memoryStore, offline, START, testClock, testLog, testMeter } from "./world.ts";
 
 /** The store of the test file that imports this, empty before each test. */
@@ -38,11 +39,12 @@ export interface Setting {
   readonly render?: (delivery: Delivery) => Rendered;
   readonly limits?: Partial<Destination["limits"]>;
   readonly maxAttempts?: number;
+  readonly concurrency?: number;
   readonly id?: string;
   readonly over?: Store;
 }
 
-export function setUp({ send = all, render, limits, maxAttempts = 3, id = "d/1", over = store }: Setting = {}) {
+export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency = 1, id = "d/1", over = store }: Setting = {}) {
   const clock = testClock();
   const log = testLog();
   const meter = testMeter();
@@ -52,6 +54,8 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, id = "d/1",
     connector: fakeConnector,
     when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
     maxAttempts,
+    concurrency,
+    context: offline(clock, log, () => 0),
     destination: {
       limits: { batchItems: 100, batchBytes: 1_000_000, itemBytes: 1000, ...limits },
       accepts: ["alert", "incident"],
@@ -62,7 +66,7 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, id = "d/1",
       },
     },
   };
-  const delivery = deliverer({ store: over, now: () => clock.now(), meter, context: offline(clock, log, () => 0), rule: () => ruleInfo() });
+  const delivery = deliverer({ store: over, now: () => clock.now(), meter, context: to.context, sha256, rule: () => ruleInfo() });
   return { clock, log, meter, sent, to, delivery, run: (signal = never) => delivery.run(to, signal) };
 }
 

@@ -8,7 +8,7 @@ import type { Destination, Rendered } from "../../src/ports/connector.ts";
 import type { Queue } from "../../src/ports/queue.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, incidentSubject, ruleInfo } from "../fixtures/subjects.ts";
-import { fakeConnector, START } from "./world.ts";
+import { fakeConnector, offline, START, testClock, testLog } from "./world.ts";
 
 const EVERYTHING = { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined };
 function destination(
@@ -24,7 +24,15 @@ function destination(
     },
     send: () => Promise.reject(new Error("routing sends nothing")),
   };
-  return { id, connector: fakeConnector, destination: made, when: { ...EVERYTHING, ...when }, maxAttempts: 3 };
+  return {
+    id,
+    connector: fakeConnector,
+    destination: made,
+    when: { ...EVERYTHING, ...when },
+    maxAttempts: 3,
+    concurrency: 1,
+    context: offline(testClock(), testLog()),
+  };
 }
 const alert = (changes: Partial<Alert> = {}) => ({ ...alertSubject().alert, ...changes });
 const incident = (changes: Partial<Incident> = {}) => ({ ...incidentSubject().incident, ...changes });

@@ -10,7 +10,8 @@ const BODY_BYTES_MAX = 1_048_576;
 const NOTE_BYTES_MAX = 4096;
 
 const COLUMNS = `key, destination, kind, subject_id as "subjectId", revision, status, attempts,
-  due_time as "dueTime", created_time as "createdTime", settled_time as "settledTime", note`;
+  due_time as "dueTime", created_time as "createdTime", settled_time as "settledTime", note,
+  ticket, ticket_time as "ticketTime", sent_hash as "sentHash", sent_time as "sentTime"`;
 
 /** Pending, due and leased to nobody at `$now`. */
 const DUE = (now: string): string =>
@@ -98,14 +99,21 @@ export async function settleDeliveries(session: Session, settlements: readonly S
     key: storable(settlement.key),
     note: storableCut(settlement.note, NOTE_BYTES_MAX),
     body: settlement.body === undefined ? undefined : storableCut(settlement.body, BODY_BYTES_MAX),
+    ticket: settlement.ticket === undefined ? undefined : storable(settlement.ticket.text),
+    ticketTime: settlement.ticket?.time,
+    hash: settlement.sent?.hash,
+    sentTime: settlement.sent?.time,
   }));
   await session.query(
     `update custodes.outbox as one set
        status = new.status, attempts = new.attempts, due_time = new."dueTime", note = new.note, lease_until = null,
        settled_time = case when new.status = 'pending' then null else $2::bigint end,
-       body = case when new.status = 'dead' then new.body end
+       body = case when new.status = 'dead' then new.body end,
+       ticket = new.ticket, ticket_time = new."ticketTime",
+       sent_hash = coalesce(new.hash, one.sent_hash), sent_time = coalesce(new."sentTime", one.sent_time)
      from json_to_recordset($1::json) as
-       new(key text, status text, attempts integer, "dueTime" bigint, note text, body text)
+       new(key text, status text, attempts integer, "dueTime" bigint, note text, body text,
+         ticket text, "ticketTime" bigint, hash text, "sentTime" bigint)
      where one.key = new.key and one.status = 'pending'`,
     [JSON.stringify(rows), now],
   );

@@ -1,3 +1,6 @@
+import { OUTBOX_TICKETS } from "./schema-deliveries.ts";
+import { INCIDENT_ENTITIES } from "./schema-incidents.ts";
+
 // All names carry their schema, since the queue's statements set the search path.
 /** The store's tables: version n is the n-th text. One that was released is never changed, only followed by another. */
 export const MIGRATIONS: readonly string[] = [
@@ -279,22 +282,7 @@ export const MIGRATIONS: readonly string[] = [
     primary key (agent, source)
   );
   `,
-  `
-  -- Incidents are found by what they are about. Closed ones of earlier versions stay without it and are not reopened.
-  alter table custodes.incident add column entity uuid;
-  create index incident_entity on custodes.incident (entity, last_time desc);
-
-  -- What each alert is about: risk adds up over them, whatever incident they are in.
-  create table custodes.alert_entity (
-    entity uuid not null,
-    alert_id text not null,
-    first_time bigint not null,
-    last_time bigint not null,
-    primary key (entity, alert_id)
-  );
-  create index alert_entity_time on custodes.alert_entity (entity, last_time desc);
-  -- Retention takes out the oldest, whatever they are about.
-  create index alert_entity_old on custodes.alert_entity (last_time);
-  `,
+  INCIDENT_ENTITIES,
   "alter table custodes.source add column progress_time bigint",
+  OUTBOX_TICKETS,
 ];

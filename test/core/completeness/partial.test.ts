@@ -5,7 +5,7 @@ import { details } from "../../../connectors/pagerduty/details.ts";
 import type { SourceGap } from "../../../src/core/completeness/gap.ts";
 import { isPartial, missingIn } from "../../../src/core/completeness/partial.ts";
 import { alertToOcsf, incidentToOcsf } from "../../../src/core/ocsf.ts";
-import type { Delivery, Subject } from "../../../src/ports/connector.ts";
+import type { FindingDelivery, FindingSubject } from "../../../src/ports/connector.ts";
 import { alertSubject, incidentSubject } from "../../fixtures/subjects.ts";
 import { ocsfErrors, schemasPresent } from "../ocsf-validator.ts";
 
@@ -49,7 +49,13 @@ describe("what is missing is told", () => {
   const partial = alertSubject({ coverage });
   const whole = alertSubject();
   const incident = { ...incidentSubject().incident, coverage: { ...coverage, watermark: TIME } };
-  const delivery = (subject: Subject): Delivery => ({ key: "k", destination: "d/1", subject, createdTime: TIME, attempts: 0 });
+  const delivery = (subject: FindingSubject): FindingDelivery => ({
+    key: "k",
+    destination: "d/1",
+    subject,
+    createdTime: TIME,
+    attempts: 0,
+  });
   const texts = ["okta/corp", "http/a: count 2026-03-31T00:05:19.693Z/now"];
   test("in OCSF, where the schema allows anything", () => {
     const ocsf = (subject: typeof partial) => alertToOcsf(subject.alert, subject.rule, subject.evidence, { version: "1.8.0" });
