@@ -144,7 +144,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
-  const closing: CloseDeps = { store, now, destinations, rule: (id) => rules.rule(id) };
+  const look = { rule: (id: string) => rules.rule(id), agent: (id: string) => registry.byId(id) };
+  const closing: CloseDeps = { store, now, destinations, look };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,

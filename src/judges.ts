@@ -25,7 +25,7 @@ export function judges(
 ): { readonly delivery: Deliverer; readonly watching: Watcher; readonly correlation: Correlator } {
   const { store, now, meter, rules, registry } = deps;
   const rule = (id: string): RuleInfo | undefined => rules.rule(id) ?? healthRule(id);
-  const delivery = deliverer({ store, now, meter, context, sha256, rule });
+  const delivery = deliverer({ store, now, meter, context, sha256, rule, registry: () => registry });
   const options = config.health;
   const watching = watcher({ ...deps, startTime: now(), deliverer: delivery, registry: () => registry, uuid5, sha256, options });
   return { delivery, watching, correlation: correlationOf(config, { ...deps, rule, ownAlerts: () => watching.alerts() }) };

@@ -55,12 +55,19 @@ export interface RuleRoute {
   readonly why: string;
 }
 
+const NOBODY = { agent: () => undefined };
+
 /** Where the alerts of a rule go, and the incidents that they make: one for each configured destination. */
 export function routesOf(config: Config, info: RuleInfo): RuleRoute[] {
-  return config.destinations.map(({ id, connector, options, when }) => {
+  return config.destinations.map(({ id, connector, options, when: given }) => {
+    // Whom its alerts will be about is not known yet.
+    const when = { ...given, agents: undefined, teams: undefined, tenants: undefined };
     const accepts = connector.destination?.(options).accepts ?? [];
     const to = { id, when, destination: { accepts } };
-    const reached = { alerts: wanted(to, "alert", info.level, true, [info]), incidents: wanted(to, "incident", info.level, true, [info]) };
+    const { level: atLevel } = info;
+    const of = (kind: "alert" | "incident"): boolean =>
+      wanted(to, { kind, level: atLevel, final: when.final ?? true, rules: [info], agents: [] }, NOBODY);
+    const reached = { alerts: of("alert"), incidents: of("incident") };
     const isReached = reached.alerts || reached.incidents;
     const own =
       info.destinations === undefined ? [] : [info.destinations.includes(id) ? "the rule's own list" : "not in the rule's own list"];
@@ -69,8 +76,13 @@ export function routesOf(config: Config, info: RuleInfo): RuleRoute[] {
     const named = when.rules?.filter((name) => name === info.id || info.tags.includes(name)) ?? [];
     const rules = when.rules === undefined ? [] : [named.length > 0 ? `named there as ${named.join(", ")}` : "not named there"];
     const kinds = when.kinds === undefined ? [] : [`${when.kinds.join(" and ")}s only`];
-    const final = when.final === true ? ["when final"] : [];
-    const why = [...own, ...level, ...rules, ...kinds, ...final];
+    const final = when.final === undefined ? [] : [when.final ? "when final" : "while provisional"];
+    const whom = [
+      ...(given.agents === undefined ? [] : [`agents ${given.agents.join(", ")}`]),
+      ...(given.teams === undefined ? [] : [`teams ${given.teams.join(", ")}`]),
+      ...(given.tenants === undefined ? [] : [`tenants ${given.tenants.join(", ")}`]),
+    ];
+    const why = [...own, ...level, ...rules, ...kinds, ...final, ...(whom.length === 0 ? [] : [`only ${whom.join(" and ")}`])];
     return {
       destination: id,
       ...reached,

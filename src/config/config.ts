@@ -28,6 +28,9 @@ export interface DestinationConfig {
     readonly kinds: readonly Subject["kind"][] | undefined;
     readonly rules: readonly string[] | undefined;
     readonly final: boolean | undefined;
+    readonly agents: readonly string[] | undefined;
+    readonly teams: readonly string[] | undefined;
+    readonly tenants: readonly string[] | undefined;
   };
   readonly maxAttempts: number;
   /** Requests that may be under way at once at most. */

@@ -190,7 +190,8 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
   const read = readInstance(reader, one, destinationCommon);
   if (read === undefined) return [];
   const { when, maxAttempts, concurrency } = read.common;
-  const filter = { minLevel: when?.minLevel, kinds: when?.kinds, rules: when?.rules, final: when?.final };
+  const { minLevel, kinds, rules, final, agents, teams, tenants } = when ?? {};
+  const filter = { minLevel, kinds, rules, final, agents, teams, tenants };
   return [
     {
       id: one.id,

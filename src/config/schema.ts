@@ -27,7 +27,10 @@ export const destinationCommon = z.object({
         .optional()
         .describe("event: those that support what goes there. Default: alerts and incidents that the connector accepts"),
       rules: z.array(z.string()).optional().describe("Only these rules (id or tag); for an incident: at least one of its alerts"),
-      final: z.boolean().optional().describe("true: wait until nothing can change any more"),
+      final: z.boolean().optional().describe("true: only what cannot change any more; false: only what still can"),
+      agents: z.array(z.string().min(1)).optional().describe("Only about these agents, by id; * stands for any text"),
+      teams: z.array(z.string().min(1)).optional().describe("Only about agents of these teams of the registry"),
+      tenants: z.array(z.string().min(1)).optional().describe("Only about agents of these tenants of the registry"),
     })
     .optional()
     .describe("What goes there. Default: everything that the connector accepts"),

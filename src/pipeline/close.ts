@@ -1,5 +1,4 @@
 /** What people and pagers say about an incident, beside the steps of correlation. */
-import type { RuleInfo } from "../core/alert.ts";
 import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
@@ -7,7 +6,7 @@ import { answer, type Ask } from "../core/incident/transitions.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { AuditEntry } from "../ports/audit.ts";
 import type { Store } from "../ports/store.ts";
-import { route, type Routed } from "./route.ts";
+import { route, type Routed, type RouteLook } from "./route.ts";
 
 /** How often it is tried again when a step of correlation, or somebody else, amends the incident meanwhile. */
 const ATTEMPTS_MAX = 10;
@@ -15,10 +14,12 @@ const ATTEMPTS_MAX = 10;
 /** Longest name of who asked, UTF-16 units. */
 const ACTOR_MAX = 100;
 
+const NO_EVENTS: ReadonlySet<string> = new Set();
+
 /** What changing an incident needs. */
 export interface CloseDeps {
   readonly store: Store;
-  readonly rule: (id: string) => RuleInfo | undefined;
+  readonly look: RouteLook;
   readonly destinations: readonly Routed[];
   readonly now: () => EpochMs;
 }
@@ -43,7 +44,7 @@ export async function answerIncident(deps: CloseDeps, id: string, ask: Ask): Pro
     try {
       await deps.store.transaction(async (tx) => {
         await tx.saveIncidents([next]);
-        const rows = route(deps.destinations, [], [next], deps.rule, deps.now());
+        const rows = route(deps.destinations, { alerts: [], incidents: [next], events: NO_EVENTS }, deps.look, deps.now());
         if (rows.length > 0) await tx.addDeliveries(rows);
         await tx.appendAudit(entryOf(next, ask, deps.now()));
       });

@@ -43,7 +43,7 @@ export async function commit(deps: CorrelateDeps, state: CorrelateState, step: S
   for (let attempt = 1; ; attempt++) {
     const found = await incidentsOf(deps, state, changes.alerts, { ...step, evidence, attributions });
     try {
-      const result = await save(deps, state, step, { ...changes, incidents: tellCoverage(found, step.covered) });
+      const result = await save(deps, state, step, { ...changes, evidence, incidents: tellCoverage(found, step.covered) });
       rememberWaiting(waiting, changes.alerts);
       return result;
     } catch (error) {
@@ -65,7 +65,14 @@ async function save(
   deps: CorrelateDeps,
   state: CorrelateState,
   step: Step,
-  { alerts, facts, attributions, baselines, incidents }: Changes & { readonly incidents: readonly Incident[] },
+  {
+    alerts,
+    facts,
+    attributions,
+    baselines,
+    incidents,
+    evidence,
+  }: Changes & { readonly incidents: readonly Incident[]; readonly evidence: ReadonlyMap<string, Event> },
 ): Promise<{ alerts: number; incidents: number }> {
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
   const now = deps.now();
@@ -89,7 +96,8 @@ async function save(
     if (alerts.length > 0) await tx.saveAlerts(alerts);
     if (alerts.length > 0) await tx.linkAlerts(linksOf(alerts, deps.rule));
     if (incidents.length > 0) await tx.saveIncidents(incidents);
-    const rows = route(deps.destinations, alerts, incidents, deps.rule, now);
+    const look = { rule: deps.rule, agent: (id: string) => deps.registry().byId(id) };
+    const rows = route(deps.destinations, { alerts, incidents, events: evidence }, look, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     if (facts.length > 0) await tx.saveFacts(facts);
     if (attributions.length > 0) await tx.saveAttributions(attributions);

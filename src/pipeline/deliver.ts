@@ -1,6 +1,7 @@
 /** Guards: a destination that is down holds nobody else up, is asked with little whether it works again, and then gets all that waited. */
 import type { RuleInfo } from "../core/alert.ts";
 import type { EpochMs } from "../core/event.ts";
+import type { Directory } from "../core/identity/directory.ts";
 import type { Context } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { Store } from "../ports/store.ts";
@@ -31,6 +32,7 @@ export interface DeliverDeps {
   /** Lower-case hex of the UTF-8 text. */
   readonly sha256: (text: string) => string;
   readonly rule: (id: string) => RuleInfo | undefined;
+  readonly registry: () => Directory;
 }
 
 /** Why a destination is being left alone, and until when. */

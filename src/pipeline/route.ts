@@ -1,21 +1,33 @@
 import { LEVELS, type Alert, type Level, type RuleInfo } from "../core/alert.ts";
 import type { EpochMs } from "../core/event.ts";
+import type { AgentProfile } from "../core/identity/profile.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { Connector, Destination, Subject } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
 import type { OutboxRow } from "../ports/store.ts";
+
+/** What goes to a destination; undefined: no matter. */
+export interface When {
+  readonly minLevel: Level | undefined;
+  readonly kinds: readonly Subject["kind"][] | undefined;
+  /** Ids or tags. */
+  readonly rules: readonly string[] | undefined;
+  /** True: only what cannot change any more; false: only what still can. */
+  readonly final: boolean | undefined;
+  /** Ids of agents, or what else an incident may be about; `*` stands for any text. */
+  readonly agents: readonly string[] | undefined;
+  /** Teams of the registry. */
+  readonly teams: readonly string[] | undefined;
+  /** Tenants of the registry. */
+  readonly tenants: readonly string[] | undefined;
+}
 
 /** A destination at work: its connector made ready, with what goes there. */
 export interface RunningDestination {
   readonly id: string;
   readonly connector: Connector;
   readonly destination: Destination;
-  readonly when: {
-    readonly minLevel: Level | undefined;
-    readonly kinds: readonly Subject["kind"][] | undefined;
-    readonly rules: readonly string[] | undefined;
-    readonly final: boolean | undefined;
-  };
+  readonly when: When;
   readonly maxAttempts: number;
   /** Requests that may be under way at once at most. */
   readonly concurrency: number;
@@ -26,59 +38,81 @@ export interface RunningDestination {
 /** What of a destination decides what goes there. */
 export type Routed = Pick<RunningDestination, "id" | "when"> & { readonly destination: Pick<Destination, "accepts"> };
 
+/** What routing looks up. */
+export interface RouteLook {
+  readonly rule: (id: string) => RuleInfo | undefined;
+  /** What the registry says of an agent. */
+  readonly agent: (id: string) => Pick<AgentProfile, "team" | "tenant"> | undefined;
+}
+
+/** What changed. */
+export interface Changed {
+  readonly alerts: readonly Alert[];
+  readonly incidents: readonly Incident[];
+  /** Uids of the events that there are; of an alert's evidence, those go where events go. */
+  readonly events: { has(uid: string): boolean };
+}
+
 /** A new row of the outbox. */
 export type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
+
+/** Something that may go to a destination. */
+export interface Routable {
+  readonly kind: Subject["kind"];
+  readonly level: Level;
+  readonly final: boolean;
+  /** Rules that raised it. */
+  readonly rules: readonly (RuleInfo | undefined)[];
+  /** Whom it is about. */
+  readonly agents: readonly string[];
+}
 
 /** Key of a delivery: the same subject revision to the same destination has the same key for ever. */
 export function deliveryKey(destination: string, kind: Subject["kind"], id: string, revision: number): string {
   return `${destination}:${kind}:${id}:${revision}`;
 }
 
-/** The deliveries of changed alerts and incidents. */
-export function route(
-  destinations: readonly Routed[],
-  alerts: readonly Alert[],
-  incidents: readonly Incident[],
-  rule: (id: string) => RuleInfo | undefined,
-  now: EpochMs,
-): NewDelivery[] {
-  const rows: NewDelivery[] = [];
-  for (const destination of destinations) {
-    for (const alert of alerts) {
-      const rules = [rule(alert.ruleId)];
-      if (wanted(destination, "alert", alert.level, alert.final, rules))
-        rows.push(row(destination.id, "alert", alert.id, alert.revision, now));
+/** The deliveries of changed alerts and incidents, events first: who reads an alert finds what it rests on. */
+export function route(destinations: readonly Routed[], changed: Changed, look: RouteLook, now: EpochMs): NewDelivery[] {
+  const rows = new Map<string, NewDelivery>();
+  const add = (to: Routed, kind: Subject["kind"], id: string, revision: number): void => {
+    const key = deliveryKey(to.id, kind, id, revision);
+    rows.set(key, { key, destination: to.id, kind, subjectId: id, revision, dueTime: now, createdTime: now });
+  };
+  for (const to of destinations) {
+    for (const alert of changed.alerts) {
+      const one = { level: alert.level, final: alert.final, rules: [look.rule(alert.ruleId)], agents: alert.agents };
+      if (wanted(to, { kind: "event", ...one }, look))
+        for (const uid of [...alert.evidence, ...(alert.behind ?? [])]) if (changed.events.has(uid)) add(to, "event", uid, 1);
+      if (wanted(to, { kind: "alert", ...one }, look)) add(to, "alert", alert.id, alert.revision);
     }
-    for (const incident of incidents) {
-      const rules = incident.alerts.map((alert) => rule(alert.ruleId));
+    for (const incident of changed.incidents) {
+      const rules = incident.alerts.map((alert) => look.rule(alert.ruleId));
       // Nobody amends what is closed, and a page that is open must end also where a late alert is still provisional.
-      if (wanted(destination, "incident", incident.level, incident.final || isClosed(incident), rules)) {
-        rows.push(row(destination.id, "incident", incident.id, incident.revision, now));
-      }
+      const final = to.when.final === false ? incident.final && !isClosed(incident) : incident.final || isClosed(incident);
+      const one = { kind: "incident", level: incident.level, final, rules, agents: agentsOf(incident) } as const;
+      if (wanted(to, one, look)) add(to, "incident", incident.id, incident.revision);
     }
   }
-  return rows;
+  return [...rows.values()];
 }
 
-function row(destination: string, kind: Subject["kind"], subjectId: string, revision: number, now: EpochMs): NewDelivery {
-  return {
-    key: deliveryKey(destination, kind, subjectId, revision),
-    destination,
-    kind,
-    subjectId,
-    revision,
-    dueTime: now,
-    createdTime: now,
-  };
+/** Whom an incident is about: its agent, else those of its alerts, else what its rules name. */
+function agentsOf({ agentUid, alerts, entity }: Incident): readonly string[] {
+  if (agentUid !== undefined) return [agentUid];
+  const agents = [...new Set(alerts.flatMap((alert) => alert.agents))];
+  return agents.length > 0 ? agents : [entity];
 }
 
-/** Whether a destination gets an alert or incident of this level that `rules` raised. */
-export function wanted(to: Routed, kind: Subject["kind"], level: Level, final: boolean, rules: readonly (RuleInfo | undefined)[]): boolean {
+/** Whether a destination gets something. */
+export function wanted(to: Routed, { kind, level, final, rules, agents }: Routable, look: Pick<RouteLook, "agent">): boolean {
   const { when } = to;
   // Events are many: only where they are asked for.
   if (!to.destination.accepts.includes(kind) || !(when.kinds?.includes(kind) ?? kind !== "event")) return false;
-  if (when.final === true && !final) return false;
+  if (when.final !== undefined && when.final !== final) return false;
   if (when.minLevel !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf(when.minLevel)) return false;
+  if (when.agents !== undefined && !agents.some((id) => when.agents?.some((pattern) => fits(pattern, id)))) return false;
+  if (!has(when.teams, agents, (id) => look.agent(id)?.team) || !has(when.tenants, agents, (id) => look.agent(id)?.tenant)) return false;
   const explicit = rules.filter((one) => one?.destinations !== undefined);
   if (explicit.length > 0 && explicit.length === rules.length && !explicit.some((one) => one?.destinations?.includes(to.id))) return false;
   const wantedRules = when.rules;
@@ -86,4 +120,24 @@ export function wanted(to: Routed, kind: Subject["kind"], level: Level, final: b
     wantedRules === undefined ||
     rules.some((one) => one !== undefined && (wantedRules.includes(one.id) || one.tags.some((tag) => wantedRules.includes(tag))))
   );
+}
+
+function has(names: readonly string[] | undefined, agents: readonly string[], read: (id: string) => string | undefined): boolean {
+  return names === undefined || agents.some((id) => names.includes(read(id) ?? ""));
+}
+
+/** Whether a text is that of a pattern in which `*` stands for any text; in time linear in the text for each part. */
+function fits(pattern: string, text: string): boolean {
+  const [first = "", ...parts] = pattern.split("*");
+  const last = parts.pop();
+  if (last === undefined) return pattern === text;
+  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
+  let at = first.length;
+  const end = text.length - last.length;
+  for (const part of parts) {
+    const found = text.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }

@@ -1,3 +1,4 @@
+import { directory } from "../../src/core/identity/directory.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadSubject } from "../../src/pipeline/subject.ts";
 import type { Store } from "../../src/ports/store.ts";
@@ -34,7 +35,7 @@ test("an incident of a rule over other rules tells of the events behind those, a
     ["e00002", "authentication failed from 192.0.2.66"],
     ["e00003", "called call from 10.0.0.1"],
   ]);
-  const deps = { store, rule: () => undefined };
+  const deps = { store, rule: () => undefined, registry: () => directory([]) };
   for (const row of await store.deliveries()) {
     const subject = await loadSubject(deps, row);
     expect(subject?.kind !== "event" && subject?.evidence.map(({ uid }) => uid)).toEqual(["e00003", "e00000", "e00001", "e00002"]);

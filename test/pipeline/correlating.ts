@@ -18,7 +18,7 @@ import type { Coverage } from "../../src/pipeline/coverage.ts";
 import { deliveryKey, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { agent, key } from "../core/identity/agents.ts";
-import { fakeConnector, logged, offline, START, testClock, testLog, testMeter, uuid5 } from "./world.ts";
+import { EVERYTHING, fakeConnector, logged, offline, START, testClock, testLog, testMeter, uuid5 } from "./world.ts";
 
 export const MINUTE = 60_000;
 export const LATENESS_MS = 60_000;
@@ -125,7 +125,7 @@ export function storyEvent({ minute, who, what }: Story, index: number): Event {
 export const sink: RunningDestination = {
   id: "d/1",
   connector: fakeConnector,
-  when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
+  when: EVERYTHING,
   maxAttempts: 3,
   concurrency: 1,
   context: offline(testClock(), testLog()),

@@ -5,7 +5,7 @@ import { answerIncident } from "../../src/pipeline/close.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { incident } from "../contract/subjects.ts";
 import { append, correlating, MINUTE, QUIET_MS, sink, storyEvent } from "./correlating.ts";
-import { memoryStore, START } from "./world.ts";
+import { memoryStore, NOTHING_KNOWN, START } from "./world.ts";
 
 const closed = (id: string, revision: number, how: NonNullable<Incident["closure"]>["how"]): Incident =>
   incident(id, revision, { status: INCIDENT_STATUS.closed, closure: { how, time: 1 } });
@@ -86,7 +86,7 @@ test("correlation records what it does to an incident together with it, and amen
   expect((await store.incidents())[0]?.revision).toBe(2);
   expect(await entries()).toEqual([opened]);
   // A person closes it, of which correlation is not told, and it comes again.
-  const closing = { store, rule: () => undefined, destinations: [sink], now: () => START + 2 * MINUTE };
+  const closing = { store, look: NOTHING_KNOWN, destinations: [sink], now: () => START + 2 * MINUTE };
   await answerIncident(closing, id, { to: "close", how: "person", by: "ann", time: START + 2 * MINUTE });
   await deletion(30);
   await one.run(never);

@@ -15,7 +15,7 @@ import {
   type Proven,
   type Story,
 } from "./correlating.ts";
-import { logged, memoryStore, START, type TestStore } from "./world.ts";
+import { logged, memoryStore, NOTHING_KNOWN, START, type TestStore } from "./world.ts";
 
 let memory: TestStore;
 let store: Store;
@@ -31,7 +31,7 @@ const until = (minute: number): Proven => ({ watermark: START + minute * MINUTE,
 const story = (what: Story["what"], minute: number, index: number, who: Story["who"] = "a") => storyEvent({ minute, who, what }, index);
 const closing = (over: Store = store): CloseDeps => ({
   store: over,
-  rule: () => undefined,
+  look: NOTHING_KNOWN,
   destinations: [sink],
   now: () => START + 30 * MINUTE,
 });

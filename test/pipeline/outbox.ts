@@ -7,8 +7,9 @@ import { deliveryKey } from "../../src/pipeline/route.ts";
 import type { Delivery, Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, ruleInfo } from "../fixtures/subjects.ts";
+import { directory } from "../../src/core/identity/directory.ts";
 import { sha256 } from "../../src/adapters/system/system.ts";
-import { fakeConnector, memoryStore, offline, START, testClock, testLog, testMeter } from "./world.ts";
+import { EVERYTHING, fakeConnector, memoryStore, offline, START, testClock, testLog, testMeter } from "./world.ts";
 
 /** The store of the test file that imports this, empty before each test. */
 export let store: Store;
@@ -52,7 +53,7 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency
   const to: RunningDestination = {
     id,
     connector: fakeConnector,
-    when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
+    when: EVERYTHING,
     maxAttempts,
     concurrency,
     context: offline(clock, log, () => 0),
@@ -66,7 +67,15 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency
       },
     },
   };
-  const delivery = deliverer({ store: over, now: () => clock.now(), meter, context: to.context, sha256, rule: () => ruleInfo() });
+  const delivery = deliverer({
+    store: over,
+    now: () => clock.now(),
+    meter,
+    context: to.context,
+    sha256,
+    rule: () => ruleInfo(),
+    registry: () => directory([]),
+  });
   return { clock, log, meter, sent, to, delivery, run: (signal = never) => delivery.run(to, signal) };
 }
 

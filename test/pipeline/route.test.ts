@@ -8,9 +8,8 @@ import type { Destination, Rendered } from "../../src/ports/connector.ts";
 import type { Queue } from "../../src/ports/queue.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, incidentSubject, ruleInfo } from "../fixtures/subjects.ts";
-import { fakeConnector, offline, START, testClock, testLog } from "./world.ts";
+import { EVERYTHING, fakeConnector, offline, START, testClock, testLog } from "./world.ts";
 
-const EVERYTHING = { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined };
 function destination(
   id: string,
   when: Partial<RunningDestination["when"]> = {},
@@ -45,7 +44,12 @@ const keys = (
   alerts: Alert[],
   incidents: Incident[] = [],
   rule: (id: string) => RuleInfo | undefined = rules(),
-) => route(to, alerts, incidents, rule, START).map((row) => row.key);
+  events: readonly string[] = [],
+) => route(to, { alerts, incidents, events: new Set(events) }, { rule, agent: (id) => REGISTRY[id] }, START).map((row) => row.key);
+const REGISTRY: Readonly<Record<string, { team: string | undefined; tenant?: string } | undefined>> = {
+  "a-1": { team: "red", tenant: "acme" },
+  "a-2": { team: "blue" },
+};
 
 test("every subject goes to every destination that wants it, under a key that never changes", () => {
   const one = alert({ id: "A", revision: 3 });
@@ -57,7 +61,9 @@ test("every subject goes to every destination that wants it, under a key that ne
     "s/1:incident:I:7",
   ]);
   expect(deliveryKey("e/1", "alert", "A", 3)).toBe("e/1:alert:A:3");
-  expect(route([destination("e/1")], [one], [], rules(), START)[0]).toMatchObject({
+  expect(
+    route([destination("e/1")], { alerts: [one], incidents: [], events: new Set() }, { rule: rules(), agent: () => undefined }, START)[0],
+  ).toMatchObject({
     dueTime: START,
     createdTime: START,
     kind: "alert",
@@ -139,4 +145,49 @@ test("the relay asks once per known destination with something due, without slas
   expect(await relay(store, queue, new Set(["e/1", "s/1"]), START)).toBe(1);
   expect(asked).toEqual([["deliver.e.1", { destination: "e/1" }, { deduplicate: "e/1" }]]);
   expect(deliverQueue("e/1")).toBe("deliver.e.1");
+});
+
+test("by whom it is about: agent, team or tenant; what is about nobody goes to none of these", () => {
+  const alerts = [alert({ id: "1", agents: ["a-1"] }), alert({ id: "2", agents: ["a-2", "a-9"] }), alert({ id: "0", agents: [] })];
+  const ids = (when: Partial<RunningDestination["when"]>): string =>
+    keys([destination("d", when)], alerts)
+      .join(" ")
+      .replaceAll(/d:alert:|:2/g, "");
+  expect(ids({ agents: ["a-1"] })).toBe("1");
+  expect(ids({ agents: ["a-*"] })).toBe("1 2");
+  expect(ids({ agents: ["*9"] })).toBe("2");
+  expect(ids({ agents: ["a*-*9", "b"] })).toBe("2");
+  expect(ids({ agents: ["a-1*1"] })).toBe("");
+  expect(ids({ teams: ["blue"] })).toBe("2");
+  expect(ids({ tenants: ["acme", "other"] })).toBe("1");
+  expect(ids({ teams: ["blue"], tenants: ["acme"] })).toBe("");
+  const incidents = [
+    incident({ id: "I1", agentUid: "a-1" }),
+    incident({ id: "I2", agentUid: undefined, alerts: [alert({ agents: ["a-2"] })] }),
+    incident({ id: "I3", agentUid: undefined, alerts: [alert({ agents: [] })], entity: "user:bob" }),
+  ];
+  const about = (when: Partial<RunningDestination["when"]>): string[] =>
+    keys([destination("d", when)], [], incidents).map((key) => key.split(":")[2]!);
+  expect(about({ tenants: ["acme"] })).toEqual(["I1"]);
+  expect(about({ agents: ["a-2"] })).toEqual(["I2"]);
+  expect(about({ agents: ["user:*"] })).toEqual(["I3"]);
+});
+
+test("a destination of what may still change gets that alone, and learns that an incident is closed", () => {
+  const to = [destination("d", { final: false })];
+  expect(keys(to, [alert({ id: "F", final: true }), alert({ id: "P", final: false })])).toEqual(["d:alert:P:2"]);
+  const open = incident({ id: "O", status: 1, final: true });
+  expect(keys(to, [], [open, incident({ id: "C", status: 5, final: true })]).map((key) => key.split(":")[2])).toEqual(["C"]);
+});
+
+test("events go where they are asked for, once each, before the alerts that rest on them, and only those that are events", () => {
+  const both = ["alert", "event"] as const;
+  const alerts = [alert({ id: "A", evidence: ["e1", "inner"], behind: ["e2"] }), alert({ id: "B", evidence: ["e1"], level: "low" })];
+  const given = (when: Partial<RunningDestination["when"]>, accepts: Destination["accepts"] = both): string[] =>
+    keys([destination("d", when, accepts)], alerts, [], rules(), ["e1", "e2", "e9"]);
+  expect(given({})).toEqual(["d:alert:A:2", "d:alert:B:2"]);
+  expect(given({ kinds: ["event"] })).toEqual(["d:event:e1:1", "d:event:e2:1"]);
+  expect(given({ kinds: both })).toEqual(["d:event:e1:1", "d:event:e2:1", "d:alert:A:2", "d:alert:B:2"]);
+  expect(given({ kinds: both }, ["alert"])).toEqual(["d:alert:A:2", "d:alert:B:2"]);
+  expect(given({ kinds: ["event"], minLevel: "critical" })).toEqual([]);
 });

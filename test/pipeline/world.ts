@@ -13,6 +13,7 @@ import type { Connector, Located, Normalize, Page, Source } from "../../src/port
 import type { Context, Log } from "../../src/ports/context.ts";
 import type { Meter } from "../../src/ports/meter.ts";
 import type { Store, Transaction } from "../../src/ports/store.ts";
+import type { RouteLook, When } from "../../src/pipeline/route.ts";
 
 /** Where the tests' clock starts. */
 export const START: EpochMs = Date.UTC(2026, 2, 31, 12);
@@ -182,3 +183,16 @@ export function faulty(
     },
   });
 }
+
+/** The routes of a destination that gets everything that it accepts. */
+export const EVERYTHING: When = {
+  minLevel: undefined,
+  kinds: undefined,
+  rules: undefined,
+  final: undefined,
+  agents: undefined,
+  teams: undefined,
+  tenants: undefined,
+};
+/** Routing without rules and a registry. */
+export const NOTHING_KNOWN: RouteLook = { rule: () => undefined, agent: () => undefined };

@@ -45,6 +45,8 @@ export interface AgentProfile {
   /** Whom to reach about it beside the owner: addresses, channels. */
   readonly contacts: readonly string[] | undefined;
   readonly team: string | undefined;
+  /** Whose agent it is, where one service watches over several customers or companies. */
+  readonly tenant?: string | undefined;
   readonly role: string | undefined;
   readonly purpose: string | undefined;
   readonly parent: string | undefined;
