@@ -224,6 +224,7 @@ function runDestination(destination: DestinationConfig, context: Context): Runni
     when: destination.when,
     maxAttempts: destination.maxAttempts,
     concurrency: destination.concurrency,
+    disableAfterMs: destination.disableAfterMs,
     context,
   };
 }

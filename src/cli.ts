@@ -16,6 +16,7 @@ import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand } from "./cli/rule-list.ts";
 import { testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
+import { addDeliveries, type StateOptions } from "./cli/delivery-commands.ts";
 import { askRunning, askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
@@ -157,17 +158,6 @@ function listRules(paths: readonly string[], flags: ListFlags): Promise<number> 
   });
 }
 
-interface StateOptions {
-  readonly config: string;
-  readonly json?: boolean;
-  readonly limit?: string;
-  readonly open?: boolean;
-  readonly source?: string;
-  readonly destination?: string;
-  readonly reason?: string;
-  readonly by?: string;
-}
-
 /** Longest reason that is sent, UTF-16 units: it travels in an address. */
 const REASON_MAX = 1_000;
 
@@ -232,17 +222,7 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
     .argument("<event>", "uid of an event, as alerts and incidents name it")
     .option("--json", "for machines")
     .action(act((id: string, options: StateOptions) => ask("explain", options, { id })));
-  const dead = add(program, "deadletters", "deliveries that a destination refused for good");
-  state(dead, "list", "all")
-    .option("--destination <id>")
-    .action(act((options: StateOptions) => ask("deadletters", options, {})));
-  state(dead, "show", "one, with its bytes")
-    .argument("<key>")
-    .action(act((id: string, options: StateOptions) => ask("deadletter", options, { id })));
-  state(dead, "replay", "send again: one key, or all of a destination")
-    .argument("[key]")
-    .option("--destination <id>")
-    .action(act((id: string | undefined, options: StateOptions) => ask("deadletters-replay", options, id === undefined ? {} : { id })));
+  addDeliveries(program, act, add, state, ask);
   const quarantine = add(program, "quarantine", "records that could not be normalized");
   state(quarantine, "list", "all")
     .option("--source <id>")

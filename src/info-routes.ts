@@ -67,6 +67,7 @@ export function infoRoutes(
           200,
           await queryState(store, query, Object.fromEntries(parameters), now(), {
             configured: config.sources.map((source) => source.id),
+            destinations: config.destinations.map((destination) => destination.id),
             fieldGaps: (source) => live.watch.gaps(source),
             rules: () => live.rules.status(),
             registry: live.registry,

@@ -8,6 +8,7 @@ import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
 import { touched, trace } from "./pipeline/questions.ts";
+import { destinationRows } from "./destination-state.ts";
 import { sourceRows } from "./source-state.ts";
 import type { DeliveryStatus, Quarantined, Store } from "./ports/store.ts";
 
@@ -21,6 +22,8 @@ export const STATE_QUERIES = [
   "deadletter",
   "deadletters-replay",
   "deliveries",
+  "destinations",
+  "destinations-enable",
   "quarantine",
   "quarantine-record",
   "progress",
@@ -34,7 +37,11 @@ export const STATE_QUERIES = [
   "explain",
 ] as const;
 /** Those that change something: they are asked with POST. */
-export const CHANGES: ReadonlySet<string> = new Set<(typeof STATE_QUERIES)[number]>(["incidents-close", "deadletters-replay"]);
+export const CHANGES: ReadonlySet<string> = new Set<(typeof STATE_QUERIES)[number]>([
+  "incidents-close",
+  "deadletters-replay",
+  "destinations-enable",
+]);
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
 /** Its parameters, as texts. */
@@ -61,6 +68,8 @@ export interface LogPage {
 export interface LiveState {
   /** Configured sources: those that were never heard of are listed too. */
   readonly configured?: readonly string[];
+  /** Configured destinations. */
+  readonly destinations?: readonly string[];
   /** Fields that rules read and the source has not supplied since the service started; only a running service knows. */
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
   /** Closes incidents; what has none answers that there is no such incident. */
@@ -94,6 +103,10 @@ export async function queryState(
       return live?.close?.(id, { to: "close", how: "person", by: parameters["by"], reason: parameters["reason"], time: now }) ?? null;
     case "deliveries":
       return store.deliveries({ limit, ...destinationOf(parameters), ...statusOf(parameters) });
+    case "destinations":
+      return destinationRows(store, live?.destinations ?? [], now);
+    case "destinations-enable":
+      return { enabled: await store.enableDestination(id, now, parameters["by"]) };
     case "deadletters":
       return store.deliveries({ limit, status: "dead", ...destinationOf(parameters) });
     case "deadletter":

@@ -55,6 +55,7 @@ const LAYERS: readonly Layer[] = [
     "package",
     "routes",
     "rules",
+    "destination-state",
     "source-state",
     "state",
   ].map((name): Layer => ({

@@ -9,11 +9,13 @@ import type { Config } from "../config/config.ts";
 import { storeLocation } from "../config/places.ts";
 import { answerIncident, type Answered } from "../pipeline/close.ts";
 import type { OutboxRow, Quarantined } from "../ports/store.ts";
+import type { DestinationRow } from "../destination-state.ts";
 import type { SourceRow } from "../source-state.ts";
 import { CHANGES, queryState, type StateParameters, type StateQuery } from "../state.ts";
 import type { BaselineSummary } from "../pipeline/show-baselines.ts";
 import type { ExplainedEvent } from "../pipeline/explain-event.ts";
 import { directory } from "../core/identity/directory.ts";
+import { deliveryLines, destinationLines } from "./destination-table.ts";
 import { explanationLines } from "./explain-event.ts";
 import { baselineLines } from "./baseline-show.ts";
 import { sourceLines } from "./source-table.ts";
@@ -104,6 +106,7 @@ async function openedState(config: Config): Promise<Answering | Failure> {
       ask: (query, parameters) =>
         queryState(store, query, parameters, Date.now(), {
           configured,
+          destinations: config.destinations.map((destination) => destination.id),
           auditRetention: config.retention.audit,
           registry: () => directory(config.agents),
           close: (id, ask) => answerIncident({ store, now: Date.now, ...routing(config) }, id, ask),
@@ -158,8 +161,16 @@ export function printState(query: StateQuery, answer: unknown): void {
       console.log(closedText(answer as Answered));
       return;
     case "deadletters":
-    case "deliveries":
       console.log(table([["KEY", "STATUS", "ATTEMPTS", "CREATED", "NOTE"], ...(answer as OutboxRow[]).map(outboxRow)]));
+      return;
+    case "deliveries":
+      for (const line of deliveryLines(answer as OutboxRow[])) console.log(line);
+      return;
+    case "destinations":
+      for (const line of destinationLines(answer as DestinationRow[])) console.log(line);
+      return;
+    case "destinations-enable":
+      console.log((answer as { enabled: boolean }).enabled ? "enabled: it is tried again at once" : "it was not disabled");
       return;
     case "quarantine":
       console.log(table([["ID", "SOURCE", "CODE", "POSITION", "TIME", "MESSAGE"], ...(answer as Quarantined[]).map(quarantineRow)]));

@@ -33,6 +33,7 @@ export interface DestinationConfig {
     readonly tenants: readonly string[] | undefined;
   };
   readonly maxAttempts: number;
+  readonly disableAfterMs: number;
   /** Requests that may be under way at once at most. */
   readonly concurrency: number;
 }

@@ -25,6 +25,8 @@ const STALL_MS = 900_000;
 const ATTEMPTS_MAX = 24;
 /** Requests to one destination at once, unless it is configured: Slack and PagerDuty throttle beyond one or two a second anyway. */
 const CONCURRENCY = 4;
+/** A week: whoever is to repair a destination has seen the alert by then, also over holidays. */
+const DISABLE_AFTER_MS = 7 * 86_400_000;
 
 /** What a configuration is loaded with. */
 export interface LoadOptions {
@@ -189,7 +191,7 @@ function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
 function readDestination(reader: InstanceReader, one: Instance): DestinationConfig[] {
   const read = readInstance(reader, one, destinationCommon);
   if (read === undefined) return [];
-  const { when, maxAttempts, concurrency } = read.common;
+  const { when, maxAttempts, concurrency, disableAfter } = read.common;
   const { minLevel, kinds, rules, final, agents, teams, tenants } = when ?? {};
   const filter = { minLevel, kinds, rules, final, agents, teams, tenants };
   return [
@@ -200,6 +202,7 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
       when: filter,
       maxAttempts: maxAttempts ?? ATTEMPTS_MAX,
       concurrency: concurrency ?? CONCURRENCY,
+      disableAfterMs: disableAfter ?? DISABLE_AFTER_MS,
     },
   ];
 }

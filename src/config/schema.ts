@@ -41,6 +41,10 @@ export const destinationCommon = z.object({
     .max(32)
     .optional()
     .describe("Requests under way at once at most; how many the destination bears is found out. Default 4"),
+  disableAfter: duration
+    .refine((ms) => ms >= 60_000, "at least one minute")
+    .optional()
+    .describe("After failing for this long it is not tried any more until `custodes destinations enable`; its deliveries wait. Default 7d"),
   maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
 });
 

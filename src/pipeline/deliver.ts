@@ -7,17 +7,14 @@ import type { Meter } from "../ports/meter.ts";
 import type { Store } from "../ports/store.ts";
 import type { RunningDestination } from "./route.ts";
 import { confirmRows } from "./confirm.ts";
+import { holds, type Hold } from "./hold.ts";
 import { sendRows, storeSettled, type Claim } from "./send.ts";
-import { PROBE_MS } from "./settle.ts";
-import { askedWait, backoff } from "./wait.ts";
 import { requestWindow, type Window } from "./window.ts";
 
 /** Deliveries claimed at once; more would only wait under one lease. */
 const CLAIM_MAX = 500;
 /** A claim is given up after this: longer than any request with its time-out, short enough after a crash. */
 export const LEASE_MS = 120_000;
-/** After the destination failed as a whole, everything waits at least this long and at most PROBE_MS. */
-const HOLD_MS = 1000;
 /** After a failure so few go first to find out whether the destination works again. */
 const PROBE_ITEMS = 10;
 /** One job sends no longer than this. */
@@ -35,15 +32,6 @@ export interface DeliverDeps {
   readonly registry: () => Directory;
 }
 
-/** Why a destination is being left alone, and until when. */
-export interface Hold {
-  readonly until: EpochMs;
-  readonly failures: number;
-  readonly reason: string;
-  /** A human must act. */
-  readonly paused: boolean;
-}
-
 /** Sends what is due to destinations and settles it. */
 export interface Deliverer {
   /** One job: everything due now, within the time slice. Resolves with true when more is due. */
@@ -53,17 +41,17 @@ export interface Deliverer {
 
 /** A deliverer over the outbox. */
 export function deliverer(deps: DeliverDeps): Deliverer {
-  const holds = new Map<string, Hold>();
+  const held = holds(deps);
   const windows = new Map<string, Window>();
   return {
-    hold: (destination) => holds.get(destination),
+    hold: (destination) => held.of(destination),
     async run(to, signal) {
       const end = deps.now() + SLICE_MS;
       while (!signal.aborted) {
-        const hold = holds.get(to.id);
+        const gate = await held.gate(to);
+        if (gate === "closed") return false;
         const now = deps.now();
-        if (hold !== undefined && now < hold.until) return false;
-        const most = hold === undefined ? CLAIM_MAX : PROBE_ITEMS;
+        const most = gate === "open" ? CLAIM_MAX : PROBE_ITEMS;
         const rows = await deps.store.claimDeliveries(to.id, most, now, now + LEASE_MS);
         if (rows.length === 0) return false;
         const window = windowOf(windows, to);
@@ -77,8 +65,11 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         );
         await sendRows(deps, claim, [...again, ...rows.filter(({ ticket }) => ticket === null)]);
         await storeSettled(deps, claim);
+        if (claim.failure !== undefined) await held.failed(to, claim.failure);
+        // Rows that were skipped, dead before they were sent, or given back say nothing about the destination.
+        const isBack = claim.failure === undefined && claim.answered && (await held.works(to));
         // What waits out the back-off of an outage that is over goes now, not in two hours.
-        const hastened = updateHold(deps, holds, claim) ? await deps.store.hastenDeliveries(to.id, deps.now()) : 0;
+        const hastened = isBack ? await deps.store.hastenDeliveries(to.id, deps.now()) : 0;
         if (hastened > 0) continue;
         if (rows.length < most) return false;
         if (deps.now() >= end) return true;
@@ -92,28 +83,4 @@ function windowOf(windows: Map<string, Window>, { id, concurrency }: RunningDest
   let window = windows.get(id);
   if (window === undefined) windows.set(id, (window = requestWindow(concurrency)));
   return window;
-}
-
-/** True when the destination works again after it had been held. */
-function updateHold(deps: DeliverDeps, holds: Map<string, Hold>, { to, failure, answered }: Claim): boolean {
-  const { log } = deps.context;
-  if (failure === undefined) {
-    // Rows that were skipped, dead before they were sent, or given back say nothing about the destination.
-    if (!answered) return false;
-    const ended = holds.delete(to.id);
-    if (ended) log.info({ destination: to.id }, "destination works again");
-    deps.meter.gauge("destination_held", { destination: to.id }, 0);
-    return ended;
-  }
-  const failures = (holds.get(to.id)?.failures ?? 0) + 1;
-  const paused = failure.kind !== "retryable";
-  const wait = paused ? PROBE_MS : Math.max(askedWait(failure), backoff(HOLD_MS, failures, PROBE_MS));
-  const reason = `${failure.code}: ${failure.message}`;
-  if (failures === 1) {
-    const fields = { destination: to.id, code: failure.code, wait, error: failure.message };
-    log.warn(fields, paused ? "destination paused" : "destination held");
-  }
-  holds.set(to.id, { until: deps.now() + wait, failures, reason, paused });
-  deps.meter.gauge("destination_held", { destination: to.id }, 1);
-  return false;
 }

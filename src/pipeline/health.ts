@@ -61,8 +61,8 @@ export async function health(
     parts.push({
       name: `destination ${destination.id}`,
       ok: hold === undefined,
-      message: hold?.reason ?? "works",
-      red: hold?.paused === true,
+      message: hold === undefined ? "works" : hold.disabled ? `disabled: ${hold.reason}` : hold.reason,
+      red: hold?.paused === true || hold?.disabled === true,
     });
   }
   const status = parts.some((part) => part.red) ? "red" : parts.some((part) => !part.ok) ? "yellow" : "green";

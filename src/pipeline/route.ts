@@ -29,6 +29,8 @@ export interface RunningDestination {
   readonly destination: Destination;
   readonly when: When;
   readonly maxAttempts: number;
+  /** After failing for this long it is given up until somebody enables it, milliseconds. */
+  readonly disableAfterMs: number;
   /** Requests that may be under way at once at most. */
   readonly concurrency: number;
   /** The service's, with the HTTP client of this instance. */

@@ -83,7 +83,6 @@ interface Before {
 
 /** A watcher; `look` is called on a schedule. */
 export function watcher(deps: WatchDeps): Watcher {
-  const held = new Map<string, EpochMs>();
   const before: Before = { unheard: unheard(deps.startTime), beats: undefined };
   return {
     async look() {
@@ -94,7 +93,7 @@ export function watcher(deps: WatchDeps): Watcher {
       const known: Known = { now, states, gaps, open };
       for (const source of deps.sources) before.unheard.note(source, states.get(source.id));
       const agents = await silentAgents(deps, before, known);
-      const wrong = [...deps.sources.flatMap((source) => ofSource(deps, source, known)), ...ofDestinations(deps, held, now), ...agents];
+      const wrong = [...deps.sources.flatMap((source) => ofSource(deps, source, known)), ...ofDestinations(deps, now), ...agents];
       const { alerts } = deps.options;
       const told = wrong.filter(({ rule }) => (typeof alerts === "boolean" ? alerts : alerts.includes(rule)));
       const changed = compare(open, told, now);
@@ -203,20 +202,17 @@ function gapText(gap: SourceGap): string {
   return `${gap.why} from ${new Date(gap.from).toISOString()} to ${to}: ${gap.detail}`;
 }
 
-function ofDestinations(deps: WatchDeps, held: Map<string, EpochMs>, now: EpochMs): Wrong[] {
-  const wrong: Wrong[] = [];
-  for (const { id } of deps.destinations) {
+function ofDestinations(deps: WatchDeps, now: EpochMs): Wrong[] {
+  return deps.destinations.flatMap(({ id }): Wrong[] => {
     const hold = deps.deliverer.hold(id);
-    if (hold === undefined) {
-      held.delete(id);
-      continue;
-    }
-    const since = held.get(id) ?? now;
-    held.set(id, since);
-    if (hold.paused || now - since > deps.options.heldAfter)
-      wrong.push({ rule: "custodes-destination-held", entity: id, since, detail: hold.reason });
-  }
-  return wrong;
+    if (hold === undefined) return [];
+    const { since, reason: detail } = hold;
+    const fails = hold.paused || now - since > deps.options.heldAfter;
+    return [
+      ...(fails ? [{ rule: "custodes-destination-held" as const, entity: id, since, detail }] : []),
+      ...(hold.disabled ? [{ rule: "custodes-destination-disabled" as const, entity: id, since, detail }] : []),
+    ];
+  });
 }
 
 /** Agents that declare a heartbeat and were not heard of, while everything that carries them was. */

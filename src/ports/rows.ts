@@ -96,6 +96,30 @@ export interface Settlement {
   readonly sent?: { readonly hash: string; readonly time: EpochMs };
 }
 
+/** A destination that fails. */
+export interface DestinationState {
+  readonly destination: string;
+  readonly failingSince: EpochMs;
+  /** When its grace period was over; null: it is still tried. */
+  readonly disabledTime: EpochMs | null;
+  readonly reason: string;
+}
+
+/** What became of a destination's deliveries. */
+export interface DestinationSummary {
+  readonly destination: string;
+  readonly pending: number;
+  /** When the oldest of these was put into the outbox. */
+  readonly oldestPending: EpochMs | null;
+  /** Within the time that was asked about, as the quantiles. */
+  readonly delivered: number;
+  readonly dead: number;
+  readonly lastDelivered: EpochMs | null;
+  /** From the outbox to the destination's answer, milliseconds. */
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
 /** How late records of one source came. */
 export interface SourceLateness {
   readonly source: string;

@@ -17,6 +17,8 @@ import type {
   DeliveryStatus,
   OutboxRow,
   Settlement,
+  DestinationState,
+  DestinationSummary,
   SourceLateness,
   AgentSeen,
   Appended,
@@ -164,6 +166,14 @@ export interface Store {
   settleDeliveries(settlements: readonly Settlement[], now: EpochMs): Promise<void>;
   /** Makes every pending delivery of a destination that is not leased due at once; returns how many waited. */
   hastenDeliveries(destination: string, now: EpochMs): Promise<number>;
+  /** Destinations that fail, those that were given up among them. */
+  destinations(): Promise<readonly DestinationState[]>;
+  /** `failingSince` null: it works. */
+  saveDestination(state: DestinationState | { readonly destination: string; readonly failingSince: null }): Promise<void>;
+  /** Has a destination tried again that was given up; false: it was not. An entry of the audit log says who asked for it. */
+  enableDestination(destination: string, now: EpochMs, by?: string): Promise<boolean>;
+  /** What became of the deliveries of each; delivered ones since a time. */
+  destinationSummaries(since: EpochMs): Promise<readonly DestinationSummary[]>;
   deliveries(filter?: {
     readonly destination?: string;
     readonly status?: DeliveryStatus;

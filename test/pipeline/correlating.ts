@@ -128,6 +128,7 @@ export const sink: RunningDestination = {
   when: EVERYTHING,
   maxAttempts: 3,
   concurrency: 1,
+  disableAfterMs: Infinity,
   context: offline(testClock(), testLog()),
   destination: {
     limits: { batchItems: 1, batchBytes: 1, itemBytes: 1 },

@@ -185,7 +185,7 @@ test("health: a held destination is yellow, a paused one red", async () => {
   const destination = { id: "d/1" } as never;
   const held = (paused: boolean) => ({
     run: async () => false,
-    hold: () => ({ until: 0, failures: 1, reason: "HTTP_DENIED: no", paused }),
+    hold: () => ({ until: 0, failures: 1, reason: "HTTP_DENIED: no", paused, since: START, disabled: false }),
   });
   expect((await health(store, [], [destination], held(false), START)).status).toBe("yellow");
   expect((await health(store, [], [destination], held(true), START)).status).toBe("red");

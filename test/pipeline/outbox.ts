@@ -41,11 +41,21 @@ export interface Setting {
   readonly limits?: Partial<Destination["limits"]>;
   readonly maxAttempts?: number;
   readonly concurrency?: number;
+  readonly disableAfterMs?: number;
   readonly id?: string;
   readonly over?: Store;
 }
 
-export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency = 1, id = "d/1", over = store }: Setting = {}) {
+export function setUp({
+  send = all,
+  render,
+  limits,
+  maxAttempts = 3,
+  concurrency = 1,
+  disableAfterMs = Infinity,
+  id = "d/1",
+  over = store,
+}: Setting = {}) {
   const clock = testClock();
   const log = testLog();
   const meter = testMeter();
@@ -56,6 +66,7 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency
     when: EVERYTHING,
     maxAttempts,
     concurrency,
+    disableAfterMs,
     context: offline(clock, log, () => 0),
     destination: {
       limits: { batchItems: 100, batchBytes: 1_000_000, itemBytes: 1000, ...limits },

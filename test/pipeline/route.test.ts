@@ -30,6 +30,7 @@ function destination(
     when: { ...EVERYTHING, ...when },
     maxAttempts: 3,
     concurrency: 1,
+    disableAfterMs: Infinity,
     context: offline(testClock(), testLog()),
   };
 }

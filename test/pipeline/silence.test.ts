@@ -158,7 +158,7 @@ test("a credential that is refused is told at once, and its end", async () => {
 
 test("a destination that is held is told to the others after a while, one that refuses at once", async () => {
   const it = watching(memory);
-  it.holds.set("d/1", { until: 0, failures: 1, reason: "HTTP_UNAVAILABLE: 503", paused: false });
+  it.holds.set("d/1", { until: 0, failures: 1, reason: "HTTP_UNAVAILABLE: 503", paused: false, since: it.now(), disabled: false });
   await it.minutes(15);
   expect(await it.alert("custodes-destination-held")).toEqual([]);
   await it.minutes(2);
@@ -166,7 +166,7 @@ test("a destination that is held is told to the others after a while, one that r
   it.holds.clear();
   await it.minutes(1);
   expect(await it.alert("custodes-destination-held")).toMatchObject([{ final: true }]);
-  it.holds.set("d/1", { until: 0, failures: 1, reason: "HTTP_DENIED: no", paused: true });
+  it.holds.set("d/1", { until: 0, failures: 1, reason: "HTTP_DENIED: no", paused: true, since: it.now(), disabled: false });
   await it.minutes(1);
   expect(await it.alert("custodes-destination-held")).toHaveLength(2);
 });

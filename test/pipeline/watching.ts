@@ -11,7 +11,7 @@ import { eventReader } from "../../src/core/sigma/event-reader.ts";
 import { analysis } from "../../src/pipeline/analysis.ts";
 import { correlator } from "../../src/pipeline/correlate.ts";
 import { coverageNow } from "../../src/pipeline/coverage.ts";
-import type { Hold } from "../../src/pipeline/deliver.ts";
+import type { Hold } from "../../src/pipeline/hold.ts";
 import { puller } from "../../src/pipeline/pull.ts";
 import { watcher } from "../../src/pipeline/watch.ts";
 import { Failure } from "../../src/core/errors.ts";

@@ -3,6 +3,7 @@ import type { EpochMs } from "../../core/event.ts";
 import type { Store } from "../../ports/store.ts";
 import { appendAudit } from "./audit.ts";
 import type { Session } from "./database.ts";
+import { enableDestination } from "./destinations.ts";
 import { replayDeadLetters } from "./outbox.ts";
 import { noteSource } from "./sources.ts";
 import { storable, storableCut } from "./text.ts";
@@ -43,4 +44,17 @@ export async function replayDeadLettersAudited(
     details: { asked: keys.length, replayed },
   });
   return replayed;
+}
+
+/** See Store.enableDestination. */
+export async function enableDestinationAudited(
+  session: Session,
+  destination: string,
+  now: EpochMs,
+  by: string | undefined,
+): Promise<boolean> {
+  const enabled = await enableDestination(session, destination);
+  if (enabled)
+    await appendAudit(session, { time: now, actor: by ?? "unknown", action: "destination.enabled", subject: destination, details: {} });
+  return enabled;
 }

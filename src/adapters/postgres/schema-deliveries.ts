@@ -9,4 +9,14 @@ export const OUTBOX_TICKETS = `
     -- SHA-256 of the bytes of the last attempt, hex.
     add column sent_hash text,
     add column sent_time bigint;
+
+  -- Destinations that fail, and those that were given up.
+  create table custodes.destination (
+    destination text primary key,
+    failing_since bigint not null,
+    disabled_time bigint,
+    reason text not null
+  );
+  -- What was delivered of late.
+  create index outbox_settled on custodes.outbox (settled_time) where settled_time is not null;
   `;

@@ -2,7 +2,8 @@ import type { EpochMs } from "../../core/event.ts";
 import type { Store, Transaction } from "../../ports/store.ts";
 import { appendAudit, audit, auditHead } from "./audit.ts";
 import { verifyAudit } from "./audit-verify.ts";
-import { noteSourceAudited, replayDeadLettersAudited } from "./audited.ts";
+import { destinations, destinationSummaries, saveDestination } from "./destinations.ts";
+import { noteSourceAudited, replayDeadLettersAudited, enableDestinationAudited } from "./audited.ts";
 import { expire } from "./expire.ts";
 import { attributions, saveAttributions } from "./attributions.ts";
 import { withSession } from "./failure.ts";
@@ -64,6 +65,11 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     claimDeliveries: (destination, limit, now, leaseUntil) =>
       withOne((session) => claimDeliveries(session, destination, limit, now, leaseUntil)),
     settleDeliveries: (settlements, now) => withOne((session) => settleDeliveries(session, settlements, now)),
+    destinations: () => withOne(destinations),
+    saveDestination: (state) => withOne((session) => saveDestination(session, state)),
+    enableDestination: (destination, at, by) =>
+      runTransaction(database, (session) => enableDestinationAudited(session, destination, at, by)),
+    destinationSummaries: (since) => withOne((session) => destinationSummaries(session, since)),
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),

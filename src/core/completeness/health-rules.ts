@@ -56,6 +56,15 @@ const RULES = {
     actions: ["check_destination"],
     tags: ["custodes.h12"],
   },
+  "custodes-destination-disabled": {
+    title: "A destination was given up",
+    level: "critical",
+    entity: "destination",
+    description:
+      "A destination failed for its whole grace period. Nothing is sent there until somebody enables it; its deliveries wait and are kept.",
+    actions: ["enable_destination"],
+    tags: ["custodes.h12"],
+  },
   "custodes-agent-silent": {
     title: "An agent is silent while it should run",
     level: "high",

@@ -1,0 +1,51 @@
+/** Commands about destinations and what was or will be sent to them. */
+import { Option, type Command } from "commander";
+import type { StateParameters, StateQuery } from "../state.ts";
+import type { Act, Add } from "./baseline.ts";
+
+/** What commands about the state of a service take. */
+export interface StateOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly limit?: string;
+  readonly open?: boolean;
+  readonly source?: string;
+  readonly destination?: string;
+  readonly status?: string;
+  readonly reason?: string;
+  readonly by?: string;
+}
+
+/** Adds `deliveries`, `destinations` and `deadletters`. `state` makes a command with the options that all have, `ask` asks and prints. */
+export function addDeliveries(
+  program: Command,
+  act: Act,
+  add: Add,
+  state: Add,
+  ask: (query: StateQuery, options: StateOptions, parameters: StateParameters) => Promise<number>,
+): void {
+  const shown = state(
+    program,
+    "deliveries",
+    "the ledger of deliveries, newest first: attempts, hash of what was sent, receipt, time to the SIEM",
+  )
+    .option("--destination <id>")
+    .addOption(new Option("--status <status>", "only these").choices(["pending", "delivered", "skipped", "dead"]));
+  shown.action(act((options: StateOptions) => ask("deliveries", options, options.status === undefined ? {} : { status: options.status })));
+  const destinations = state(program, "destinations", "destinations: what works, what waits, how long deliveries take");
+  destinations.action(act((options: StateOptions) => ask("destinations", options, {})));
+  state(destinations, "enable", "try a destination again that was given up")
+    .argument("<id>")
+    .action(act((id: string, options: StateOptions) => ask("destinations-enable", options, { id })));
+  const dead = add(program, "deadletters", "deliveries that a destination refused for good");
+  state(dead, "list", "all")
+    .option("--destination <id>")
+    .action(act((options: StateOptions) => ask("deadletters", options, {})));
+  state(dead, "show", "one, with its bytes")
+    .argument("<key>")
+    .action(act((id: string, options: StateOptions) => ask("deadletter", options, { id })));
+  state(dead, "replay", "send again: one key, or all of a destination")
+    .argument("[key]")
+    .option("--destination <id>")
+    .action(act((id: string | undefined, options: StateOptions) => ask("deadletters-replay", options, id === undefined ? {} : { id })));
+}
