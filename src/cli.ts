@@ -16,7 +16,7 @@ import { renderCommand } from "./cli/render.ts";
 import { listRulesCommand } from "./cli/rule-list.ts";
 import { testRulesCommand } from "./cli/rules.ts";
 import { runCommand } from "./cli/run.ts";
-import { addDeliveries, type StateOptions } from "./cli/delivery-commands.ts";
+import { addDeliveries, addRepairs, type StateOptions } from "./cli/delivery-commands.ts";
 import { askRunning, askState, printState } from "./cli/state.ts";
 import { configJsonSchema } from "./config/json-schema.ts";
 import { duration } from "./archetypes/settings.ts";
@@ -68,6 +68,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--out <file>", "output; default standard output")
     .action(act((options) => renderCommand(options, connectors)));
   addRules(program, act, add);
+  addRepairs(program, act, add, withConfig, connectors);
   add(program, "schema", "JSON Schema of the configuration file, for editors").action(
     act(() => {
       console.log(JSON.stringify(configJsonSchema(connectors), null, 2));

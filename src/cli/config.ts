@@ -3,19 +3,10 @@ import { loadConfig, type Loaded } from "../config/load.ts";
 import { connectors } from "../../connectors/index.ts";
 import { routeProblems } from "../routes.ts";
 import { BUILTIN_RULES, loadPack, type Placeholders } from "../rules.ts";
-import { httpClient } from "../adapters/http/client.ts";
-import { localFiles } from "../adapters/files/local-files.ts";
-import { silentLog } from "../adapters/log/log.ts";
-import { systemClock } from "../adapters/system/system.ts";
-import { bullmqQueue } from "../adapters/bullmq/queue.ts";
-import { openStore } from "../adapters/postgres/open.ts";
 import { readPlaceholders } from "../config/placeholders.ts";
-import { queueLocation, storeLocation } from "../config/places.ts";
-import { Failure } from "../core/errors.ts";
 import type { Problem } from "../config/yaml.ts";
-import type { Context } from "../ports/context.ts";
-import { VERSION } from "../package.ts";
 import { registryWarnings } from "../config/registry-warnings.ts";
+import { connectionFindings, printFindings } from "./connections.ts";
 import { EXIT, failWithProblems, note } from "./output.ts";
 import { formatProblem } from "../config/yaml.ts";
 
@@ -77,7 +68,7 @@ export async function checkCommand(
     for (const one of pack.rules.warnings) note(`${one.file}:${one.line}: warning: ${one.message}`);
     for (const message of registryWarnings(config.agents)) note(`agents: warning: ${message}`);
     problems.push(...routeProblems(config, pack.rules));
-    if (connect && problems.length === 0) ok = await checkConnections(config);
+    if (connect && problems.length === 0) ok = printFindings(await connectionFindings(config));
   }
   for (const problem of problems) note(formatProblem(problem));
   if (problems.length > 0) {
@@ -90,57 +81,4 @@ export async function checkCommand(
     );
   }
   return ok ? EXIT.good : EXIT.no;
-}
-
-async function checkConnections(config: Config): Promise<boolean> {
-  const context: Context = {
-    clock: systemClock,
-    http: httpClient(`custodes/${VERSION}`),
-    files: localFiles(),
-    log: silentLog,
-    random: Math.random,
-    signal: AbortSignal.timeout(60_000),
-  };
-  let good = await checkBackends(config);
-  for (const one of [...config.sources, ...config.destinations]) {
-    const checks = await one.connector
-      .check(one.options, context)
-      .catch((error: unknown) => [
-        { name: "check", ok: false, message: error instanceof Error ? error.message : String(error), fix: "see the connector's README" },
-      ]);
-    for (const check of checks) {
-      good &&= check.ok;
-      console.log(
-        `${check.ok ? "ok  " : "FAIL"} ${one.id}: ${check.name}: ${check.message}${check.ok || check.fix === undefined ? "" : `\n     fix: ${check.fix}`}`,
-      );
-    }
-  }
-  return good;
-}
-
-/** The store and the queue are opened and closed again; a store that a running service holds is as good as open. */
-async function checkBackends(config: Config): Promise<boolean> {
-  const print = (ok: boolean, name: string, message: string): boolean => {
-    console.log(`${ok ? "ok  " : "FAIL"} ${name}: ${message}`);
-    return ok;
-  };
-  try {
-    const { store, pool } = await openStore(storeLocation(config));
-    try {
-      print(true, "store", "opens, and its tables are up to date");
-      const queue = await bullmqQueue(queueLocation(config, pool), { log: silentLog });
-      try {
-        await queue.depth("pull");
-      } finally {
-        await queue.close();
-      }
-      return print(true, "queue", "answers");
-    } finally {
-      await store.close();
-    }
-  } catch (error) {
-    const failure = error instanceof Failure ? error : undefined;
-    if (failure?.code === "STORE_LOCKED") return print(true, "store", "a running service has it; ask its /readyz");
-    return print(false, failure?.code === "QUEUE_UNAVAILABLE" ? "queue" : "store", failure?.message ?? String(error));
-  }
 }

@@ -2,6 +2,11 @@
 import { Option, type Command } from "commander";
 import type { StateParameters, StateQuery } from "../state.ts";
 import type { Act, Add } from "./baseline.ts";
+import type { Connector } from "../ports/connector.ts";
+import { commandConfig } from "./config.ts";
+import { commandContext } from "./connections.ts";
+import { doctorCommand } from "./doctor.ts";
+import { setupCommand } from "./setup.ts";
 
 /** What commands about the state of a service take. */
 export interface StateOptions {
@@ -14,6 +19,40 @@ export interface StateOptions {
   readonly status?: string;
   readonly reason?: string;
   readonly by?: string;
+}
+
+/** Adds `doctor` and `setup`. */
+export function addRepairs(
+  program: Command,
+  act: Act,
+  add: Add,
+  withConfig: (command: Command) => Command,
+  connectors: readonly Connector[],
+): void {
+  withConfig(add(program, "doctor", "find what is wrong with the service, its credentials and permissions, and say the fix"))
+    .option("--json", "for machines")
+    .action(act((options: { config: string; json?: boolean }) => doctorCommand(commandConfig(options.config), options.json === true)));
+  add(program, "setup", "what a team installs at its side of a destination: templates, add-ons, rules, dashboards")
+    .argument("<destination>", "connector, as splunk; or with -c one of the file's destinations, as splunk/soc")
+    .option("-c, --config <file>", "configuration file whose destinations may be named")
+    .option("--out <directory>", "write the files there; without it they are listed")
+    .option("--apply", "install over the destination's own API; a second time changes nothing")
+    .option("--credential <reference>", "the installer's credential: ${env:NAME} or ${file:/path}; needed by --apply")
+    .action(
+      act((name: string, options: { config?: string; out?: string; apply?: boolean; credential?: string }) =>
+        setupCommand(
+          {
+            name,
+            config: options.config === undefined ? undefined : commandConfig(options.config),
+            out: options.out,
+            apply: options.apply === true,
+            credential: options.credential,
+          },
+          connectors,
+          commandContext(),
+        ),
+      ),
+    );
 }
 
 /** Adds `deliveries`, `destinations` and `deadletters`. `state` makes a command with the options that all have, `ask` asks and prints. */

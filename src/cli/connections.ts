@@ -1,0 +1,94 @@
+/** Whether everything that a configuration names can be reached and may be used, without side effects. */
+import { bullmqQueue } from "../adapters/bullmq/queue.ts";
+import { localFiles } from "../adapters/files/local-files.ts";
+import { httpClient } from "../adapters/http/client.ts";
+import { silentLog } from "../adapters/log/log.ts";
+import { openStore } from "../adapters/postgres/open.ts";
+import { systemClock } from "../adapters/system/system.ts";
+import type { Config } from "../config/config.ts";
+import { queueLocation, storeLocation } from "../config/places.ts";
+import { Failure } from "../core/errors.ts";
+import { safeText } from "../core/safe-text.ts";
+import { VERSION } from "../package.ts";
+import type { Check } from "../ports/connector.ts";
+import type { Context } from "../ports/context.ts";
+
+/** One connector's checks take no longer. */
+const CHECKS_MS = 60_000;
+/** Longest message that is shown: some of it comes from the other side. */
+const MESSAGE_MAX = 500;
+
+/** Something that was looked at. */
+export interface Finding extends Check {
+  /** Source, destination or part of the service. */
+  readonly about: string;
+}
+
+/** What connectors get from a command. */
+export function commandContext(): Context {
+  return {
+    clock: systemClock,
+    http: httpClient(`custodes/${VERSION}`),
+    files: localFiles(),
+    log: silentLog,
+    random: Math.random,
+    signal: AbortSignal.timeout(CHECKS_MS),
+  };
+}
+
+/** Store, queue, and each source and destination. */
+export async function connectionFindings(config: Config): Promise<readonly Finding[]> {
+  const found: Finding[] = [...(await backendFindings(config))];
+  for (const { id, connector, options } of [...config.sources, ...config.destinations]) {
+    // A check must not end another one's time.
+    const checks = await connector.check(options, commandContext()).catch((error: unknown): readonly Check[] => {
+      const message = error instanceof Error ? error.message : String(error);
+      return [{ name: "check", ok: false, message, fix: "see the connector's README" }];
+    });
+    for (const check of checks) found.push({ ...check, about: id });
+  }
+  return found;
+}
+
+/** Prints findings with their fixes; true when all are good. */
+export function printFindings(findings: readonly Finding[]): boolean {
+  for (const { about, name, ok, message, fix } of findings) {
+    console.log(`${ok ? "ok  " : "FAIL"} ${about}: ${name === "" ? "" : `${name}: `}${safeText(message, MESSAGE_MAX)}`);
+    if (!ok && fix !== undefined) console.log(`     fix: ${safeText(fix, MESSAGE_MAX)}`);
+  }
+  return findings.every(({ ok }) => ok);
+}
+
+/** The store and the queue are opened and closed again; a store that a running service holds is as good as open. */
+async function backendFindings(config: Config): Promise<readonly Finding[]> {
+  const good = (about: string, message: string): Finding => ({ about, name: "", ok: true, message });
+  const bad = (about: string, message: string, fix: string): Finding => ({ about, name: "", ok: false, message, fix });
+  try {
+    const { store, pool } = await openStore(storeLocation(config));
+    try {
+      const opened = good("store", "opens, and its tables are up to date");
+      const queue = await bullmqQueue(queueLocation(config, pool), { log: silentLog });
+      try {
+        await queue.depth("pull");
+      } finally {
+        await queue.close();
+      }
+      return [opened, good("queue", "answers")];
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    const failure = error instanceof Failure ? error : undefined;
+    const message = failure?.message ?? String(error);
+    if (failure?.code === "STORE_LOCKED") return [good("store", "a running service has it; ask its /readyz")];
+    if (failure?.code === "QUEUE_UNAVAILABLE")
+      return [bad("queue", message, "start the Redis server that `queue` names, or check its address and password")];
+    return [
+      bad(
+        "store",
+        message,
+        "start the PostgreSQL server that `store` names, or check its address, password and the role's rights; embedded: the directory `data` must be writable",
+      ),
+    ];
+  }
+}
