@@ -8,11 +8,12 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { sha256, systemClock } from "./adapters/system/system.ts";
+import { sha256, systemClock, uuid } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import type { CloseDeps } from "./pipeline/close.ts";
+import { startDrill } from "./pipeline/drill.ts";
 import { fieldsRead, fieldWatch, type FieldGap } from "./pipeline/gaps.ts";
 import { health, type Health } from "./pipeline/health.ts";
 import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
@@ -150,7 +151,11 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: [...allPushRoutes(config, sources, push), ...answerRoutes(config, { ...closing, meter, log })],
-    infos: infoRoutes(checkHealth, meter, store, config, now, { watch, rules, registry: () => registry, closing }),
+    infos: infoRoutes(checkHealth, meter, store, config, now, {
+      ...{ watch, rules, closing },
+      registry: () => registry,
+      drill: () => startDrill({ store, now, uuid, stored: () => supervisor.eventsStored() }),
+    }),
     log,
   });
   closers.push(() => receiver.close());

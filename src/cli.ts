@@ -68,7 +68,7 @@ async function main(arguments_: readonly string[]): Promise<number> {
     .option("--out <file>", "output; default standard output")
     .action(act((options) => renderCommand(options, connectors)));
   addRules(program, act, add);
-  addRepairs(program, act, add, withConfig, connectors);
+  addRepairs(program, act, add, withConfig, parseDuration, connectors);
   add(program, "schema", "JSON Schema of the configuration file, for editors").action(
     act(() => {
       console.log(JSON.stringify(configJsonSchema(connectors), null, 2));

@@ -10,6 +10,7 @@ import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { quantile } from "./core/completeness/lateness.ts";
 import { LATENESS_DAYS_MS, QUANTILES } from "./source-state.ts";
+import type { DrillStart } from "./pipeline/drill.ts";
 import { answerIncident, type CloseDeps } from "./pipeline/close.ts";
 import { CHANGES, queryState, STATE_QUERIES } from "./state.ts";
 
@@ -28,6 +29,7 @@ export function infoRoutes(
     readonly rules: LiveRules;
     readonly registry: () => Directory;
     readonly closing: CloseDeps;
+    readonly drill: () => Promise<DrillStart>;
   },
 ): InfoRoute[] {
   const json = (status: number, value: unknown) => ({ status, contentType: "application/json", body: JSON.stringify(value) });
@@ -72,6 +74,7 @@ export function infoRoutes(
             rules: () => live.rules.status(),
             registry: live.registry,
             auditRetention: config.retention.audit,
+            drill: live.drill,
             close: (id, ask) => answerIncident(live.closing, id, ask),
           }),
         ),

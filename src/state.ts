@@ -4,6 +4,7 @@ import type { Ask } from "./core/incident/transitions.ts";
 import type { Answered } from "./pipeline/close.ts";
 import { CONTINUOUS_JOB } from "./pipeline/correlate.ts";
 import { explainStored } from "./pipeline/explain-event.ts";
+import { drillProgress, type DrillStart } from "./pipeline/drill.ts";
 import { summarizeBaselines } from "./pipeline/show-baselines.ts";
 import type { FieldGap } from "./pipeline/gaps.ts";
 import type { RulesStatus } from "./live-rules.ts";
@@ -24,6 +25,8 @@ export const STATE_QUERIES = [
   "deliveries",
   "destinations",
   "destinations-enable",
+  "drill",
+  "drill-progress",
   "quarantine",
   "quarantine-record",
   "progress",
@@ -41,6 +44,7 @@ export const CHANGES: ReadonlySet<string> = new Set<(typeof STATE_QUERIES)[numbe
   "incidents-close",
   "deadletters-replay",
   "destinations-enable",
+  "drill",
 ]);
 /** One question. */
 export type StateQuery = (typeof STATE_QUERIES)[number];
@@ -74,6 +78,8 @@ export interface LiveState {
   readonly fieldGaps?: (source: string) => readonly FieldGap[];
   /** Closes incidents; what has none answers that there is no such incident. */
   readonly close?: (id: string, ask: Ask) => Promise<Answered>;
+  /** Begins a drill; only a running service delivers anything. */
+  readonly drill?: () => Promise<DrillStart>;
   /** The rules at work; only a running service has some. */
   readonly rules?: () => RulesStatus;
   /** The agents that are known. */
@@ -107,6 +113,10 @@ export async function queryState(
       return destinationRows(store, live?.destinations ?? [], now);
     case "destinations-enable":
       return { enabled: await store.enableDestination(id, now, parameters["by"]) };
+    case "drill":
+      return (await live?.drill?.()) ?? null;
+    case "drill-progress":
+      return drillProgress(store, id);
     case "deadletters":
       return store.deliveries({ limit, status: "dead", ...destinationOf(parameters) });
     case "deadletter":

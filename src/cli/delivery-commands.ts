@@ -3,9 +3,11 @@ import { Option, type Command } from "commander";
 import type { StateParameters, StateQuery } from "../state.ts";
 import type { Act, Add } from "./baseline.ts";
 import type { Connector } from "../ports/connector.ts";
+import { operator } from "./audit.ts";
 import { commandConfig } from "./config.ts";
 import { commandContext } from "./connections.ts";
 import { doctorCommand } from "./doctor.ts";
+import { drillCommand } from "./drill.ts";
 import { setupCommand } from "./setup.ts";
 
 /** What commands about the state of a service take. */
@@ -21,17 +23,26 @@ export interface StateOptions {
   readonly by?: string;
 }
 
-/** Adds `doctor` and `setup`. */
+/** Adds `doctor`, `drill` and `setup`. */
 export function addRepairs(
   program: Command,
   act: Act,
   add: Add,
   withConfig: (command: Command) => Command,
+  parseDuration: (text: string) => number,
   connectors: readonly Connector[],
 ): void {
   withConfig(add(program, "doctor", "find what is wrong with the service, its credentials and permissions, and say the fix"))
     .option("--json", "for machines")
     .action(act((options: { config: string; json?: boolean }) => doctorCommand(commandConfig(options.config), options.json === true)));
+  withConfig(add(program, "drill", "send a marked synthetic attack through a real rule to every destination, and time each hop"))
+    .option("--json", "for machines")
+    .addOption(new Option("--wait <duration>", "how long to wait for the destinations").argParser(parseDuration).default(120_000, "2m"))
+    .action(
+      act((options: { config: string; json?: boolean; wait: number }) =>
+        drillCommand(commandConfig(options.config), { waitMs: options.wait, json: options.json === true, by: operator() }),
+      ),
+    );
   add(program, "setup", "what a team installs at its side of a destination: templates, add-ons, rules, dashboards")
     .argument("<destination>", "connector, as splunk; or with -c one of the file's destinations, as splunk/soc")
     .option("-c, --config <file>", "configuration file whose destinations may be named")

@@ -181,6 +181,8 @@ export function printState(query: StateQuery, answer: unknown): void {
     case "explain":
       for (const line of answer === null ? ["there is no such event"] : explanationLines(answer as ExplainedEvent)) console.log(line);
       return;
+    case "drill":
+    case "drill-progress":
     case "deadletter":
     case "quarantine-record":
     case "deadletters-replay":

@@ -177,6 +177,8 @@ export interface Store {
   deliveries(filter?: {
     readonly destination?: string;
     readonly status?: DeliveryStatus;
+    /** Only of these alerts, incidents and events. */
+    readonly subjects?: readonly string[];
     readonly limit?: number;
   }): Promise<readonly OutboxRow[]>;
   /** The bytes kept with a dead letter. */

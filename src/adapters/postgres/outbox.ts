@@ -141,8 +141,15 @@ export async function hastenDeliveries(session: Session, destination: string, no
 export async function deliveries(session: Session, filter: Parameters<Store["deliveries"]>[0] = {}): Promise<readonly OutboxRow[]> {
   const { rows } = await session.query<OutboxRow>(
     `select ${COLUMNS} from custodes.outbox
-     where ($1::text is null or destination = $1) and ($2::text is null or status = $2) order by number desc limit $3`,
-    [filter.destination === undefined ? null : storable(filter.destination), filter.status ?? null, filter.limit ?? null],
+     where ($1::text is null or destination = $1) and ($2::text is null or status = $2)
+       and ($4::json is null or subject_id in (select json_array_elements_text($4::json)))
+     order by number desc limit $3`,
+    [
+      filter.destination === undefined ? null : storable(filter.destination),
+      filter.status ?? null,
+      filter.limit ?? null,
+      filter.subjects === undefined ? null : JSON.stringify(filter.subjects.map(storable)),
+    ],
   );
   return rows;
 }

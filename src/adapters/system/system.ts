@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes, randomUUID } from "node:crypto";
 import { v5 } from "uuid";
 import type { Clock } from "../../ports/context.ts";
 
@@ -7,6 +7,11 @@ const NAMESPACE = "6f0d4e2a-5c1b-5e0e-9a55-c05705e5a1e7";
 
 /** The wall clock. */
 export const systemClock: Clock = { now: () => Date.now() };
+
+/** A fresh UUIDv4. */
+export function uuid(): string {
+  return randomUUID();
+}
 
 /** Lower-case hex SHA-256 of the UTF-8 text. */
 export function sha256(text: string): string {
