@@ -13,7 +13,7 @@ afterAll(() => memory.store.close());
 
 const gap = (id: string, more: Partial<SourceGap> = {}): SourceGap => ({
   ...({ id, source: "okta/corp", from: START - 60 * SECOND, to: START, why: "count", detail: "two are missing", state: "open" } as const),
-  ...({ foundTime: START, endTime: null } as const),
+  ...({ foundTime: START, endTime: null, whole: null } as const),
   ...more,
 });
 

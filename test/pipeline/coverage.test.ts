@@ -88,6 +88,7 @@ test("what was missing before a restart is missing until it is heard of, or come
     state: "open",
     foundTime: 1,
     endTime: null,
+    whole: null,
   } as const;
   const missing = (changes: Partial<SourceState>, one: SourceGap = gap) =>
     coverage([source("a/1")], [state("a/1", changes)], START, START - 5, [one]).missing;
@@ -146,6 +147,7 @@ test("health: a gap is yellow with its reason, and no longer when it is over; an
     state: "open",
     foundTime: 3,
     endTime: null,
+    whole: null,
   };
   const missing = await seen([state("a/1")], START, [gap]);
   expect(missing.status).toBe("yellow");
@@ -156,7 +158,7 @@ test("health: a gap is yellow with its reason, and no longer when it is over; an
 
 test("coverage names the gaps of configured sources that are not healed, and how far each source is", () => {
   const gap = (id: string, source: string, more: Partial<SourceGap> = {}): SourceGap => ({
-    ...({ id, source, from: 1, to: 2, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null } as const),
+    ...({ id, source, from: 1, to: 2, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null, whole: null } as const),
     ...more,
   });
   const gaps = [gap("a", "a/1"), gap("b", "gone/1"), gap("c", "a/1", { state: "healed" }), gap("d", "a/1", { state: "lost" })];

@@ -297,4 +297,5 @@ export const MIGRATIONS: readonly string[] = [
   create index alert_entity_old on custodes.alert_entity (last_time);
   `,
   "alter table custodes.source add column progress_time bigint",
+  "alter table custodes.source_gap add column whole json",
 ];
