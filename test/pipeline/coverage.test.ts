@@ -155,6 +155,9 @@ test("health: a gap is yellow with its reason, and no longer when it is over; an
   expect(missing.parts[1]?.message).toBe("works; gaps: 1, the newest: count, two are missing");
   expect((await seen([state("a/1")], START, [{ ...gap, source: "other/1" }])).status).toBe("green");
   expect((await seen([state("a/1")], START, [{ ...gap, to: null, why: "unreachable" }])).status).toBe("green");
+  const never = await seen([], START, [{ ...gap, to: null, why: "silent" }]);
+  expect(never).toMatchObject({ status: "yellow", parts: [{}, { ok: false, message: "no success within its stall budget" }] });
+  expect(await seen([], START)).toMatchObject({ status: "green", parts: [{}, { message: "not heard of yet" }] });
 });
 
 test("coverage names the gaps of configured sources that are not healed, and how far each source is", () => {
