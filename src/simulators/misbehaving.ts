@@ -4,8 +4,11 @@
  * that end in mid-page, a wrong clock, records that show up late. It knows the truth, and can be healed.
  */
 
+import { dice } from "../demo/random.ts";
+
 /** A record as the vendor keeps it. Times are by the vendor's own clock. */
 export interface VendorRecord {
+  /** A letter and a number. */
   readonly id: string;
   readonly time: number;
   /** When lists begin to show it. */
@@ -31,6 +34,8 @@ export interface Habits {
   readonly fail: number;
   readonly reset: number;
   readonly cut: number;
+  /** Share of the records that are counted, and in no page. */
+  readonly hide: number;
   /** Milliseconds that its clock, and with it the Date header, is ahead of the true one. */
   readonly skewMs: number;
 }
@@ -58,8 +63,8 @@ export interface VendorRead {
 export interface MisbehavingVendor {
   add(records: readonly VendorRecord[]): void;
   answer(request: VendorRequest): VendorAnswer;
-  /** From now on every habit but its kind of list, its order, its page size, its cap and its clock is good. */
-  heal(): void;
+  /** From now on every habit but its kind of list, its order, its page size, its cap and, unless it is named, its clock is good. */
+  heal(what?: "clock"): void;
   /** The one credential that is good from now on. */
   rotate(token: string): void;
   /** Records that a list would show now. */
@@ -79,6 +84,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
   const done = new Map<string, number>();
   let token: string | undefined;
   let well = false;
+  let { skewMs } = habits;
   let storm = 0;
 
   const does = (habit: string, chance: number): boolean => {
@@ -86,8 +92,14 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     done.set(habit, (done.get(habit) ?? 0) + 1);
     return true;
   };
-  const clock = (): number => now() + habits.skewMs;
+  const clock = (): number => now() + skewMs;
   const shown = (): VendorRecord[] => records.filter((record) => record.visible <= clock());
+  /** Each record has its own fate, the same in every read. */
+  const isGiven = ({ id }: VendorRecord): boolean => {
+    if (well || habits.hide === 0 || dice(Number(id.slice(1))).between(0, 999) >= habits.hide * 1000) return true;
+    done.set("hide", (done.get("hide") ?? 0) + 1);
+    return false;
+  };
   const reply = (status: number, body: unknown, more: Readonly<Record<string, string>> = {}): VendorAnswer => ({
     status,
     headers: { date: new Date(clock()).toUTCString(), "content-type": "application/json", ...more },
@@ -120,7 +132,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
       .filter(({ time }) => time >= since && time <= until)
       .toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
     const newest = habits.order === "oldest" ? all.slice(-(habits.cap ?? Infinity)) : all.slice(0, habits.cap ?? Infinity);
-    const { items, next } = pageOf(habits, does, newest, cursor);
+    const { items, next } = pageOf(habits, does, newest.filter(isGiven), cursor);
     return list(items, next, { total: all.length, truncated: newest.length < all.length });
   };
 
@@ -128,7 +140,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since: Number.NaN, until: Number.NaN, first: cursor === "" });
     const all = shown().toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
-    const { items, next } = pageOf(habits, does, all, cursor);
+    const { items, next } = pageOf(habits, does, all.filter(isGiven), cursor);
     return list(items, next, {}, (record) => all.indexOf(record) + 1);
   };
 
@@ -151,7 +163,11 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
   return {
     add: (more) => void records.push(...more),
     answer: (request) => refused(request) ?? (habits.list === "window" ? window(request.query) : chain(request.query)),
-    heal: () => void ((well = true), (storm = 0)),
+    heal: (what) => {
+      well = true;
+      storm = 0;
+      if (what === "clock") skewMs = 0;
+    },
     rotate: (next) => void (token = next),
     shown,
     reads,
