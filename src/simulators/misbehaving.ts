@@ -4,11 +4,8 @@
  * that end in mid-page, a wrong clock, records that show up late. It knows the truth, and can be healed.
  */
 
-import { dice } from "../demo/random.ts";
-
 /** A record as the vendor keeps it. Times are by the vendor's own clock. */
 export interface VendorRecord {
-  /** A letter and a number. */
   readonly id: string;
   readonly time: number;
   /** When lists begin to show it. */
@@ -83,6 +80,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
   const reads: VendorRead[] = [];
   const done = new Map<string, number>();
   let token: string | undefined;
+  const hidden = new Set<string>();
   let well = false;
   let { skewMs } = habits;
   let storm = 0;
@@ -93,13 +91,8 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     return true;
   };
   const clock = (): number => now() + skewMs;
+  const given = (list: readonly VendorRecord[]): readonly VendorRecord[] => (well ? list : without(list, hidden, done));
   const shown = (): VendorRecord[] => records.filter((record) => record.visible <= clock());
-  /** Each record has its own fate, the same in every read. */
-  const isGiven = ({ id }: VendorRecord): boolean => {
-    if (well || habits.hide === 0 || dice(Number(id.slice(1))).between(0, 999) >= habits.hide * 1000) return true;
-    done.set("hide", (done.get("hide") ?? 0) + 1);
-    return false;
-  };
   const reply = (status: number, body: unknown, more: Readonly<Record<string, string>> = {}): VendorAnswer => ({
     status,
     headers: { date: new Date(clock()).toUTCString(), "content-type": "application/json", ...more },
@@ -127,12 +120,9 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const until = Number(query.get("until"));
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since, until, first: cursor === "" });
-    const sign = habits.order === "oldest" ? 1 : -1;
-    const all = shown()
-      .filter(({ time }) => time >= since && time <= until)
-      .toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
+    const all = inWindow(shown(), since, until, habits.order);
     const newest = habits.order === "oldest" ? all.slice(-(habits.cap ?? Infinity)) : all.slice(0, habits.cap ?? Infinity);
-    const { items, next } = pageOf(habits, does, newest.filter(isGiven), cursor);
+    const { items, next } = pageOf(habits, does, given(newest), cursor);
     return list(items, next, { total: all.length, truncated: newest.length < all.length });
   };
 
@@ -140,7 +130,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since: Number.NaN, until: Number.NaN, first: cursor === "" });
     const all = shown().toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
-    const { items, next } = pageOf(habits, does, all.filter(isGiven), cursor);
+    const { items, next } = pageOf(habits, does, given(all), cursor);
     return list(items, next, {}, (record) => all.indexOf(record) + 1);
   };
 
@@ -150,22 +140,19 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     more: object,
     number?: (record: VendorRecord) => number,
   ): VendorAnswer => {
-    const shape = (record: VendorRecord): object => ({
-      id: record.id,
-      created_at: new Date(record.time).toISOString(),
-      ...(number === undefined ? {} : { number: number(record) }),
-    });
-    const answer = reply(200, { data: { items: items.map(shape) }, next, ...more });
+    const answer = reply(200, { data: { items: items.map((record) => shapeOf(record, number)) }, next, ...more });
     if ("broken" in answer || !does("cut", habits.cut)) return answer;
     return { ...answer, body: answer.body.slice(0, Math.floor(answer.body.length * random())) };
   };
 
   return {
-    add: (more) => void records.push(...more),
+    add: (more) => {
+      records.push(...more);
+      for (const { id } of more) if (habits.hide > 0 && random() < habits.hide) hidden.add(id);
+    },
     answer: (request) => refused(request) ?? (habits.list === "window" ? window(request.query) : chain(request.query)),
     heal: (what) => {
-      well = true;
-      storm = 0;
+      [well, storm] = [true, 0];
       if (what === "clock") skewMs = 0;
     },
     rotate: (next) => void (token = next),
@@ -173,6 +160,24 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     reads,
     done,
   };
+}
+
+function inWindow(list: readonly VendorRecord[], since: number, until: number, order: Habits["order"]): readonly VendorRecord[] {
+  const sign = order === "oldest" ? 1 : -1;
+  return list.filter(({ time }) => time >= since && time <= until).toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
+}
+
+/** A record as it is given out. */
+function shapeOf(record: VendorRecord, number?: (record: VendorRecord) => number): object {
+  const { id, time } = record;
+  return { id, created_at: new Date(time).toISOString(), ...(number === undefined ? {} : { number: number(record) }) };
+}
+
+/** The records that are in some page. */
+function without(list: readonly VendorRecord[], hidden: ReadonlySet<string>, done: Map<string, number>): readonly VendorRecord[] {
+  const left = list.filter(({ id }) => !hidden.has(id));
+  if (left.length < list.length) done.set("hide", (done.get("hide") ?? 0) + 1);
+  return left;
 }
 
 /** Whether a habit shows now. */

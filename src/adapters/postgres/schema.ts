@@ -1,5 +1,4 @@
-// All names carry their schema, since the queue's statements set the search path.
-/** The store's tables: version n is the n-th text. One that was released is never changed, only followed by another. */
+/** The tables: version n is the n-th text, never changed once released. Names carry their schema: the queue sets the search path. */
 export const MIGRATIONS: readonly string[] = [
   `
   create table custodes.log (
