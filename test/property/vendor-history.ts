@@ -97,7 +97,8 @@ export async function play(kind: Kind, seed: number): Promise<Outcome> {
     await world.pull();
   }
   const begin = vendor.reads[0]?.since ?? Number.NaN;
-  for (const { id, time } of vendor.shown()) {
+  const all = kind === "numbered" ? inOrder(vendor) : vendor.shown();
+  for (const { id, time } of kind === "numbered" ? all.slice(firstOf(all, world.memory)) : all) {
     if (!(time < begin) && !stored(world.memory, id)) problems.push(`at the end ${id} is missing`);
   }
   const open = [...world.memory.gaps.values()].filter((gap) => gap.state === "open");
@@ -194,11 +195,22 @@ function makeWorld(kind: Kind, seed: number, habits: Habits) {
   };
 }
 
-/** Of numbered records those before the last one that is stored. */
+/** Of numbered records those between the first and the last one that is stored: of what came before nobody can know. */
 function numberedMissing(vendor: MisbehavingVendor, kept: Memory): VendorRecord[] {
-  const order = [...vendor.shown()].toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
+  const order = inOrder(vendor);
   const last = order.findLastIndex((record) => stored(kept, record.id));
-  return order.slice(0, Math.max(0, last)).filter((record) => !stored(kept, record.id));
+  return order.slice(firstOf(order, kept), Math.max(0, last)).filter((record) => !stored(kept, record.id));
+}
+
+function inOrder(vendor: MisbehavingVendor): VendorRecord[] {
+  return vendor.shown().toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
+}
+
+function firstOf(order: readonly VendorRecord[], kept: Memory): number {
+  return Math.max(
+    0,
+    order.findIndex(({ id }) => stored(kept, id)),
+  );
 }
 
 /** What a wrong clock dated, at once, at a time that is said to be complete; it may have been written after that time was read. */
