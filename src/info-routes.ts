@@ -94,8 +94,11 @@ async function readGauges(meter: Metrics, store: Store, config: Config, now: () 
       meter.gauge("source_lateness_seconds", { source, quantile: name }, (quantile(late, q) ?? 0) / 1000);
     }
   }
-  for (const state of await store.sources()) {
-    if (state.watermark !== null) meter.gauge("source_lag_seconds", { source: state.source }, (now() - state.watermark) / 1000);
+  for (const { source, watermark } of await store.sources()) {
+    if (watermark === null) continue;
+    // After a restart a source that is stalled proves nothing that would set it.
+    meter.gauge("source_watermark_seconds", { source }, watermark / 1000);
+    meter.gauge("source_lag_seconds", { source }, (now() - watermark) / 1000);
   }
 }
 

@@ -79,11 +79,14 @@ export function endRun(
     run: NEW_RUN,
     ...checkedOf(config.window.recheck, state, to, now),
   };
-  const caughtUp = !main || state.to >= proven;
-  const due = caughtUp ? dueRun(config, idle, proven, now, run.turn) : undefined;
+  // A main run that is behind and what is read again take turns: either could go on for ever. A window that ended with what
+  // could be asked for when it began leaves nothing behind, however long its pages took.
+  const { max, overlap } = config.window;
+  const waits = main ? state.to - from >= max && state.to < proven : (back ?? proven) + Math.min(max, 2 * overlap) < proven;
+  const due = run.turn < (waits ? 1 : TURNS_MAX) ? dueRun(config, idle, proven, now, run.turn) : undefined;
   return {
     state: due ?? idle,
-    more: !caughtUp || due !== undefined,
+    more: waits || due !== undefined,
     completeTo: main && to > from ? to : null,
     ...(gap === undefined ? {} : { gaps: [gap] }),
     ...(gap === undefined && !unsure && to > from ? { covered: [{ from, to }] } : {}),

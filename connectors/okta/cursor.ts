@@ -19,7 +19,7 @@ export interface LogState {
   readonly due: EpochMs;
   /** The stretch that is being read once more ends at `to`; null: the live log is read. */
   readonly again: { readonly link: string; readonly to: EpochMs } | null;
-  /** Since this event time a full page has had no next link; null: pages connect. */
+  /** Since this event time a full page has had no next link, or the clock is too wrong to say what is read; null: neither. */
   readonly stuck: EpochMs | null;
 }
 

@@ -3,7 +3,7 @@
  * events, so that one stored late is not skipped, and gives a next link for ever.
  * https://developer.okta.com/docs/reference/system-log-query/#polling-requests
  */
-import { linkOf, pageRecords, pinnedUrl, requestJson, vendorNow } from "../../src/archetypes/http-pages.ts";
+import { linkOf, pageRecords, pinnedUrl, requestJson, vendorNow, withClock } from "../../src/archetypes/http-pages.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import { asObject, parseTime } from "../../src/core/record.ts";
@@ -38,7 +38,8 @@ export function oktaSource(config: Config): Source {
       const { records, rejects } = pageRecords(items, answer.text, place(current));
       const next = linkOf(answer.headers["link"], "next");
       const link = next === undefined ? undefined : nextLink(next, config.url);
-      const read = { items, link, asked, now: vendorNow(answer.headers, asked) };
+      const { headers } = answer;
+      const read = { items, link, headers, asked, now: vendorNow(headers, asked) };
       return { records, rejects, ...(state.again === null ? live(config, state, read) : again(config, state, state.again, read)) };
     },
   };
@@ -48,6 +49,7 @@ export function oktaSource(config: Config): Source {
 interface Read {
   readonly items: readonly unknown[];
   readonly link: string | undefined;
+  readonly headers: Parameters<typeof withClock>[1];
   readonly asked: EpochMs;
   /** The present of Okta's clock. */
   readonly now: EpochMs;
@@ -56,7 +58,7 @@ interface Read {
 type Following = Omit<Page, "records" | "rejects">;
 
 /** After a page of the live log. */
-function live(config: Config, state: LogState, { items, link, asked, now }: Read): Following {
+function live(config: Config, state: LogState, { items, link, headers, asked, now }: Read): Following {
   // A full page means that more waits. A page that is not full is the present: asking once more would only cost quota.
   const full = items.length >= PAGE_MAX;
   const newest = newestOf(items);
@@ -70,21 +72,21 @@ function live(config: Config, state: LogState, { items, link, asked, now }: Read
   const moved = { ...state, link: link ?? state.link, due };
   if (full) return { next: encodeState(moved), more: true, completeTo: null };
   const completeTo = (items.length === 0 ? now : Math.min(newest ?? 0, now)) - config.settle;
-  const following = startAgain(config, { ...moved, stuck: null }, asked);
-  return {
-    next: encodeState(following),
-    more: following.again !== null,
-    completeTo,
-    ...(state.stuck === null ? {} : { covered: [{ from: state.stuck, to: Math.max(asked, completeTo) }] }),
-  };
+  const read = state.stuck === null ? {} : { covered: [{ from: state.stuck, to: Math.max(asked, completeTo) }] };
+  const proven = withClock(read, headers, asked, config.settle);
+  // Of what a wrong clock has not dated yet, a page under a right one tells that it is read.
+  const following = startAgain(config, { ...moved, stuck: proven.gaps?.at(-1)?.from ?? null }, asked);
+  return { next: encodeState(following), more: following.again !== null, completeTo, ...proven };
 }
 
 /** After a page of a stretch that is read once more. */
-function again(config: Config, state: LogState, { to }: NonNullable<LogState["again"]>, { items, link, asked }: Read): Following {
+function again(config: Config, state: LogState, { to }: NonNullable<LogState["again"]>, read: Read): Following {
+  const { items, link, headers, asked } = read;
   if (items.length >= PAGE_MAX && link !== undefined)
     return { next: encodeState({ ...state, again: { link, to } }), more: true, completeTo: null };
   const following = startAgain(config, { ...state, done: to, again: null }, asked);
-  return { next: encodeState(following), more: following.again !== null, completeTo: null, covered: [{ from: state.done, to }] };
+  const proven = withClock({ covered: [{ from: state.done, to }] }, headers, asked, config.settle);
+  return { next: encodeState(following), more: following.again !== null, completeTo: null, ...proven };
 }
 
 /** Begins to read the next stretch once more when it is due. */

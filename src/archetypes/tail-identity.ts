@@ -1,5 +1,6 @@
 /** Which file is which: by inode, and by the hash of its first bytes when rotation gave them to another inode. */
 import type { FileInfo, Files } from "../ports/context.ts";
+import type { EpochMs } from "../core/event.ts";
 import { Failure } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Page } from "../ports/connector.ts";
@@ -17,6 +18,7 @@ export interface Listed {
   readonly archive: boolean;
   /** It changed since the sweep before, so its inode alone proves nothing: inodes are used again. */
   readonly recent: boolean;
+  readonly changed: EpochMs;
 }
 
 /**
@@ -67,23 +69,29 @@ async function findTwin({ file, archive }: Listed, homeless: readonly Known[], f
 
 /**
  * What was seen and never read, and is nowhere any more. `now`: what is known, on the files as they are; `path`: where
- * the files of the source lie.
+ * the files of the source lie; `since`: what changed no later had been listed before.
  */
 export function goneOf(
   listed: readonly Listed[],
   before: readonly Known[],
   now: ReadonlyMap<string, Known>,
   path: string,
-  document: boolean,
+  { document, since }: { readonly document: boolean; readonly since: EpochMs },
 ): NonNullable<Page["gone"]> {
   const files = new Map(listed.map((one) => [one.file.fileId, one]));
+  const ids = new Set(before.map(({ fileId }) => fileId));
+  const strangers = listed.filter(({ file, changed }) => !ids.has(file.fileId) && changed > since);
   return before.flatMap((one) => {
     if (one.pending === 0) return [];
     const here = files.get(one.fileId);
     // A document that is written anew is read as a whole.
     if (here !== undefined && document) return [];
+    // Nobody knows the content of what was not begun: a file that is new may be its copy or archive.
+    const unknown = one.hash === "";
+    if (unknown && strangers.some(({ file, archive }) => archive || file.size >= one.pending)) return [];
     // Its own entry, or that of the copy or archive which goes on with it.
-    const heir = [now.get(one.fileId), ...now.values()].find((other) => other?.hash === one.hash && other.hashed === one.hashed);
+    const candidates = unknown ? [now.get(one.fileId)] : [now.get(one.fileId), ...now.values()];
+    const heir = candidates.find((other) => other?.hash === one.hash && other.hashed === one.hashed);
     const heirFile = heir === undefined ? undefined : files.get(heir.fileId);
     // What an archive holds cannot be told from its size.
     if (heirFile?.archive === true) return [];

@@ -23,6 +23,8 @@ const SETTLE_MS = 10_000;
 const TORN_WAIT_MS = 600_000;
 /** Files that are newer than the clock by this much do not live by it. */
 const FOREIGN_CLOCK_MS = 3_600_000;
+/** Files that nothing was read of yet and that are remembered, so that it is told when they go: those whose turn is next. */
+const UNREAD_MAX = 16;
 /** Longest path, bytes: it has to fit into a cursor beside everything else. */
 const PATH_BYTES_MAX = 1024;
 
@@ -43,11 +45,6 @@ export interface TailConfig {
 /** A source of files; its positions are `<path>:<line>`. At most 48 files should grow at the same time. */
 export function tailSource(config: TailConfig): Source {
   return { pull: async (cursor, context) => await pull(config, cursor, context) };
-}
-
-/** A file that may have something to read. */
-interface Candidate extends Listed {
-  readonly changed: EpochMs;
 }
 
 async function pull(config: TailConfig, cursor: Cursor | null, context: Context): Promise<Page> {
@@ -75,7 +72,7 @@ async function pull(config: TailConfig, cursor: Cursor | null, context: Context)
   }
   // When all is read, the sweep is over and the next one starts where it ended.
   const sweep = more ? { ...state, at } : { from: state.to, to: Math.max(state.to, sweepEnd(files, fileNow)), at: null };
-  const next = encoded({ ...sweep, known: [...known.values()] }, files, context);
+  const next = encoded({ ...sweep, known: [...known.values()] }, work, files, context);
   const reached = more || files.length === 0 ? {} : { readTo: Math.min(now, page.tornSince ?? now, waitingSince ?? now) };
   return { records: page.records, rejects: page.rejects, next, more, completeTo: null, ...reached, gone, inOrder: isOneLog(config, files) };
 }
@@ -119,7 +116,7 @@ function newPage(config: TailConfig): OpenPage {
 
 async function readCandidate(
   config: TailConfig,
-  { file, changed, archive }: Candidate,
+  { file, changed, archive }: Listed,
   known: Known,
   page: OpenPage,
   context: Context,
@@ -143,7 +140,7 @@ async function readCandidate(
 interface Plan {
   readonly state: TailState;
   /** Files that have something to read, in order. */
-  readonly work: readonly Candidate[];
+  readonly work: readonly Listed[];
   /** Oldest change of a file that is not settled yet. */
   readonly waitingSince: EpochMs | undefined;
   readonly gone: NonNullable<Page["gone"]>;
@@ -153,7 +150,7 @@ interface Plan {
 async function plan(config: TailConfig, files: readonly FileInfo[], state: TailState, context: Context, now: EpochMs): Promise<Plan> {
   const document = config.format.framing === "document";
   const ids = new Set(state.known.map((one) => one.fileId));
-  const listed: Candidate[] = [];
+  const listed: Listed[] = [];
   let waitingSince: EpochMs | undefined;
   for (const file of files) {
     const changed = changedTime(file);
@@ -164,7 +161,7 @@ async function plan(config: TailConfig, files: readonly FileInfo[], state: TailS
   const known = new Map(await identify(listed, state.known, document, context.files));
   const listedIds = new Set(listed.map((one) => one.file.fileId));
   // While an archive is still being written, nobody can tell that it does not hold what is missing.
-  const gone = waitingSince === undefined ? goneOf(listed, state.known, known, config.path, document) : [];
+  const gone = waitingSince === undefined ? goneOf(listed, state.known, known, config.path, { document, since: state.to }) : [];
   const absent = state.known.filter((one) => !listedIds.has(one.fileId));
   for (const { file, archive } of listed) {
     const one = known.get(file.fileId);
@@ -182,6 +179,10 @@ async function plan(config: TailConfig, files: readonly FileInfo[], state: TailS
 
 function hasMore(file: FileInfo, known: Known | undefined, atOnce: boolean): boolean {
   return known !== undefined && !known.done && (atOnce || file.size > known.offset);
+}
+
+function isBegun({ offset, done }: Known): boolean {
+  return offset > 0 || done;
 }
 
 /** Bytes that are there and not read. */
@@ -205,16 +206,19 @@ function order(a: FileInfo, b: FileInfo): number {
   return a.path < b.path ? -1 : 1;
 }
 
-function encoded(state: TailState, files: readonly FileInfo[], context: Context): Cursor {
+function encoded(state: TailState, work: readonly Listed[], files: readonly FileInfo[], context: Context): Cursor {
   const present = new Map(files.map((file) => [file.fileId, file]));
   // An entry is needed while its file has more to give, or could be read again because the sweep does not cover it yet.
   const needed = (one: Known): boolean => {
     const file = present.get(one.fileId);
-    if (file === undefined) return false;
+    if (file === undefined || !isBegun(one)) return false;
     return (!one.done && file.size > one.offset) || !isRead(file, state);
   };
-  const begun = state.known.filter((one) => one.offset > 0 || one.done);
-  const result = trimmed({ ...state, known: begun }, needed);
+  const known = new Map(state.known.map((one) => [one.fileId, one]));
+  const waiting = work.flatMap(({ file }) => known.get(file.fileId) ?? []).filter((one) => !isBegun(one) && one.pending > 0);
+  // What only tells of a loss makes room first.
+  const kept = [...waiting.slice(0, UNREAD_MAX), ...state.known.filter(isBegun)];
+  const result = trimmed({ ...state, known: kept }, needed);
   if (result.lost > 0)
     context.log.warn({ files: result.lost }, "more files grow than can be remembered; some will be read again from their start");
   return encodeState(result.state);

@@ -30,8 +30,14 @@ function sourceRow(row: SourceRow): string[] {
     `${span(row.settleLagMs?.p50)}/${span(row.settleLagMs?.p99)}`,
     span(row.latenessMs?.p99),
     String(open),
-    safeText(row.pausedReason ?? row.lastError ?? "works", STATE_MAX),
+    safeText(row.pausedReason ?? row.lastError ?? stalled(row) ?? "works", STATE_MAX),
   ];
+}
+
+/** Why nobody waits for the source any longer. */
+function stalled({ gaps }: SourceRow): string | undefined {
+  const lasts = gaps.find((gap) => gap.state === "open" && gap.to === null);
+  return lasts === undefined ? undefined : `stalled: ${lasts.detail}`;
 }
 
 function gapLines(row: SourceRow): string[] {

@@ -8,7 +8,7 @@ import type { RunningSource } from "./ingest.ts";
 /** What is complete up to when, and which sources do not say. */
 export interface Coverage {
   readonly watermarks: Watermarks;
-  /** Sources that stalled past their budget: alerts no longer wait for them, and say so. */
+  /** Sources that stalled past their budget, for which alerts no longer wait, and those that have not proven anything yet. */
   readonly missing: readonly string[];
   /** How far each source is complete, by name. */
   readonly bySource?: readonly SourceCoverage[];
@@ -38,7 +38,7 @@ export function stallOf(
 
 /**
  * The watermark of each category is the minimum over the sources that feed it. A source that is stalled (see `stallOf`) is
- * left out and named; a category that no source feeds is complete by definition.
+ * left out and named; one that has proven nothing yet is named, too; a category that no source feeds is complete by definition.
  * `startTime` is when this process began to listen: a source never heard of counts from then.
  */
 export function coverage(
@@ -59,6 +59,8 @@ export function coverage(
       continue;
     }
     const watermark = state?.watermark ?? -Infinity;
+    // It is waited for, but what is told meanwhile was decided without it.
+    if (watermark === -Infinity) missing.push(source.id);
     all = Math.min(all, watermark);
     for (const category of source.connector.categories ?? CATEGORIES) {
       byCategory.set(category, Math.min(byCategory.get(category) ?? now, watermark));

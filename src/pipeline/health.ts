@@ -44,7 +44,9 @@ export async function health(
     const state = states.find((one) => one.source === source.id);
     const paused = state?.pausedReason ?? null;
     const heard = state?.lastSuccessTime ?? null;
-    const stall = heard === null ? undefined : stallOf(source, state, now, -Infinity, []);
+    // Never heard of: the watch has counted from when the service began to listen.
+    const never = gaps.some((gap) => gap.source === source.id && gap.to === null) ? "silent" : undefined;
+    const stall = heard === null ? never : stallOf(source, state, now, -Infinity, []);
     const stalled = stall !== undefined;
     const works = stall !== undefined ? STALLS[stall] : heard === null ? "not heard of yet" : "works";
     // Storing where a source begins is no success of the vendor's.

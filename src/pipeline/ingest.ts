@@ -157,7 +157,9 @@ async function noteGaps(deps: IngestDeps, tx: Transaction, source: RunningSource
   const covered = batch.covered ?? [];
   // What was proven before says nothing of an outage.
   const isFurther = batch.completeTo !== null && batch.completeTo > (watermark ?? -Infinity);
-  const proof = isFurther ? { from: watermark ?? -Infinity, to: batch.completeTo } : undefined;
+  // Silence of senders is over with the first push: that they are heard is all that can be known of them.
+  const heardTo = batch.pushed === true && source.source === undefined ? received : batch.completeTo;
+  const proof = isFurther && heardTo !== null ? { from: watermark ?? -Infinity, to: heardTo } : undefined;
   if (found.length === 0 && open.length === 0) return { changed: [], proven: 0, healed: 0 };
   const idOf = (text: string): string => deps.sha256(text).slice(0, 32);
   const changes = changeGaps(source.id, open, { found, covered, reached: proof, now: received }, idOf);

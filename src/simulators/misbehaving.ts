@@ -31,6 +31,8 @@ export interface Habits {
   readonly fail: number;
   readonly reset: number;
   readonly cut: number;
+  /** Share of the records that are counted, and in no page. */
+  readonly hide: number;
   /** Milliseconds that its clock, and with it the Date header, is ahead of the true one. */
   readonly skewMs: number;
 }
@@ -58,8 +60,8 @@ export interface VendorRead {
 export interface MisbehavingVendor {
   add(records: readonly VendorRecord[]): void;
   answer(request: VendorRequest): VendorAnswer;
-  /** From now on every habit but its kind of list, its order, its page size, its cap and its clock is good. */
-  heal(): void;
+  /** From now on every habit but its kind of list, its order, its page size, its cap and, unless it is named, its clock is good. */
+  heal(what?: "clock"): void;
   /** The one credential that is good from now on. */
   rotate(token: string): void;
   /** Records that a list would show now. */
@@ -78,7 +80,9 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
   const reads: VendorRead[] = [];
   const done = new Map<string, number>();
   let token: string | undefined;
+  const hidden = new Set<string>();
   let well = false;
+  let { skewMs } = habits;
   let storm = 0;
 
   const does = (habit: string, chance: number): boolean => {
@@ -86,7 +90,8 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     done.set(habit, (done.get(habit) ?? 0) + 1);
     return true;
   };
-  const clock = (): number => now() + habits.skewMs;
+  const clock = (): number => now() + skewMs;
+  const given = (list: readonly VendorRecord[]): readonly VendorRecord[] => (well ? list : without(list, hidden, done));
   const shown = (): VendorRecord[] => records.filter((record) => record.visible <= clock());
   const reply = (status: number, body: unknown, more: Readonly<Record<string, string>> = {}): VendorAnswer => ({
     status,
@@ -115,12 +120,9 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const until = Number(query.get("until"));
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since, until, first: cursor === "" });
-    const sign = habits.order === "oldest" ? 1 : -1;
-    const all = shown()
-      .filter(({ time }) => time >= since && time <= until)
-      .toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
+    const all = inWindow(shown(), since, until, habits.order);
     const newest = habits.order === "oldest" ? all.slice(-(habits.cap ?? Infinity)) : all.slice(0, habits.cap ?? Infinity);
-    const { items, next } = pageOf(habits, does, newest, cursor);
+    const { items, next } = pageOf(habits, does, given(newest), cursor);
     return list(items, next, { total: all.length, truncated: newest.length < all.length });
   };
 
@@ -128,7 +130,7 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     const cursor = query.get("after") ?? "";
     reads.push({ at: now(), since: Number.NaN, until: Number.NaN, first: cursor === "" });
     const all = shown().toSorted((a, b) => a.visible - b.visible || (a.id < b.id ? -1 : 1));
-    const { items, next } = pageOf(habits, does, all, cursor);
+    const { items, next } = pageOf(habits, does, given(all), cursor);
     return list(items, next, {}, (record) => all.indexOf(record) + 1);
   };
 
@@ -138,25 +140,44 @@ export function misbehavingVendor(habits: Habits, now: () => number, random: () 
     more: object,
     number?: (record: VendorRecord) => number,
   ): VendorAnswer => {
-    const shape = (record: VendorRecord): object => ({
-      id: record.id,
-      created_at: new Date(record.time).toISOString(),
-      ...(number === undefined ? {} : { number: number(record) }),
-    });
-    const answer = reply(200, { data: { items: items.map(shape) }, next, ...more });
+    const answer = reply(200, { data: { items: items.map((record) => shapeOf(record, number)) }, next, ...more });
     if ("broken" in answer || !does("cut", habits.cut)) return answer;
     return { ...answer, body: answer.body.slice(0, Math.floor(answer.body.length * random())) };
   };
 
   return {
-    add: (more) => void records.push(...more),
+    add: (more) => {
+      records.push(...more);
+      for (const { id } of more) if (habits.hide > 0 && random() < habits.hide) hidden.add(id);
+    },
     answer: (request) => refused(request) ?? (habits.list === "window" ? window(request.query) : chain(request.query)),
-    heal: () => void ((well = true), (storm = 0)),
+    heal: (what) => {
+      [well, storm] = [true, 0];
+      if (what === "clock") skewMs = 0;
+    },
     rotate: (next) => void (token = next),
     shown,
     reads,
     done,
   };
+}
+
+function inWindow(list: readonly VendorRecord[], since: number, until: number, order: Habits["order"]): readonly VendorRecord[] {
+  const sign = order === "oldest" ? 1 : -1;
+  return list.filter(({ time }) => time >= since && time <= until).toSorted((a, b) => sign * (a.time - b.time || (a.id < b.id ? -1 : 1)));
+}
+
+/** A record as it is given out. */
+function shapeOf(record: VendorRecord, number?: (record: VendorRecord) => number): object {
+  const { id, time } = record;
+  return { id, created_at: new Date(time).toISOString(), ...(number === undefined ? {} : { number: number(record) }) };
+}
+
+/** The records that are in some page. */
+function without(list: readonly VendorRecord[], hidden: ReadonlySet<string>, done: Map<string, number>): readonly VendorRecord[] {
+  const left = list.filter(({ id }) => !hidden.has(id));
+  if (left.length < list.length) done.set("hide", (done.get("hide") ?? 0) + 1);
+  return left;
 }
 
 /** Whether a habit shows now. */

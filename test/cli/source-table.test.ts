@@ -13,7 +13,7 @@ afterAll(() => memory.store.close());
 
 const gap = (id: string, more: Partial<SourceGap> = {}): SourceGap => ({
   ...({ id, source: "okta/corp", from: START - 60 * SECOND, to: START, why: "count", detail: "two are missing", state: "open" } as const),
-  ...({ foundTime: START, endTime: null } as const),
+  ...({ foundTime: START, endTime: null, whole: null } as const),
   ...more,
 });
 
@@ -43,7 +43,9 @@ test("sources show how late they are and what they lack, escaped, a line for eac
   // What a vendor did a month ago has faded, and so has what was healed the day before yesterday.
   expect(rows[1]?.gaps.map(({ id }) => id)).toEqual(["a", "h", "b"]);
   const text = sourceLines(rows).join("\n");
-  expect(text).toMatch(/^okta\/corp +7 +0 +0 +2 +\S+Z +90 s +4\.\d s\/40 s +0\.9 s +2 +works$/m);
+  expect(text).toMatch(/^okta\/corp +7 +0 +0 +2 +\S+Z +90 s +4\.\d s\/40 s +0\.9 s +2 +stalled: gone\\u\{1b\}\[31m$/m);
+  const [, works] = rows;
+  expect(sourceLines([{ ...works!, gaps: [gap("a")] }]).join("\n")).toMatch(/ 1 +works$/m);
   expect(text).toMatch(/^kong\/new .* - +- +-\/- +- +0 +not heard of yet$/m);
   expect(text.match(/^gap: .*$/gm)).toEqual([
     "gap: okta/corp 2026-03-31T11:59:00.000Z to 2026-03-31T12:00:00.000Z, count: two are missing",

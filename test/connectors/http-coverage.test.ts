@@ -156,6 +156,41 @@ describe("http, what is missing", () => {
       expect(due.filter(({ id }) => !seen.has(id))).toEqual([]);
     });
   });
+  describe("a vendor whose every page takes so long that more has happened meanwhile", () => {
+    const slow = async (pageMs: number, max: string, pulls: number, missing: number) => {
+      let now = RECEIVED;
+      const hidden = Array.from({ length: missing }, (_, index) => RECEIVED - 59 * MINUTE + index * 2 * MINUTE);
+      const asked: (readonly [since: number, until: number])[] = [];
+      const hiddenIn = ([since, until]: readonly [number, number]): number =>
+        hidden.filter((time) => since <= time && until >= time).length;
+      const answer: Answer = (request, response) => {
+        const query = new URL(request.url ?? "", "http://v").searchParams;
+        const span = [Number(query.get("since")), Number(query.get("until"))] as const;
+        if (!query.has("after")) asked.push(span);
+        now += pageMs;
+        response.end(JSON.stringify({ data: { items: [] }, next: query.has("after") ? null : "2", total: hiddenIn(span) }));
+      };
+      return await withServer(answer, async (base) => {
+        const one = { ...window, backfill: "60m", recheck: "0s", max };
+        const source = httpSource(configOf(base, { paging, window: one, check: { total: "total" } }));
+        const pages = [await source.pull(null, testContext({ now: () => now }))];
+        while (pages.length < pulls) pages.push(await source.pull(pages.at(-1)!.next, testContext({ now: () => now })));
+        return { pages, asked, located: asked.filter((span) => hiddenIn(span) > 0 && span[1] - span[0] <= SECOND).length };
+      });
+    };
+    test("a main run that never catches up and what is read again take turns", async () => {
+      // A window goes on by one minute, and takes more; of so many losses one is always due.
+      const { pages, asked, located } = await slow(40 * SECOND, "6m", 400, 25);
+      expect(pages.every(({ more }) => more)).toBe(true);
+      expect(located).toBeGreaterThan(3);
+      const main = pages.filter(({ completeTo }) => completeTo !== null).length;
+      expect(main).toBeGreaterThanOrEqual(Math.floor(asked.length / 2) - 1);
+    });
+    test("is left alone once all is read that there was when a window began", async () => {
+      const { pages } = await slow(10 * SECOND, "30m", 100, 0);
+      expect(pages.some(({ more }) => !more)).toBe(true);
+    });
+  });
   test("what the vendor wrote with its slow clock after it was read is not missed", async () => {
     const slow = at(RECEIVED - 2 * MINUTE, "slow", RECEIVED + MINUTE);
     const { pages } = await run(

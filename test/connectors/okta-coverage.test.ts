@@ -22,7 +22,7 @@ async function run(
     asked: Asked,
     now: number,
   ) => { readonly events: readonly { readonly id: string; readonly time: number }[]; readonly next: boolean },
-  more: { readonly recheck?: string; readonly skewMs?: number; readonly from?: string } = {},
+  more: { readonly recheck?: string; readonly skewMs?: (now: number) => number; readonly from?: string } = {},
 ): Promise<{ readonly pages: Page[][]; readonly asked: Asked[] }> {
   let now = RECEIVED;
   const asked: Asked[] = [];
@@ -36,7 +36,7 @@ async function run(
       const { events, next } = answer(one, now);
       url.searchParams.set("after", String(asked.length));
       if (next) response.setHeader("link", `<${url.href}>; rel="next"`);
-      response.setHeader("date", new Date(now + (more.skewMs ?? 0)).toUTCString());
+      response.setHeader("date", new Date(now + (more.skewMs?.(now) ?? 0)).toUTCString());
       response.end(JSON.stringify(events.map(({ id, time: published }) => ({ uuid: id, published: new Date(published).toISOString() }))));
     },
     async (base) => {
@@ -113,8 +113,30 @@ test("a full page without a link to the next is a gap from its newest event on, 
 });
 
 test("an empty page proves no more than the clock of an Okta that is behind", async () => {
-  const { pages } = await run([0], () => ({ events: [], next: true }), { skewMs: -3 * MINUTE });
+  const { pages } = await run([0], () => ({ events: [], next: true }), { skewMs: () => -3 * MINUTE });
   expect(pages[0]?.at(-1)?.completeTo).toBe(RECEIVED - 4 * MINUTE);
+});
+
+test("a clock of Okta's that is far off is a gap while it lasts, and what is read under a right one heals it", async () => {
+  const skewMs = (now: number): number => (now < RECEIVED + 10 * MINUTE ? -20 * MINUTE : 0);
+  const { pages } = await run([0, 5 * MINUTE, 5 * MINUTE, 5 * MINUTE], () => ({ events: [], next: true }), { skewMs, recheck: "0s" });
+  const detail = "the vendor's clock is 20 minutes behind ours";
+  const [first, second, third, fourth] = pages.map((list) => list.at(-1));
+  const begin = RECEIVED - 21 * MINUTE;
+  expect(first).toMatchObject({ gaps: [{ from: begin, to: RECEIVED, why: "clock", detail }], completeTo: RECEIVED - MINUTE });
+  expect(first?.covered).toEqual([]);
+  expect(second?.gaps).toEqual([{ from: begin + 5 * MINUTE, to: RECEIVED + 5 * MINUTE, why: "clock", detail }]);
+  expect(second?.covered).toEqual([{ from: begin, to: begin + 5 * MINUTE }]);
+  expect(third?.gaps).toBeUndefined();
+  expect(third?.covered).toEqual([{ from: begin + 5 * MINUTE, to: RECEIVED + 10 * MINUTE }]);
+  expect(fourth?.covered).toBeUndefined();
+});
+
+test("what is read once more under a wrong clock covers nothing that Okta has not dated yet", async () => {
+  const { pages } = await run([0, 70 * MINUTE], () => ({ events: [], next: true }), { skewMs: () => -80 * MINUTE });
+  const again = pages[1]?.findLast((page) => page.completeTo === null);
+  expect(again?.covered).toEqual([{ from: RECEIVED - HOUR, to: RECEIVED - 11 * MINUTE }]);
+  expect(again?.gaps).toMatchObject([{ why: "clock", from: RECEIVED - 11 * MINUTE }]);
 });
 
 test("a cursor of before, the link alone, is read on", async () => {

@@ -20,6 +20,7 @@ export function coveragePromises(store: TheStore): void {
     state: "open",
     foundTime: 5,
     endTime: null,
+    whole: null,
     ...more,
   });
   const save = (...gaps: SourceGap[]): Promise<void> => store().transaction((tx) => tx.saveGaps(gaps));
@@ -39,6 +40,9 @@ export function coveragePromises(store: TheStore): void {
     });
     test("are replaced by id", async () => {
       await save(gap("a"), gap("b"));
+      const less = gap("a", { from: 12, whole: { from: 1, to: 40 } });
+      await save(less);
+      expect(await store().gaps({ recent: 0 })).toEqual([less, gap("b")]);
       await save(gap("a", { from: 12, state: "healed", endTime: 30 }));
       expect(await store().gaps({ recent: 0 })).toEqual([gap("a", { from: 12, state: "healed", endTime: 30 }), gap("b")]);
     });

@@ -24,7 +24,7 @@ test("B52: an agent that stops while everything that carries it is complete is t
   expect(silent).toMatchObject({ agents: ["a"], group: { "ai_agent.uid": "a" }, bucket: START, final: false, level: "high" });
   expect(await it.incident("agent:a")).toHaveLength(1);
   // What is found missing later takes nothing back: only a sign of life does.
-  const found = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
+  const found = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null, whole: null } as const;
   await it.store.transaction((tx) => tx.saveGaps([{ ...found, id: "g", source: "fake/api", from: START, to: START + MINUTE }]));
   await it.minutes(10);
   expect(await it.alert("custodes-agent-silent")).toMatchObject([{ revision: 1, final: false }]);
@@ -52,7 +52,7 @@ test("B52: a gap in which the agent may have spoken begins the count again", asy
   const it = watching(memory, beats());
   it.api.add(call("c1", it.now()));
   await it.minutes(2);
-  const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
+  const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null, whole: null } as const;
   const gapAt = (source: string) => ({ ...gap, id: source, source, from: START + 5 * MINUTE, to: START + 6 * MINUTE });
   await it.store.transaction((tx) => tx.saveGaps([gapAt("fake/api")]));
   await it.minutes(14);
@@ -66,7 +66,7 @@ test("B52: what a gap hid is not silence: a gap that is healed counts from the l
   const it = watching(memory, beats());
   it.api.add(call("c1", it.now()));
   await it.minutes(2);
-  const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null } as const;
+  const gap = { why: "count", detail: "one is missing", state: "open", foundTime: it.now(), endTime: null, whole: null } as const;
   const mine = { ...gap, id: "g", source: "fake/api", from: START + 5 * MINUTE, to: START + 6 * MINUTE };
   await it.store.transaction((tx) => tx.saveGaps([mine]));
   await it.minutes(11);

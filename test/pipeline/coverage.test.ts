@@ -58,23 +58,24 @@ test("a source holds the others back for its stall budget, to the millisecond, a
   expect(stalled.of("agent_api")).toBe(START);
 });
 
-test("a source that was never heard of counts from when the process began to listen", () => {
+test("a source that was never heard of holds back from when the process began to listen, and is named as missing", () => {
   const sources = [source("new/1")];
-  expect(read(sources, [], START, START)).toMatchObject({ missing: [], all: -Infinity });
+  expect(read(sources, [], START, START)).toMatchObject({ missing: ["new/1"], all: -Infinity });
   expect(read(sources, [], START + 15 * MINUTE, START).all).toBe(-Infinity);
   expect(read(sources, [], START + 15 * MINUTE + 1, START)).toMatchObject({ missing: ["new/1"], all: START + 15 * MINUTE + 1 });
 });
 
-test("a source that answers but proves nothing holds back until it does", () => {
-  expect(read([source("a/1")], [state("a/1", { watermark: null })]).all).toBe(-Infinity);
+test("a source that answers but proves nothing holds back until it does, and what is told meanwhile is not complete", () => {
+  const found = read([source("a/1"), source("b/1")], [state("a/1", { watermark: null }), state("b/1")]);
+  expect(found).toMatchObject({ all: -Infinity, missing: ["a/1"] });
 });
 
 test("a source that is read but comes no further holds back for its stall budget and its lateness, to the millisecond", () => {
   const stuck = (ago: number) => [state("a/1", { progressTime: START - ago, watermark: null }), state("b/1")];
   const sources = [source("a/1", ["agent_api"]), source("b/1", ["dns"])];
-  expect(read(sources, stuck(16 * MINUTE))).toMatchObject({ missing: [], all: -Infinity });
+  expect(read(sources, stuck(16 * MINUTE)).all).toBe(-Infinity);
   expect(read(sources, stuck(16 * MINUTE + 1))).toMatchObject({ missing: ["a/1"], all: START - MINUTE });
-  expect(read(sources, stuck(60 * MINUTE), START, START - 16 * MINUTE).missing).toEqual([]);
+  expect(read(sources, stuck(60 * MINUTE), START, START - 16 * MINUTE).all).toBe(-Infinity);
 });
 
 test("what was missing before a restart is missing until it is heard of, or comes further", () => {
@@ -88,6 +89,7 @@ test("what was missing before a restart is missing until it is heard of, or come
     state: "open",
     foundTime: 1,
     endTime: null,
+    whole: null,
   } as const;
   const missing = (changes: Partial<SourceState>, one: SourceGap = gap) =>
     coverage([source("a/1")], [state("a/1", changes)], START, START - 5, [one]).missing;
@@ -146,17 +148,21 @@ test("health: a gap is yellow with its reason, and no longer when it is over; an
     state: "open",
     foundTime: 3,
     endTime: null,
+    whole: null,
   };
   const missing = await seen([state("a/1")], START, [gap]);
   expect(missing.status).toBe("yellow");
   expect(missing.parts[1]?.message).toBe("works; gaps: 1, the newest: count, two are missing");
   expect((await seen([state("a/1")], START, [{ ...gap, source: "other/1" }])).status).toBe("green");
   expect((await seen([state("a/1")], START, [{ ...gap, to: null, why: "unreachable" }])).status).toBe("green");
+  const never = await seen([], START, [{ ...gap, to: null, why: "silent" }]);
+  expect(never).toMatchObject({ status: "yellow", parts: [{}, { ok: false, message: "no success within its stall budget" }] });
+  expect(await seen([], START)).toMatchObject({ status: "green", parts: [{}, { message: "not heard of yet" }] });
 });
 
 test("coverage names the gaps of configured sources that are not healed, and how far each source is", () => {
   const gap = (id: string, source: string, more: Partial<SourceGap> = {}): SourceGap => ({
-    ...({ id, source, from: 1, to: 2, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null } as const),
+    ...({ id, source, from: 1, to: 2, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null, whole: null } as const),
     ...more,
   });
   const gaps = [gap("a", "a/1"), gap("b", "gone/1"), gap("c", "a/1", { state: "healed" }), gap("d", "a/1", { state: "lost" })];

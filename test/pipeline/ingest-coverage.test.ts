@@ -1,5 +1,6 @@
 /** What one batch says of how late records come and of what is missing. */
 import { beforeEach, describe, expect, test } from "vitest";
+import type { SourceGap } from "../../src/core/completeness/gap.ts";
 import { poison } from "../../src/core/errors.ts";
 import { directory } from "../../src/core/identity/directory.ts";
 import { ingest, type Batch, type RunningSource } from "../../src/pipeline/ingest.ts";
@@ -94,6 +95,23 @@ describe("what is missing", () => {
     await take([record("1", 60 * MINUTE)], { completeTo: START - 10 * MINUTE }, source);
     await take([record("2", 30 * MINUTE)], batch, source);
     expect(gaps()).toEqual([]);
+  });
+  test("silence of senders is over with the first push, and stays as the stretch that it was", async () => {
+    const silent: SourceGap = {
+      ...({ id: "g", source: pushed.id, from: START - 20 * MINUTE, to: null, why: "silent", detail: "nobody pushed for it" } as const),
+      ...({ state: "open", foundTime: START - 5 * MINUTE, endTime: null, whole: null } as const),
+    };
+    kept.gaps.set("g", silent);
+    await take([record("1", 0)], { pushed: true, completeTo: START - 5 * MINUTE }, pushed);
+    expect(gaps()).toEqual([{ ...silent, to: START, state: "healed", endTime: START }]);
+  });
+  test("an outage of what is pulled lasts until it has caught up, also when something is pushed to it", async () => {
+    const out = { id: "g", source: pulled.id, from: START - 20 * MINUTE, to: null, why: "unreachable", detail: "d" } as const;
+    kept.gaps.set("g", { ...out, state: "open", foundTime: START - 5 * MINUTE, endTime: null, whole: null });
+    await take([record("1", 0)], { pushed: true });
+    expect(gaps()).toMatchObject([{ to: null, state: "open" }]);
+    await take([record("2", 0)], { completeTo: START - MINUTE });
+    expect(gaps()).toMatchObject([{ from: START - MINUTE, to: START, state: "open" }]);
   });
   test.each(["removed", "truncated"] as const)(
     "what is gone (%s) is a gap from where the source was complete, which reading on does not heal",

@@ -1,7 +1,7 @@
 /** As much of a store as ingesting needs, in memory: thousands of pages cost nothing. The real one is held to the same in test/contract. */
 import { Failure } from "../../src/core/errors.ts";
 import type { SourceGap } from "../../src/core/completeness/gap.ts";
-import type { Event } from "../../src/core/event.ts";
+import type { EpochMs, Event } from "../../src/core/event.ts";
 import type { AgentSeen, SourceChange, SourceLateness, SourceState, Store, Transaction } from "../../src/ports/store.ts";
 
 /** A store that can be looked into. */
@@ -10,6 +10,8 @@ export interface Memory {
   readonly events: Map<string, Event>;
   readonly gaps: Map<string, SourceGap>;
   readonly seen: readonly AgentSeen[];
+  /** Up to where the least complete source is complete; undefined while one has proven nothing. */
+  watermark(): EpochMs | undefined;
 }
 
 const EMPTY: Omit<SourceState, "source"> = {
@@ -77,5 +79,9 @@ export function memory(over: { addLateness?: (day: number, one: SourceLateness) 
       });
     },
   };
-  return { store: store as Store, events, gaps, seen };
+  const watermark = (): EpochMs | undefined => {
+    const all = [...sources.values()].map((one) => one.watermark);
+    return all.includes(null) ? undefined : Math.min(...(all as EpochMs[]));
+  };
+  return { store: store as Store, events, gaps, seen, watermark };
 }

@@ -53,6 +53,22 @@ test("a source stalls, alerts say so, it heals, they are told again with what it
   expect(await it.alert("custodes-source-silent")).toHaveLength(2);
 });
 
+test("before a source has proven anything, what is told is not complete, and it is told again once it has", async () => {
+  const it = watching(memory);
+  it.idp.fail(unreachable);
+  it.api.add(call("c1", it.now()), call("c2", it.now() + 1));
+  await it.minutes(2);
+  expect(await it.alert("both")).toMatchObject([{ coverage: { state: "partial", missing: ["fake/idp"], gaps: [] } }]);
+  expect(await it.incident("agent:a")).toMatchObject([{ coverage: { state: "partial", missing: ["fake/idp"] } }]);
+  expect(await it.alert("custodes-source-silent")).toEqual([]);
+  it.idp.fail(undefined);
+  await it.minutes(3);
+  const [whole] = await it.alert("both");
+  expect(whole).toMatchObject({ count: 2, revision: 2 });
+  expect(whole?.coverage).toBeUndefined();
+  expect(await it.incident("agent:a")).toMatchObject([{ coverage: { state: "complete", missing: [] } }]);
+});
+
 test("an alert that late records do not change is told again without the word, also after a restart", async () => {
   const it = watching(memory);
   await it.minutes(2);

@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 /** Rows of one answer unless a limit is given. */
 const LIMIT = 1000;
 
-const GAP = `id, source, from_time as "from", to_time as "to", why, detail, state, found_time as "foundTime", end_time as "endTime"`;
+const GAP = `id, source, from_time as "from", to_time as "to", why, detail, state, found_time as "foundTime", end_time as "endTime", whole`;
 
 /** See Transaction.openGaps. */
 export async function openGaps(session: Session, source: string): Promise<readonly SourceGap[]> {
@@ -32,12 +32,12 @@ export async function saveGaps(session: Session, gaps: readonly SourceGap[]): Pr
   if (gaps.length === 0) return;
   const rows = gaps.map((gap) => ({ ...gap, source: storable(gap.source), detail: storable(gap.detail) }));
   await session.query(
-    `insert into custodes.source_gap as old (id, source, from_time, to_time, why, detail, state, found_time, end_time)
-     select id, source, "from", "to", why, detail, state, "foundTime", "endTime"
+    `insert into custodes.source_gap as old (id, source, from_time, to_time, why, detail, state, found_time, end_time, whole)
+     select id, source, "from", "to", why, detail, state, "foundTime", "endTime", whole
      from json_to_recordset($1::json) as new(id text, source text, "from" bigint, "to" bigint, why text, detail text, state text,
-       "foundTime" bigint, "endTime" bigint) order by id
+       "foundTime" bigint, "endTime" bigint, whole json) order by id
      on conflict (id) do update set from_time = excluded.from_time, to_time = excluded.to_time, detail = excluded.detail,
-       state = excluded.state, end_time = excluded.end_time`,
+       state = excluded.state, end_time = excluded.end_time, whole = excluded.whole`,
     [JSON.stringify(rows)],
   );
   if (!gaps.some((gap) => gap.state !== "open")) return;

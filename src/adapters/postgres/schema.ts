@@ -284,5 +284,6 @@ export const MIGRATIONS: readonly string[] = [
   `,
   INCIDENT_ENTITIES,
   "alter table custodes.source add column progress_time bigint",
+  "alter table custodes.source_gap add column whole json",
   OUTBOX_TICKETS,
 ];

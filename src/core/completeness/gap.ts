@@ -55,6 +55,8 @@ export interface SourceGap extends Required<FoundGap> {
   readonly foundTime: EpochMs;
   /** When it was healed or given up; null while it is open. */
   readonly endTime: EpochMs | null;
+  /** The stretch that it was before a part of it was read; null: as it is. A healed gap has its whole stretch again. */
+  readonly whole: Span | null;
 }
 
 /** What a batch says about gaps. */
@@ -99,9 +101,9 @@ export function changeGaps(source: string, open: readonly SourceGap[], news: Gap
     const known = state === "open" ? homeOf([...now.values()], found) : undefined;
     if (known === undefined) {
       const id = idOf(`gap\n${source}\n${found.why}\n${found.from}\n${found.to}\n${news.now}`);
-      now.set(id, { ...found, detail, state, id, source, foundTime: news.now, endTime: state === "open" ? null : news.now });
+      now.set(id, { ...found, detail, state, id, source, foundTime: news.now, endTime: state === "open" ? null : news.now, whole: null });
       proven++;
-    } else now.set(known.id, { ...known, detail, from: Math.min(known.from, found.from), to: later(known.to, found.to) });
+    } else now.set(known.id, { ...known, detail, ...widened(known, found) });
   }
   const before = new Map(open.map((gap) => [gap.id, gap]));
   const changed = [...now.values()].filter((gap) => !same(before.get(gap.id), gap));
@@ -128,16 +130,28 @@ function afterReading(gap: SourceGap, { covered, reached, now }: GapNews, more: 
     if (next.length - 1 <= more) parts = next;
   }
   const left = parts.filter((part) => part.state === "open");
-  return left.length === 0 ? parts.slice(0, 1).map((part) => ({ ...part, from: gap.from, to: gap.to })) : left;
+  const [first, ...others] = left;
+  if (first === undefined) return parts.slice(0, 1).map((part) => ({ ...part, ...wholeOf(gap) }));
+  // Of what was split, the parts that are left say together what it was.
+  const [next] = others;
+  const begin = { from: wholeOf(gap).from, to: next === undefined ? wholeOf(gap).to : wholeOf(next).from };
+  return first === gap ? left : [{ ...first, whole: begin }, ...others];
 }
 
+/** What is left of a gap beside one stretch that was read. */
 function without(gap: SourceGap, span: Span, now: EpochMs): readonly SourceGap[] {
   const to = gap.to ?? Infinity;
-  if (span.from <= gap.from && span.to >= to) return [{ ...gap, state: "healed", endTime: now }];
+  const whole = wholeOf(gap);
+  if (span.from <= gap.from && span.to >= to) return [{ ...gap, ...whole, whole: null, state: "healed", endTime: now }];
   if (span.to <= gap.from || span.from >= to) return [gap];
-  const head = span.from > gap.from ? [{ ...gap, to: span.from }] : [];
-  const tail = span.to < to ? [{ ...gap, from: span.to }] : [];
+  const split = span.from > gap.from && span.to < to;
+  const head = span.from > gap.from ? [{ ...gap, to: span.from, whole: split ? { ...whole, to: span.to } : whole }] : [];
+  const tail = span.to < to ? [{ ...gap, from: span.to, whole: split ? { ...whole, from: span.to } : whole }] : [];
   return [...head, ...tail];
+}
+
+function wholeOf({ from, to, whole }: SourceGap): Span {
+  return whole ?? { from, to: to ?? Infinity };
 }
 
 /** The open gap that a found one belongs to: of the same kind, and touching; when there are too many, the nearest. */
@@ -146,6 +160,14 @@ function homeOf(gaps: readonly SourceGap[], found: FoundGap): SourceGap | undefi
   const touching = open.find((gap) => overlaps(gap, found.from, found.to ?? Infinity));
   if (touching !== undefined || gaps.filter((gap) => gap.state === "open").length < OPEN_MAX) return touching;
   return open.toSorted((a, b) => Math.abs(a.from - found.from) - Math.abs(b.from - found.from))[0];
+}
+
+function widened({ from, to, whole }: SourceGap, found: FoundGap): Pick<SourceGap, "from" | "to" | "whole"> {
+  const after = { from: Math.min(from, found.from), to: later(to, found.to) };
+  return {
+    ...after,
+    whole: whole === null ? null : { from: Math.min(whole.from, after.from), to: Math.max(whole.to, after.to ?? -Infinity) },
+  };
 }
 
 function later(a: EpochMs | null, b: EpochMs | null): EpochMs | null {

@@ -6,7 +6,7 @@ export type GapNote = Pick<SourceGap, "source" | "from" | "to" | "why">;
 
 /** What was missing when something was decided. Absent, or without members: nothing that is known of. */
 export interface Missing {
-  /** Sources that had stalled before the time in question, sorted. */
+  /** Sources that had stalled before the time in question, or had proven nothing yet, sorted. */
   readonly missing: readonly string[];
   /** Gaps that overlap it, by their beginning. */
   readonly gaps: readonly GapNote[];

@@ -19,6 +19,7 @@ const open = (id: string, from: number, to: number | null, more: Partial<SourceG
   state: "open",
   foundTime: 1,
   endTime: null,
+  whole: null,
   ...more,
 });
 const change = (gaps: readonly SourceGap[], news: Partial<GapNews>) =>
@@ -28,7 +29,9 @@ const spans = (gaps: readonly SourceGap[]) => gaps.filter((gap) => gap.state ===
 describe("what is found", () => {
   test("is a gap of its own, open from now", () => {
     const { changed, proven, healed } = change([], { found: [found(10, 20)] });
-    expect(changed).toMatchObject([{ source: "s/1", from: 10, to: 20, why: "count", state: "open", foundTime: NOW, endTime: null }]);
+    expect(changed).toMatchObject([
+      { source: "s/1", from: 10, to: 20, why: "count", state: "open", foundTime: NOW, endTime: null, whole: null },
+    ]);
     expect([proven, healed]).toEqual([1, 0]);
   });
   test("widens the gap that it touches, of the same kind alone, and is counted once", () => {
@@ -84,7 +87,32 @@ describe("what is read", () => {
     const { changed, healed } = change([open("a", 10, 20)], { covered });
     expect(spans(changed.length === 0 ? [open("a", 10, 20)] : changed)).toEqual(left);
     expect(healed).toBe(left.length === 0 ? 1 : 0);
-    if (left.length === 0) expect(changed).toMatchObject([{ id: "a", from: expect.any(Number), state: "healed", endTime: NOW }]);
+    if (left.length === 0) expect(changed).toMatchObject([{ id: "a", from: 10, to: 20, state: "healed", endTime: NOW, whole: null }]);
+  });
+  test("piece by piece: what is healed at last is the whole stretch", () => {
+    let gaps = [open("a", 10, 20)];
+    for (const [from, to] of [
+      [10, 12],
+      [18, 25],
+      [12, 17],
+    ] as const) {
+      gaps = [...change(gaps, { covered: [{ from, to }] }).changed];
+      expect(gaps).toMatchObject([{ state: "open", whole: { from: 10, to: 20 } }]);
+    }
+    expect(change(gaps, { covered: [{ from: 16, to: 19 }] }).changed).toMatchObject([{ from: 10, to: 20, state: "healed", whole: null }]);
+    const wider = change(gaps, { found: [found(18, 30)] }).changed;
+    expect(wider).toMatchObject([{ from: 17, to: 30, whole: { from: 10, to: 30 } }]);
+  });
+  test("from its middle on: its parts together are what it was, each as it is healed", () => {
+    const parts = change([open("a", 10, 20, { whole: { from: 5, to: 25 } })], { covered: [{ from: 12, to: 14 }] }).changed;
+    expect(parts).toMatchObject([
+      { from: 10, to: 12, whole: { from: 5, to: 14 } },
+      { from: 14, to: 20, whole: { from: 14, to: 25 } },
+    ]);
+    expect(change(parts, { covered: [{ from: 0, to: 99 }] }).changed).toMatchObject([
+      { from: 5, to: 14, state: "healed" },
+      { from: 14, to: 25, state: "healed" },
+    ]);
   });
   test("a gap of one moment is not healed by a read that ends there", () => {
     expect(spans(change([open("a", 10, 10)], { covered: [{ from: 0, to: 10 }] }).changed)).toEqual([]);
@@ -106,7 +134,9 @@ describe("an outage", () => {
   test("ends when the source has caught up with the moment in which it worked again", () => {
     const back = change([outage], { reached: { from: 5, to: 50 }, now: 100 }).changed;
     expect(back).toMatchObject([{ from: 50, to: 100, state: "open" }]);
-    expect(change(back, { reached: { from: 50, to: 100 }, now: 101 }).changed).toMatchObject([{ state: "healed", endTime: 101 }]);
+    expect(change(back, { reached: { from: 50, to: 100 }, now: 101 }).changed).toMatchObject([
+      { from: 10, to: 100, state: "healed", endTime: 101 },
+    ]);
   });
   test("goes on while nothing is proven", () => {
     expect(change([outage], {}).changed).toEqual([]);

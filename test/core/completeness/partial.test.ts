@@ -10,7 +10,7 @@ import { alertSubject, incidentSubject } from "../../fixtures/subjects.ts";
 import { ocsfErrors, schemasPresent } from "../ocsf-validator.ts";
 
 const gap = (id: string, from: number, to: number | null, more: Partial<SourceGap> = {}): SourceGap => ({
-  ...({ id, source: "s/1", from, to, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null } as const),
+  ...({ id, source: "s/1", from, to, why: "count", detail: "d", state: "open", foundTime: 3, endTime: null, whole: null } as const),
   ...more,
 });
 
