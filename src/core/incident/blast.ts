@@ -3,12 +3,13 @@ import type { EpochMs, Event } from "../event.ts";
 import { STATUS } from "../event.ts";
 import { safeText } from "../safe-text.ts";
 import { BLAST_ORDER, compare } from "./blast-order.ts";
+import { credentialsOf, type UsedCredential } from "./credentials.ts";
 import { REVERSIBILITY, reversibilityOf, type Reversibility } from "./reversibility.ts";
 
 /** Rows of each list: a person reads a dozen, a program wants some more. `totals` counts all. */
 export const ROWS_MAX = 25;
-/** Addresses and countries of one credential. */
-export const PLACES_MAX = 10;
+/** Data classes of one endpoint. */
+const CLASSES_MAX = 20;
 /** Tools of one turn that its name says. */
 const TOOLS_MAX = 5;
 /** Scopes of each kind. */
@@ -39,13 +40,6 @@ export interface TouchedHost {
   readonly bytesOut: number;
   /** False: it is not on the agent's list. Undefined: nobody said. */
   readonly allowed?: boolean;
-}
-/** A credential that was used, and from where. */
-export interface UsedCredential {
-  readonly uid: string;
-  readonly count: number;
-  readonly addresses: readonly string[];
-  readonly countries: readonly string[];
 }
 /** Something that was done, or tried. */
 export interface DoneAction {
@@ -146,7 +140,7 @@ function endpointsOf(events: readonly Event[]): TouchedEndpoint[] {
         count: group.length,
         failed: failedOf(group),
         bytesIn: sum(group, (event) => event.bytesIn),
-        dataClasses: sorted(group.flatMap((event) => event.dataClasses ?? [])).slice(0, PLACES_MAX),
+        dataClasses: sorted(group.flatMap((event) => event.dataClasses ?? [])).slice(0, CLASSES_MAX),
       };
     },
   );
@@ -193,17 +187,6 @@ function hostsOf(events: readonly Event[]): TouchedHost[] {
     };
   });
   return rows.sort(BLAST_ORDER.hosts);
-}
-
-function credentialsOf(events: readonly Event[]): UsedCredential[] {
-  const used = events.filter((event) => (event.credentialUid ?? "") !== "");
-  const rows = [...Map.groupBy(used, (event) => name(event.credentialUid ?? ""))].map(([uid, group]) => ({
-    uid,
-    count: group.length,
-    addresses: sorted(group.map((event) => event.srcIp)).slice(0, PLACES_MAX),
-    countries: sorted(group.map((event) => event.srcCountry)).slice(0, PLACES_MAX),
-  }));
-  return rows.sort(BLAST_ORDER.credentials);
 }
 
 type Done = DoneAction & { readonly category: Event["category"] };
