@@ -8,11 +8,13 @@ import { safeText } from "../core/safe-text.ts";
 /** Widths of a line for a terminal, characters. */
 const SOURCE_WIDTH = 24;
 const TEXT_MAX = 160;
-/** What stands behind the first of several alike. */
-const MORE_WIDTH = 45;
+/** What of a line's text stays, however much stands behind it. */
+const TEXT_MIN = 20;
 /** Before a line that an alert rests on, and before all others. */
 const EVIDENCE_MARK = "*";
 const NO_MARK = " ";
+/** How much came back, at the end of a text. */
+const SIZE = /, [\d.]+ [kMGT]?B returned$/;
 /** Of the lines that are shown, those that are kept for what the agent did beside. */
 const ACTIVITY_SHARE = 1 / 3;
 
@@ -61,7 +63,7 @@ export function timelineLines(
     tellHidden();
     const { first, uids, last } = group;
     const more = uids.length === 1 ? "" : `  (and ${uids.length - 1} more like it until ${show(last)})`;
-    const text = middleCut(first.text, uids.length === 1 ? textMax : Math.max(20, textMax - MORE_WIDTH));
+    const text = textOf(first, uids.length > 1, Math.max(TEXT_MIN, textMax - more.length));
     const mark = first.activity === undefined ? EVIDENCE_MARK : NO_MARK;
     lines.push(`${mark} ${show(first.time)} ${safeText(first.source, 40).padEnd(SOURCE_WIDTH)} ${text}${more}`);
   }
@@ -100,6 +102,13 @@ function keptOf(lines: readonly Line[], alerts: readonly Alert[], max: number): 
   return new Set([...kept, ...select(evidence, alerts, max - kept.length)]);
 }
 
+/** How often and how much is not cut off; of several that are alike the size of the first says nothing. */
+function textOf({ text, activity }: TimelineEntry, isFirstOfMany: boolean, max: number): string {
+  if (activity === undefined) return middleCut(isFirstOfMany ? text.replace(SIZE, "") : text, max);
+  const rest = safeText(text.slice(activity.kind.length), max);
+  return middleCut(activity.kind, Math.max(TEXT_MIN, max - rest.length)) + rest;
+}
+
 /** How it began and how it ended say more than what lies between. */
 function middleCut(text: string, max: number): string {
   if (text.length <= max) return safeText(text, max);
@@ -109,7 +118,7 @@ function middleCut(text: string, max: number): string {
 
 /** What happened and how it ended, without ids in paths and without how much came back. */
 function kindOf(text: string): string {
-  return text.replace(/([/=])\d+/g, "$1#").replace(/, [\d.]+ [kMGT]?B returned$/, "");
+  return text.replace(/([/=])\d+/g, "$1#").replace(SIZE, "");
 }
 
 function clock(time: EpochMs): string {
