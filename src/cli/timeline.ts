@@ -15,6 +15,8 @@ const EVIDENCE_MARK = "*";
 const NO_MARK = " ";
 /** How much came back, at the end of a text. */
 const SIZE = /, [\d.]+ [kMGT]?B returned$/;
+/** An address, and the outcome. */
+const END = /(?: from \S+)?(?:: \d+| \([^()]+\)|: failed)?(?:, [\d.]+ [kMGT]?B returned)?$/;
 /** Of the lines that are shown, those that are kept for what the agent did beside. */
 const ACTIVITY_SHARE = 1 / 3;
 
@@ -109,10 +111,11 @@ function textOf({ text, activity }: TimelineEntry, isFirstOfMany: boolean, max: 
   return middleCut(activity.kind, Math.max(TEXT_MIN, max - rest.length)) + rest;
 }
 
-/** How it began and how it ended say more than what lies between. */
+/** From where and how it ended say more than the object of a call, of which the middle is left out. */
 function middleCut(text: string, max: number): string {
   if (text.length <= max) return safeText(text, max);
-  const end = Math.floor(max / 3);
+  const tail = END.exec(text)?.[0].length ?? 0;
+  const end = tail > 0 && tail <= (max * 2) / 3 ? tail : Math.floor(max / 3);
   return `${safeText(text.slice(0, max - end - 1), max)}…${safeText(text.slice(text.length - end), max)}`;
 }
 

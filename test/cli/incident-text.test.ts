@@ -27,6 +27,8 @@ test("only calls of one outcome become one line, and the outcome stays in sight"
   expect(lines[0]).toMatch(/^\* 12:00:00 kong\/gw +called DELETE \/v1.*….*: 403 {2}\(and 2 more like it until 12:00:02\)$/);
   expect(lines[1]).toMatch(/: 204 {2}\(and 1 more like it until 12:00:04\)$/);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(2 + 9 + 25 + 80);
+  const [cut] = show([entry(0, `called GET ${path} from 203.0.113.19: 200, 1.0 kB returned`)], { textMax: 60 });
+  expect(cut).toMatch(/called GET \/v.*… from 203\.0\.113\.19: 200, 1\.0 kB returned$/);
 });
 
 test("what it did beside is marked as such, says how often and how it ended, and the gravest of it stays among many lines", () => {
@@ -39,7 +41,7 @@ test("what it did beside is marked as such, says how often and how it ended, and
   const texts = lines.filter((line) => !line.includes("… "));
   expect(texts).toHaveLength(12);
   const line = texts.find((one) => one.includes("DELETE"));
-  expect(line).toMatch(/^ {2}12:03:25 kong\/gw .*…z+: 204, 60 times until 12:01:00Z, 6\.0 kB returned$/);
+  expect(line).toMatch(/^ {2}12:03:25 kong\/gw .*z…: 204, 60 times until 12:01:00Z, 6\.0 kB returned$/);
   expect(texts.filter((one) => one.startsWith("*"))).toHaveLength(8);
   expect(texts.some((one) => one.startsWith("* 12:03:20"))).toBe(true);
   const hidden = lines.flatMap((one) => /^ {2}… (\d+) more$/.exec(one)?.[1] ?? []).reduce((sum, count) => sum + Number(count), 0);

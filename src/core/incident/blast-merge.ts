@@ -68,7 +68,7 @@ export function mergeBlast(before: BlastRadius | undefined, now: BlastRadius, lo
     users: rows.users.slice(0, ROWS_MAX),
     actions: rows.actions.slice(0, ROWS_MAX),
     byReversibility: larger(before.byReversibility, now.byReversibility, ...REVERSIBILITY),
-    reach: { granted: now.reach.granted, seen: texts(before.reach.seen, now.reach.seen, SCOPES_MAX) },
+    reach: { ...now.reach, seen: texts(before.reach.seen, now.reach.seen, SCOPES_MAX) },
     totals: Object.fromEntries(
       names.map((name) => [name, Math.max(before.totals[name], now.totals[name], rows[name].length)]),
     ) as BlastRadius["totals"],

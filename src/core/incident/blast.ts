@@ -76,7 +76,12 @@ export interface BlastRadius {
   /** What succeeded, as far as anybody said. */
   readonly byReversibility: Readonly<Record<Reversibility, number>>;
   /** What its credentials are good for: as the registry grants it, and as its calls showed it. */
-  readonly reach: { readonly granted: readonly string[]; readonly seen: readonly string[] };
+  readonly reach: {
+    /** False: the registry names no scopes of the agent, so that what is granted is unknown. Absent in incidents of earlier versions. */
+    readonly registered?: boolean;
+    readonly granted: readonly string[];
+    readonly seen: readonly string[];
+  };
   readonly totals: Readonly<Record<"endpoints" | "data" | "hosts" | "credentials" | "infrastructure" | "users" | "actions", number>>;
 }
 
@@ -90,7 +95,7 @@ export interface BlastAgent {
 }
 
 /** Sums up events of one agent. The result does not depend on their order. */
-export function blastOf(events: readonly Event[], scope: BlastScope, { scopes = [], names = new Set() }: BlastAgent = {}): BlastRadius {
+export function blastOf(events: readonly Event[], scope: BlastScope, { scopes, names = new Set() }: BlastAgent = {}): BlastRadius {
   const endpoints = endpointsOf(events);
   const data = dataOf(events);
   const hosts = hostsOf(events);
@@ -114,7 +119,8 @@ export function blastOf(events: readonly Event[], scope: BlastScope, { scopes = 
     actions: actions.slice(0, ROWS_MAX).map(withoutCategory),
     byReversibility: counted,
     reach: {
-      granted: sorted(scopes).slice(0, SCOPES_MAX),
+      registered: scopes !== undefined,
+      granted: sorted(scopes ?? []).slice(0, SCOPES_MAX),
       seen: sorted(events.flatMap((event) => event.scopes ?? [])).slice(0, SCOPES_MAX),
     },
     totals: {

@@ -97,7 +97,7 @@ test("sums up what was touched, the gravest first", () => {
     ["irreversible", 1],
   ]);
   expect(blast.byReversibility).toEqual({ irreversible: 1, "by hand": 1, reversible: 0, read: 2 });
-  expect(blast.reach).toEqual({ granted: ["crm:write"], seen: ["crm:read"] });
+  expect(blast.reach).toEqual({ registered: true, granted: ["crm:write"], seen: ["crm:read"] });
 });
 
 test("credentials are all that can be taken away, each once, and from where it was used", () => {
@@ -132,6 +132,7 @@ test.each([
 ])("with the scopes %j registered and %j seen it can still reach %j", (scopes, seen, expected) => {
   const [incident] = memory().step([alertAt("1", 0, "high")]);
   const blast = blastOf([call({ scopes: seen })], scope, { scopes });
+  expect(blast.reach.registered).toBe(scopes !== undefined);
   const profile = { ...incident!.profile, scopes };
   const { scopes: _scopes, ...unregistered } = profile;
   const told = incidentTexts({ ...incident!, blast, profile: scopes === undefined ? unregistered : { ...unregistered, scopes } });
