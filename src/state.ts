@@ -142,7 +142,7 @@ export async function queryState(
     case "touched":
       return touched(store, parameters["agent"] ?? "", whole(parameters, "from") ?? 0, whole(parameters, "to") ?? now);
     case "audit":
-      return store.audit({ limit, ...withWhole(parameters, "before") });
+      return store.audit({ limit, ...withWhole(parameters, "before"), ...withWhole(parameters, "after") });
     case "audit-verify":
       return store.verifyAudit({
         now,

@@ -6,13 +6,18 @@ import { safeText } from "../core/safe-text.ts";
 import type { AuditRow, AuditVerdict } from "../ports/audit.ts";
 import type { Act, Add } from "./baseline.ts";
 import { stateConfig } from "./config.ts";
-import { CommandError, EXIT, table } from "./output.ts";
+import { CommandError, EXIT, note, table } from "./output.ts";
 import { askState } from "./state.ts";
+
+/** Rows of one answer, as whoever answers counts them. */
+const ROWS_USUAL = 100;
+const ROWS_MAX = 10_000;
 
 interface ListOptions {
   readonly config: string;
   readonly limit?: string;
   readonly before?: string;
+  readonly after?: string;
   readonly json?: boolean;
 }
 
@@ -27,9 +32,10 @@ interface VerifyOptions {
 /** Adds `audit list|verify`. */
 export function addAudit(program: Command, act: Act, add: Add, configured: (command: Command) => Command): void {
   const parent = add(program, "audit", "what Custodes and its operators did");
-  configured(add(parent, "list", "newest first"))
-    .option("--limit <n>", "rows")
+  configured(add(parent, "list", "newest first, or with --after oldest first"))
+    .option("--limit <n>", "rows; default 100, at most 10000")
     .option("--before <number>", "rows before this one")
+    .option("--after <number>", "rows after this one: 0 is the first")
     .option("--json", "for machines")
     .action(act((options: ListOptions) => listCommand(options)));
   configured(add(parent, "verify", "whether a row was changed or is missing"))
@@ -50,10 +56,18 @@ export function operator(): string {
   }
 }
 
-async function listCommand({ config, limit, before, json }: ListOptions): Promise<number> {
-  const rows = (await askState(stateConfig(config), "audit", given({ limit, before: wholeNumber("--before", before) }))) as AuditRow[];
+async function listCommand({ config, limit, before, after, json }: ListOptions): Promise<number> {
+  const asked = {
+    limit: wholeNumber("--limit", limit),
+    before: wholeNumber("--before", before),
+    after: after === "0" ? after : wholeNumber("--after", after),
+  };
+  const rows = (await askState(stateConfig(config), "audit", given(asked))) as AuditRow[];
   if (json === true) console.log(JSON.stringify(rows, null, 2));
   else console.log(table([["NUMBER", "TIME", "ACTOR", "ACTION", "SUBJECT", "DETAILS"], ...rows.map(rowOf)]));
+  const last = rows.at(-1);
+  if (json !== true && last !== undefined && rows.length === Math.min(ROWS_MAX, Number(limit ?? ROWS_USUAL)))
+    note(`there may be more: --${after === undefined ? "before" : "after"} ${last.number}`);
   return EXIT.good;
 }
 
@@ -89,7 +103,7 @@ function rowOf({ number, time, actor, action, subject, details }: AuditRow): str
 }
 
 function wholeNumber(name: string, text: string | undefined): string | undefined {
-  if (text !== undefined && !/^[1-9]\d{0,14}$/.test(text)) throw new CommandError(`${name}: write the number of a row`, EXIT.usage);
+  if (text !== undefined && !/^[1-9]\d{0,14}$/.test(text)) throw new CommandError(`${name}: write a whole number from 1 on`, EXIT.usage);
   return text;
 }
 

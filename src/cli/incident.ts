@@ -2,11 +2,11 @@
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { BlastRadius, DoneAction } from "../core/incident/blast.ts";
 import { isTried } from "../core/incident/blast-order.ts";
-import { actionText } from "../core/incident/texts.ts";
+import { actionText, credentialText, reachTexts } from "../core/incident/texts.ts";
 import { safeText } from "../core/safe-text.ts";
 import { bytes, times } from "../core/story.ts";
 import type { Answered } from "../pipeline/close.ts";
-import { leftOutLines, proofLines } from "./proof.ts";
+import { activityLeftOutLines, leftOutLines, proofLines } from "./proof.ts";
 import { timelineLines } from "./timeline.ts";
 
 /** Width of the text when nobody says how wide the terminal is, and its limits: shorter lines break, longer ones are hard to follow. */
@@ -17,7 +17,7 @@ const LABEL = 16;
 const ROW = "\t";
 /** Rows of each list and lines of the timeline: more than a screen shows help nobody; `--json` has all. */
 const ROWS_MAX = 6;
-const TIMELINE_LINES = 24;
+const TIMELINE_LINES = 32;
 /** Longest name in a list, and longest sentence, characters. */
 const NAME_MAX = 90;
 const SENTENCE_MAX = 1_200;
@@ -50,17 +50,18 @@ export function incidentText(incident: Incident, columns: number = process.stdou
     ...whatLines(incident),
     ...section("WHO", whoLines(incident)),
     ...section("HOW SURE", sureLines(incident)),
-    ...(incident.blast === undefined ? [] : section(blastTitle(incident.blast), blastLines(incident.blast, clock))),
+    ...(incident.blast === undefined ? [] : section(blastTitle(incident.blast), blastLines(incident, incident.blast, clock))),
     ...section("DO THIS NOW", doLines(incident)),
     "",
-    "TIMELINE (UTC)",
+    "TIMELINE (UTC; * is evidence of an alert)",
     ...timelineLines(incident.timeline, {
       linesMax: TIMELINE_LINES,
       alerts: incident.alerts,
       show: clock,
-      textMax: width - clock(incident.firstTime).length - 28,
+      textMax: width - clock(incident.firstTime).length - 30,
     }).map((line) => `  ${line}`),
     ...leftOutLines(incident),
+    ...activityLeftOutLines(incident),
     "",
     "PROOF",
     ...proofLines(incident),
@@ -151,12 +152,11 @@ function blastTitle({ basis, events, atLeast, from, to, readTime }: BlastRadius)
   return `BLAST RADIUS (${count}${basis === "evidence" ? " of its evidence alone" : " of the agent"}, ${span(from, to)}; read ${iso(readTime)})`;
 }
 
-function blastLines(blast: BlastRadius, clock: (time: number) => string): string[] {
-  const { totals, byReversibility, reach } = blast;
+function blastLines(incident: Incident, blast: BlastRadius, clock: (time: number) => string): string[] {
+  const { totals, byReversibility } = blast;
   const told = (one: DoneAction): string => actionText(one, clock);
   const of = (name: DoneAction["reversibility"]): string[] =>
     blast.actions.filter((one) => one.reversibility === name && !isTried(one)).map(told);
-  const beyond = reach.seen.filter((scope) => !reach.granted.includes(scope));
   return [
     ...row("CANNOT BE UNDONE", of("irreversible"), ROWS_MAX),
     ...row("undone by hand", of("by hand"), ROWS_MAX),
@@ -187,14 +187,9 @@ function blastLines(blast: BlastRadius, clock: (time: number) => string): string
       totals.endpoints,
     ),
     ...row("infrastructure", blast.infrastructure.map(told), ROWS_MAX, totals.infrastructure),
-    ...row(
-      "credentials",
-      blast.credentials.map((one) => `${one.uid} from ${[...one.addresses, ...one.countries].join(", ") || "nowhere known"}`),
-      ROWS_MAX,
-      totals.credentials,
-    ),
+    ...row("credentials", blast.credentials.map(credentialText), ROWS_MAX, totals.credentials),
     ...row("users", blast.users, ROWS_MAX, totals.users),
-    ...row("can still reach", [...reach.granted, ...beyond.map((scope) => `${scope} (seen in use, not registered)`)], 12),
+    ...row("can still reach", reachTexts(incident, " (seen in use, not registered)"), 12),
   ];
 }
 

@@ -36,3 +36,13 @@ export function proofLines({ id, proof = [], alerts, evidenceLeftOut = 0 }: Inci
 export function leftOutLines({ evidenceLeftOut = 0 }: Pick<Incident, "evidenceLeftOut">): string[] {
   return evidenceLeftOut === 0 ? [] : [`  left out: ${evidenceLeftOut} more events of its alerts, which are in the log`];
 }
+
+/** What the agent did beside that has no line; the question that counts all of it. */
+export function activityLeftOutLines({ activityLeftOut = 0, agentUid, blast }: Incident): string[] {
+  if (activityLeftOut === 0 || agentUid === undefined || blast === undefined) return [];
+  const [from, to] = [blast.from, blast.to].map((time) => new Date(time).toISOString());
+  const least = blast.atLeast ? "at least " : "";
+  return [
+    `  left out: ${least}${activityLeftOut} more events of the agent: custodes touched --agent ${safeText(agentUid, NAME_MAX)} --from ${from} --to ${to}`,
+  ];
+}

@@ -98,7 +98,7 @@ function traceLines(found: Trace): string[] {
     .slice(0, STEP_LINES)
     .map((step) => [iso(step.time), step.source, safeText(step.agent ?? "-", 40), safeText(step.text, TEXT_MAX)]);
   return [
-    `${found.id}: ${found.steps.length}${found.complete ? "" : " or more"} events, ${iso(found.from)} to ${iso(found.to)}`,
+    `${found.id}: ${found.steps.length}${found.complete ? "" : " or more"} ${found.steps.length === 1 ? "event" : "events"}, ${iso(found.from)} to ${iso(found.to)}`,
     ...list("agents", found.agents),
     ...list("sources", found.sources),
     ...list("tools", found.tools),

@@ -25,6 +25,8 @@ import { CommandError, EXIT, note, table } from "./output.ts";
 
 /** A running service must answer a question about its state within this time. */
 const ANSWER_MS = 10_000;
+/** The whole audit log is hashed again, millions of rows where much happens. */
+const VERIFY_MS = 600_000;
 
 /** Two commands at once on a stopped service: the second one waits for the first, which takes a few seconds. */
 const WAIT_MS = 10_000;
@@ -132,7 +134,7 @@ async function askService(
       method: CHANGES.has(query) ? "POST" : "GET",
       url: `http://${listen}/state/${query}`,
       params: parameters,
-      timeout: ANSWER_MS,
+      timeout: query === "audit-verify" ? VERIFY_MS : ANSWER_MS,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       validateStatus: () => true,
     });

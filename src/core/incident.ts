@@ -13,6 +13,20 @@ export interface TimelineEntry {
   readonly source: string;
   /** Plain text of at most 200 characters, escaped for any terminal. */
   readonly text: string;
+  /** Set when no alert rests on it: what the agent did beside. Absent: evidence of an alert. */
+  readonly activity?: Activity;
+}
+
+/** Events of one agent that are alike and follow one another without a long pause. */
+export interface Activity {
+  /** What was done, from where and how it ended. Escaped. */
+  readonly kind: string;
+  readonly count: number;
+  readonly lastTime: EpochMs;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** The larger the graver. */
+  readonly weight: number;
 }
 
 /** A mapping of a rule to a taxonomy, always with its version. */
@@ -68,6 +82,11 @@ export interface Closure {
   readonly time: EpochMs;
 }
 
+/** Whether a person said that it was over, rather than time or another incident. */
+export function isByPerson({ how }: Closure): boolean {
+  return how === "person" || how === "pager";
+}
+
 /** How far a source was complete when an incident was last amended. */
 export interface SourceCoverage {
   readonly source: string;
@@ -95,6 +114,8 @@ export interface Incident {
   readonly story: string;
   /** The events that made it suspicious, joined in words: what, when, and by which keys they are the same agent's. */
   readonly why?: string;
+  /** The alert that `why` tells of, by id; the title is its rule's. */
+  readonly lead?: string;
   /** That of its worst alert whose confidence is high enough to open an incident. */
   readonly level: Level;
   /** 0 to 100. */
@@ -112,7 +133,7 @@ export interface Incident {
   readonly closure?: Closure;
   /** How often it was reopened; `time` is that of the first event of the newest reopening, `at` when that was decided. */
   readonly reopened?: { readonly count: number; readonly time: EpochMs; readonly at: EpochMs };
-  /** How it was closed before each reopening, the newest last; at most 10. */
+  /** How it, or what is now part of it, was closed before, the newest last; at most 10, those by people before all others. */
   readonly history?: readonly Closure[];
   /** At most 50: the gravest, and of those that are alike the first and the last. */
   readonly alerts: readonly Alert[];
@@ -121,8 +142,13 @@ export interface Incident {
   /** Distinct tags of its rules. */
   readonly tags: readonly string[];
   readonly maps: readonly Mapping[];
-  /** The first, the last, and something of every grave alert; `proof` leads back to the same. */
+  /**
+   * What its alerts rest on (at most 50: the first, the last, and something of every grave alert; `proof` leads back to the
+   * same), and what the agent did beside (at most 40 lines: the first, the last and the gravest), in order of time.
+   */
   readonly timeline: readonly TimelineEntry[];
+  /** Known events of the agent in its time that no line of the timeline stands for, and that no alert rests on. */
+  readonly activityLeftOut?: number;
   readonly blast?: BlastRadius;
   readonly hosts: readonly string[];
   readonly ips: readonly string[];

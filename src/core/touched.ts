@@ -1,5 +1,6 @@
 /** What an agent touched, by kind of thing: one row per thing, with how often, how much and when. */
 import { STATUS, type EpochMs, type Event } from "./event.ts";
+import { credentialsIn } from "./incident/credentials.ts";
 import { safeText } from "./safe-text.ts";
 
 /** Rows of one kind; `totals` counts all there are. */
@@ -81,7 +82,7 @@ const THINGS: Readonly<Record<TouchedKind, (event: Event) => readonly (string | 
   dataClasses: (event) => event.dataClasses ?? [],
   tools: (event) => (event.toolName === undefined ? (event.toolNames ?? []) : [event.toolName, ...(event.toolNames ?? [])]),
   hosts: (event) => (event.category === "egress" ? [event.dstHost ?? event.dstIp] : event.category === "dns" ? [event.dnsQuery] : []),
-  credentials: (event) => [event.credentialUid ?? event.roleUid ?? event.serviceAccount ?? event.clientUid],
+  credentials: (event) => credentialsIn(event).map(({ kind, uid }) => (kind === "credential" ? uid : `${kind} ${uid}`)),
   addresses: (event) => [event.srcIp],
   infrastructure: (event) =>
     event.category === "infra_change" && event.isChange !== false

@@ -198,8 +198,8 @@ export interface Store {
   appendAudit(entry: AuditEntry): Promise<AuditHead>;
   /** The newest entry's number and hash; null when there is none. */
   auditHead(): Promise<AuditHead | null>;
-  /** Newest first; with `before`, those with a smaller number. */
-  audit(filter: { readonly limit: number; readonly before?: number }): Promise<readonly AuditRow[]>;
+  /** Newest first; with `before`, those with a smaller number; with `after`, those with a larger one, oldest first. */
+  audit(filter: { readonly limit: number; readonly before?: number; readonly after?: number }): Promise<readonly AuditRow[]>;
   /** Looks at every row as they are at one moment, and whether one of them has the hash that was noted earlier. */
   verifyAudit(check?: AuditCheck): Promise<AuditVerdict>;
   quarantine(filter?: { readonly source?: string; readonly limit?: number; readonly id?: number }): Promise<readonly Quarantined[]>;

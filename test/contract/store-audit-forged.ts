@@ -105,5 +105,31 @@ export function forgedAuditPromises(subject: () => StoreUnderTest): void {
       await tamper("delete from custodes.audit; delete from custodes.audit_head");
       expect((await check()).problem).toEqual({ number: 0, reason: expect.stringContaining("the audit log is gone") as string });
     });
+
+    test("and begun anew is seen by what was delivered before its first row, unless that is older than the table", async () => {
+      const hour = 3_600_000;
+      const real = Date.now();
+      const row = (createdTime: number) => {
+        return {
+          key: `d:${createdTime}`,
+          destination: "d",
+          kind: "incident" as const,
+          subjectId: String(createdTime),
+          revision: 1,
+          dueTime: 0,
+          createdTime,
+        };
+      };
+      await store().transaction((tx) => tx.addDeliveries([row(real - hour)]));
+      await append(real + 9 * hour);
+      expect((await check({ now: real + 9 * hour })).problem).toBeNull();
+      await store().transaction((tx) => tx.addDeliveries([row(real + 8.5 * hour)]));
+      expect((await check({ now: real + 9 * hour })).problem).toBeNull();
+      await store().transaction((tx) => tx.addDeliveries([row(real + 2 * hour)]));
+      expect((await check({ now: real + 9 * hour })).problem).toEqual({
+        number: 1,
+        reason: expect.stringContaining("the rows before are gone") as string,
+      });
+    });
   });
 }

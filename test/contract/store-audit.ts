@@ -33,6 +33,9 @@ export function auditPromises(subject: () => StoreUnderTest): void {
       expect(rows[0]?.previous).toBe(one.hash);
       expect(rows[1]).toMatchObject({ subject: "\uFFFD\uFFFD", details: { a: null, b: "\0" }, previous: "0".repeat(64) });
       expect((await store().audit({ limit: 1, before: 2 })).map(({ number }) => number)).toEqual([1]);
+      expect((await store().audit({ limit: 1, after: 0 })).map(({ number }) => number)).toEqual([1]);
+      expect((await store().audit({ limit: 9, after: 0 })).map(({ number }) => number)).toEqual([1, 2]);
+      expect((await store().audit({ limit: 9, after: 1 })).map(({ number }) => number)).toEqual([2]);
       expect(await store().auditHead()).toEqual(two);
       expect(await store().verifyAudit()).toEqual({ rows: 2, first: 1, head: two, problem: null });
     });
@@ -95,6 +98,17 @@ export function auditPromises(subject: () => StoreUnderTest): void {
       await fill(4);
       expect((await store().verifyAudit()).problem).toBeNull();
       expect((await store().verifyAudit({ expect: noted })).problem).toMatchObject({ number: 4, reason: expect.stringContaining(noted) });
+    });
+
+    test("is looked at a page at a time, and a row behind the first page is as safe as one in it", async () => {
+      await store().transaction(async (tx) => {
+        for (let time = 1; time <= 2_100; time++) await tx.appendAudit(entry(time));
+      });
+      expect(await store().verifyAudit()).toMatchObject({ rows: 2_100, first: 1, problem: null });
+      await tamper("update custodes.audit set actor = 'x' where number = 2050");
+      expect((await store().verifyAudit()).problem).toMatchObject({ number: 2050 });
+      await tamper("delete from custodes.audit where number = 1001");
+      expect((await store().verifyAudit()).problem).toEqual({ number: 1001, reason: "row 1001 is missing" });
     });
 
     test("can be looked at from a row on", async () => {

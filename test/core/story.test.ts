@@ -13,6 +13,11 @@ test.each([
     { method: "GET", url: "/v1/x", toolName: "search", srcIp: "10.0.0.1", responseCode: 200, bytesIn: 1500 },
     "called GET /v1/x with tool search from 10.0.0.1: 200, 1.5 kB returned",
   ],
+  [
+    "agent_api",
+    { operation: "agent.turn", toolNames: ["search", "wire_transfer", "search", "a", "b"] },
+    "called agent.turn with tools search, wire_transfer, a and 1 more",
+  ],
   ["agent_api", { operation: "chat", statusId: STATUS.failure }, "called chat (failed)"],
   ["agent_api", {}, "called call"],
   [
@@ -90,4 +95,20 @@ test("bytes for people round to one digit and stop at the last unit", () => {
     "3.0 TB",
     "5000.0 TB",
   ]);
+});
+
+test.each([
+  [
+    "agent_api",
+    { method: "DELETE", url: `/v1/${"x".repeat(500)}`, toolName: "t".repeat(300), responseCode: 403, bytesIn: 5, srcIp: "2001:db8::1" },
+    /: 403, 5 B returned$/,
+  ],
+  [
+    "infra_change",
+    { infraAction: "a".repeat(300), resourceName: "r".repeat(300), grant: "g".repeat(300), statusId: STATUS.failure },
+    /\(failed\)$/,
+  ],
+  ["egress", { dstHost: "h".repeat(300), dstAllowed: false }, /\(not allowed for this agent\)$/],
+] as const)("however long names are, %s says how it ended", (category, changes, ending) => {
+  expect(say(category, changes)).toMatch(ending);
 });

@@ -40,7 +40,7 @@ describe("what was touched", () => {
     const events = [
       event("1", 1, { category: "egress", dstHost: "paste.example", bytesOut: 45_000_000 }),
       event("2", 1, { category: "dns", dnsQuery: "evil.example" }),
-      event("3", 1, { category: "credential", credentialUid: "key-1", srcIp: "10.0.0.1" }),
+      event("3", 1, { category: "credential", credentialUid: "key-1", clientUid: "oauth-1", srcIp: "10.0.0.1" }),
       event("4", 1, { category: "infra_change", infraAction: "aws:iam:CreateUser", resourceName: "eve", isChange: true }),
       event("5", 1, { category: "infra_change", infraAction: "aws:iam:ListUsers", isChange: false }),
       event("6", 1, { category: "file", filePath: "/etc/passwd" }),
@@ -54,7 +54,7 @@ describe("what was touched", () => {
       dataClasses: [],
       tools: ["mail", "sql"],
       hosts: ["evil.example", "paste.example"],
-      credentials: ["key-1"],
+      credentials: ["client oauth-1", "key-1"],
       addresses: ["10.0.0.1"],
       infrastructure: ["aws:iam:CreateUser eve"],
       files: ["/etc/passwd"],

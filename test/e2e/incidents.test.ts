@@ -76,6 +76,8 @@ destinations:
       /^CRITICAL {2}.*support-bot\n {2}read [\d.]+ MB of customer data .* through kong\/s .*\n? *.*sent [\d.]+ MB to paste-7f3\.drop\.example/,
     );
     expect(shown.stdout).toContain("CANNOT BE UNDONE");
+    expect(shown.stdout).toMatch(/^ {2}\* \S+ +\S+ +sent [\d.]+ MB to paste-7f3/m);
+    expect(shown.stdout).toContain("can still reach");
     expect(shown.stdout).toContain("1.  ");
     expect(Math.max(...shown.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(120);
     const whole = JSON.parse((await ask("show", worst!.id, "--json")).stdout) as Incident;

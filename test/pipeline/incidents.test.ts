@@ -155,6 +155,13 @@ test("an agent that goes on with very many calls does not hide what it did in th
   await one.run(never);
   const [incident] = await store.incidents();
   expect(incident!.blast).toMatchObject({ atLeast: true, actions: [{ name: "DELETE /v1/customers/{id}" }, { name: "delete" }] });
+  const beside = incident!.timeline.filter(({ activity }) => activity !== undefined).map(({ text }) => text);
+  expect(beside).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^called DELETE \/v1\/customers\/\{id\}/),
+      expect.stringMatching(/^called GET \/ok, \d{4} times/),
+    ]),
+  );
   expect(incident!.blast!.endpoints[0]).toMatchObject({ bytesIn: 90_000_000 });
 });
 

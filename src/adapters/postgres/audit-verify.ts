@@ -3,6 +3,7 @@ import type { EpochMs } from "../../core/event.ts";
 import type { AuditCheck, AuditVerdict } from "../../ports/audit.ts";
 import { auditHead, EXPIRED, GENESIS, parsed, rowHash, type Stored } from "./audit.ts";
 import type { Session } from "./database.ts";
+import { MIGRATIONS } from "./schema.ts";
 
 /** Rows that are verified at once. */
 const PAGE_ROWS = 1000;
@@ -10,6 +11,9 @@ const PAGE_ROWS = 1000;
 const CLOCK_SKEW_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
+
+/** The version of the tables that brought the audit log. */
+const AUDIT_SINCE = 1 + MIGRATIONS.findIndex((sql) => sql.includes("create table custodes.audit ("));
 
 type Problem = NonNullable<AuditVerdict["problem"]>;
 
@@ -19,7 +23,7 @@ export async function verifyAudit(session: Session, check: AuditCheck = {}): Pro
   const begin = await beginning(session, check.from ?? 1);
   const found = await walk(session, begin, check);
   const problem =
-    found.problem ?? goneProblem(await isGone(session, found, head)) ?? startProblem(begin, found, check) ?? endProblem(found, head, check);
+    found.problem ?? (await goneProblem(session, found, head)) ?? startProblem(begin, found, check) ?? endProblem(found, head, check);
   return { rows: found.rows, first: found.first?.number ?? 0, head, problem, ...(found.met === undefined ? {} : { expected: found.met }) };
 }
 
@@ -129,17 +133,30 @@ function endProblem({ last, met }: Walked, head: AuditVerdict["head"], { expect 
   return null;
 }
 
-/** A service that stores anything has written `service.started` before. */
-async function isGone(session: Session, { rows }: Walked, head: AuditVerdict["head"]): Promise<boolean> {
-  if (rows > 0 || head !== null) return false;
-  const used = ["log", "alert", "incident", "outbox"].map((table) => `exists (select 1 from custodes.${table})`).join(" or ");
-  return (await session.query<{ used: boolean }>(`select ${used} as used`)).rows[0]?.used === true;
-}
-
-function goneProblem(gone: boolean): Problem | null {
-  return gone
-    ? { number: 0, reason: "the audit log is gone: the store holds what only a service that had written to it can have stored" }
-    : null;
+/** Why what there is cannot be all; a service that stores anything has written `service.started` before. */
+async function goneProblem(session: Session, { rows, first }: Walked, head: AuditVerdict["head"]): Promise<Problem | null> {
+  if (rows === 0 && head === null) {
+    const used = ["log", "alert", "incident", "outbox"].map((table) => `exists (select 1 from custodes.${table})`).join(" or ");
+    const isUsed = (await session.query<{ used: boolean }>(`select ${used} as used`)).rows[0]?.used === true;
+    const reason = "the audit log is gone: the store holds what only a service that had written to it can have stored";
+    return isUsed ? { number: 0, reason } : null;
+  }
+  if (first?.number !== 1) return null;
+  // What is older than the table of the audit log was stored by a version that wrote none.
+  const { rows: earlier } = await session.query<{ time: EpochMs }>(
+    `select created_time as time from custodes.outbox
+     where created_time < $1 and created_time > (
+       select extract(epoch from applied_at) * 1000 + $3::bigint from custodes.migration where version = $2)
+     order by created_time limit 1`,
+    [Math.trunc(first.time - CLOCK_SKEW_MS), AUDIT_SINCE, CLOCK_SKEW_MS],
+  );
+  const [delivery] = earlier;
+  if (delivery === undefined) return null;
+  const [since, from] = [delivery.time, first.time].map((time) => new Date(time).toISOString());
+  return {
+    number: 1,
+    reason: `it was written at ${from}, but the service that writes the first row made deliveries at ${since}: the rows before are gone`,
+  };
 }
 
 function meets(row: Stored, expect: string | undefined): AuditVerdict["expected"] {

@@ -2,6 +2,7 @@
 import { hash as digest } from "node:crypto";
 import type { EpochMs } from "../../core/event.ts";
 import type { AuditEntry, AuditHead, AuditRow } from "../../ports/audit.ts";
+import type { Store } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
 import { LOCK_SPACE } from "./migrate.ts";
 import { storableCut } from "./text.ts";
@@ -64,13 +65,11 @@ export async function auditHead(session: Session): Promise<AuditHead | null> {
 }
 
 /** See Store.audit. */
-export async function audit(
-  session: Session,
-  { limit, before }: { readonly limit: number; readonly before?: number },
-): Promise<readonly AuditRow[]> {
+export async function audit(session: Session, { limit, before, after }: Parameters<Store["audit"]>[0]): Promise<readonly AuditRow[]> {
   const { rows } = await session.query<Stored>(
-    "select * from custodes.audit where $1::bigint is null or number < $1 order by number desc limit $2",
-    [before ?? null, limit],
+    `select * from custodes.audit where ($1::bigint is null or number < $1) and ($2::bigint is null or number > $2)
+     order by number ${after === undefined ? "desc" : "asc"} limit $3`,
+    [before ?? null, after ?? null, limit],
   );
   return rows.map((row) => ({ ...row, details: parsed(row.details) }));
 }

@@ -2,7 +2,8 @@
  * A blast radius that was read later, with what was known before. Records leave the log and limits cut, but what an agent
  * did stays done: the time that is looked at only grows, so the larger of two numbers is always the truer one.
  */
-import { PLACES_MAX, ROWS_MAX, SCOPES_MAX, type BlastRadius, type DoneAction } from "./blast.ts";
+import { PLACES_MAX } from "./credentials.ts";
+import { ROWS_MAX, SCOPES_MAX, type BlastRadius, type DoneAction } from "./blast.ts";
 import { BLAST_ORDER, compare } from "./blast-order.ts";
 import { REVERSIBILITY } from "./reversibility.ts";
 
@@ -40,7 +41,7 @@ export function mergeBlast(before: BlastRadius | undefined, now: BlastRadius, lo
     credentials: union(
       before.credentials,
       now.credentials,
-      ({ uid }) => uid,
+      ({ kind = "credential", uid }) => `${kind}\n${uid}`,
       (a, b) => ({
         ...b,
         ...larger(a, b, "count"),
@@ -67,7 +68,7 @@ export function mergeBlast(before: BlastRadius | undefined, now: BlastRadius, lo
     users: rows.users.slice(0, ROWS_MAX),
     actions: rows.actions.slice(0, ROWS_MAX),
     byReversibility: larger(before.byReversibility, now.byReversibility, ...REVERSIBILITY),
-    reach: { granted: now.reach.granted, seen: texts(before.reach.seen, now.reach.seen, SCOPES_MAX) },
+    reach: { ...now.reach, seen: texts(before.reach.seen, now.reach.seen, SCOPES_MAX) },
     totals: Object.fromEntries(
       names.map((name) => [name, Math.max(before.totals[name], now.totals[name], rows[name].length)]),
     ) as BlastRadius["totals"],

@@ -1,5 +1,6 @@
 /** In which order the rows of a blast radius stand. */
-import type { DoneAction, TouchedHost, UsedCredential } from "./blast.ts";
+import type { DoneAction, TouchedHost } from "./blast.ts";
+import type { UsedCredential } from "./credentials.ts";
 import { REVERSIBILITY } from "./reversibility.ts";
 
 /** The gravest rows first: they are the ones that stay. What was only tried comes after all that was done. */
@@ -9,7 +10,7 @@ export const BLAST_ORDER = {
   hosts: (a: TouchedHost, b: TouchedHost) =>
     Number(b.allowed === false) - Number(a.allowed === false) || b.bytesOut - a.bytesOut || byCount(a, b),
   credentials: (a: UsedCredential, b: UsedCredential) =>
-    b.addresses.length - a.addresses.length || b.count - a.count || compare(a.uid, b.uid),
+    b.addresses.length - a.addresses.length || b.count - a.count || compare(a.uid, b.uid) || compare(a.kind ?? "", b.kind ?? ""),
   actions: (a: DoneAction, b: DoneAction) =>
     Number(isTried(a)) - Number(isTried(b)) ||
     REVERSIBILITY.indexOf(a.reversibility) - REVERSIBILITY.indexOf(b.reversibility) ||

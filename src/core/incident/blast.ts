@@ -3,12 +3,13 @@ import type { EpochMs, Event } from "../event.ts";
 import { STATUS } from "../event.ts";
 import { safeText } from "../safe-text.ts";
 import { BLAST_ORDER, compare } from "./blast-order.ts";
+import { credentialsOf, type UsedCredential } from "./credentials.ts";
 import { REVERSIBILITY, reversibilityOf, type Reversibility } from "./reversibility.ts";
 
 /** Rows of each list: a person reads a dozen, a program wants some more. `totals` counts all. */
 export const ROWS_MAX = 25;
-/** Addresses and countries of one credential. */
-export const PLACES_MAX = 10;
+/** Data classes of one endpoint. */
+const CLASSES_MAX = 20;
 /** Tools of one turn that its name says. */
 const TOOLS_MAX = 5;
 /** Scopes of each kind. */
@@ -39,13 +40,6 @@ export interface TouchedHost {
   readonly bytesOut: number;
   /** False: it is not on the agent's list. Undefined: nobody said. */
   readonly allowed?: boolean;
-}
-/** A credential that was used, and from where. */
-export interface UsedCredential {
-  readonly uid: string;
-  readonly count: number;
-  readonly addresses: readonly string[];
-  readonly countries: readonly string[];
 }
 /** Something that was done, or tried. */
 export interface DoneAction {
@@ -82,7 +76,12 @@ export interface BlastRadius {
   /** What succeeded, as far as anybody said. */
   readonly byReversibility: Readonly<Record<Reversibility, number>>;
   /** What its credentials are good for: as the registry grants it, and as its calls showed it. */
-  readonly reach: { readonly granted: readonly string[]; readonly seen: readonly string[] };
+  readonly reach: {
+    /** False: the registry names no scopes of the agent, so that what is granted is unknown. Absent in incidents of earlier versions. */
+    readonly registered?: boolean;
+    readonly granted: readonly string[];
+    readonly seen: readonly string[];
+  };
   readonly totals: Readonly<Record<"endpoints" | "data" | "hosts" | "credentials" | "infrastructure" | "users" | "actions", number>>;
 }
 
@@ -96,7 +95,7 @@ export interface BlastAgent {
 }
 
 /** Sums up events of one agent. The result does not depend on their order. */
-export function blastOf(events: readonly Event[], scope: BlastScope, { scopes = [], names = new Set() }: BlastAgent = {}): BlastRadius {
+export function blastOf(events: readonly Event[], scope: BlastScope, { scopes, names = new Set() }: BlastAgent = {}): BlastRadius {
   const endpoints = endpointsOf(events);
   const data = dataOf(events);
   const hosts = hostsOf(events);
@@ -120,7 +119,8 @@ export function blastOf(events: readonly Event[], scope: BlastScope, { scopes = 
     actions: actions.slice(0, ROWS_MAX).map(withoutCategory),
     byReversibility: counted,
     reach: {
-      granted: sorted(scopes).slice(0, SCOPES_MAX),
+      registered: scopes !== undefined,
+      granted: sorted(scopes ?? []).slice(0, SCOPES_MAX),
       seen: sorted(events.flatMap((event) => event.scopes ?? [])).slice(0, SCOPES_MAX),
     },
     totals: {
@@ -146,7 +146,7 @@ function endpointsOf(events: readonly Event[]): TouchedEndpoint[] {
         count: group.length,
         failed: failedOf(group),
         bytesIn: sum(group, (event) => event.bytesIn),
-        dataClasses: sorted(group.flatMap((event) => event.dataClasses ?? [])).slice(0, PLACES_MAX),
+        dataClasses: sorted(group.flatMap((event) => event.dataClasses ?? [])).slice(0, CLASSES_MAX),
       };
     },
   );
@@ -193,17 +193,6 @@ function hostsOf(events: readonly Event[]): TouchedHost[] {
     };
   });
   return rows.sort(BLAST_ORDER.hosts);
-}
-
-function credentialsOf(events: readonly Event[]): UsedCredential[] {
-  const used = events.filter((event) => (event.credentialUid ?? "") !== "");
-  const rows = [...Map.groupBy(used, (event) => name(event.credentialUid ?? ""))].map(([uid, group]) => ({
-    uid,
-    count: group.length,
-    addresses: sorted(group.map((event) => event.srcIp)).slice(0, PLACES_MAX),
-    countries: sorted(group.map((event) => event.srcCountry)).slice(0, PLACES_MAX),
-  }));
-  return rows.sort(BLAST_ORDER.credentials);
 }
 
 type Done = DoneAction & { readonly category: Event["category"] };

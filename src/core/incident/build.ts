@@ -6,8 +6,10 @@ import { INCIDENT_STATUS, type Incident, type IncidentProfile, type Mapping } fr
 import { tellStory } from "../story.ts";
 import { agentOf } from "./entities.ts";
 import { othersOf } from "./blast.ts";
+import { credentialsIn } from "./credentials.ts";
 import { byTimeAndUid, mergeTimeline, timelineEntry } from "./evidence.ts";
 import { recommend, responseOf } from "./response.ts";
+import { titleOf } from "./why.ts";
 import { byTime, confidenceOf, isConfident, rank, riskOf, type OpeningPolicy } from "./risk.ts";
 
 /** Alerts that one incident lists, the most severe first to stay; its times and story cover the rest too. */
@@ -63,7 +65,8 @@ export function build(base: Incident, given: readonly Alert[], context: BuildCon
   const rules = [...new Set(alerts.map((alert) => alert.ruleId))].map(context.rule).filter((rule) => rule !== undefined);
   const sure = alerts.filter((alert) => isConfident(alert, context.policy));
   const deciding = sure.length > 0 ? sure : alerts;
-  const worst = deciding.toSorted((a, b) => rank(b.level) - rank(a.level) || byTime(a, b))[0]!;
+  const isLead = (alert: Alert): number => Number(alert.id === base.lead);
+  const worst = deciding.toSorted((a, b) => rank(b.level) - rank(a.level) || isLead(b) - isLead(a) || byTime(a, b))[0]!;
   const uids = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
   const evidence = [...uids].map((uid) => context.evidence.get(uid)).filter((event) => event !== undefined);
   evidence.sort(byTimeAndUid);
@@ -73,7 +76,7 @@ export function build(base: Incident, given: readonly Alert[], context: BuildCon
   return {
     ...base,
     ...(profile === undefined ? {} : { agentName: profile.name, agentOwner: profile.owner, profile: profileOf(profile) }),
-    title: `${worst.ruleTitle}: ${who}`,
+    title: titleOf(worst, who),
     story: tellStory(who, alerts, total),
     ...(total > alerts.length ? { alertsAtLeast: total } : {}),
     level: worst.level,
@@ -111,7 +114,7 @@ function seenIn(
     hosts: merge(base.hosts, (event) => [event.dstHost]),
     ips: merge(base.ips, (event) => [event.srcIp, event.dstIp]),
     users: merge(base.users, (event) => othersOf(event, [event.userName ?? event.userUid, event.targetUserName], own)),
-    credentials: merge(base.credentials, (event) => [event.credentialUid]),
+    credentials: merge(base.credentials, (event) => credentialsIn(event).map(({ uid }) => uid)),
   };
 }
 

@@ -1,11 +1,13 @@
 /** What an incident says beyond its alerts: why, how far it reached, and where each line of evidence comes from. */
+import type { Alert } from "../alert.ts";
 import type { Event } from "../event.ts";
-import type { Incident, Proof } from "../incident.ts";
+import type { Incident, Proof, TimelineEntry } from "../incident.ts";
 import { blastOf, type BlastRadius, type BlastScope } from "./blast.ts";
 import { mergeBlast } from "./blast-merge.ts";
-import { EVIDENCE_MAX, mergeTimeline, selectEvidence, timelineEntry } from "./evidence.ts";
+import { activityOf, eventsIn, mergeActivity, selectActivity } from "./activity.ts";
+import { byTimeAndUid, EVIDENCE_MAX, mergeTimeline, selectEvidence, timelineEntry } from "./evidence.ts";
 import type { OpeningPolicy } from "./risk.ts";
-import { tellWhy } from "./why.ts";
+import { tellWhy, titleOf } from "./why.ts";
 
 /** Longest address of a record's page. */
 const URL_MAX = 2_000;
@@ -40,20 +42,46 @@ export function enrich(incident: Incident, findings: Findings): Incident {
   const before = proven.filter(({ uid }) => wanted.has(uid));
   const lost = new Set(before.map(({ uid }) => uid).filter((uid) => !evidence.has(uid)));
   const blast = reachOf(incident, findings, lost.size > 0);
-  const why = tellWhy(who, alerts, { evidence, policy, blast, lost: incident.why === undefined ? new Set() : lost }) ?? incident.why;
+  const told = tellWhy(who, alerts, { evidence, policy, blast, lost: incident.why === undefined ? new Set() : lost });
   const proof = [...before.filter(({ uid }) => lost.has(uid)), ...[...evidence.values()].map((event) => proofOf(event, findings))];
-  const timeline = mergeTimeline(incident.timeline, [...evidence.values()].map(timelineEntry), alerts);
+  const timeline = withActivity(
+    mergeTimeline(incident.timeline, [...evidence.values()].map(timelineEntry), alerts),
+    findings,
+    wanted,
+    blast.atLeast,
+  );
   // What is lost and was not shown cannot be counted again.
   const leftOut = Math.max(0, proof.length - EVIDENCE_MAX, lost.size > 0 ? (incident.evidenceLeftOut ?? 0) : 0);
-  const { evidenceLeftOut: _before, ...rest } = incident;
+  const besides = blast.basis === "evidence" ? 0 : Math.max(0, blast.events - proof.length - eventsIn(timeline));
+  const { evidenceLeftOut: _evidence, activityLeftOut: _activity, ...rest } = incident;
   return {
     ...rest,
-    ...(why === undefined ? {} : { why }),
+    ...(told === undefined ? {} : { why: told.text, ...ledBy(incident, told.alert, who) }),
     blast,
     timeline,
+    ...(besides === 0 ? {} : { activityLeftOut: besides }),
     proof: selectEvidence(proof, alerts),
     ...(leftOut === 0 ? {} : { evidenceLeftOut: leftOut }),
   };
+}
+
+/** The timeline with what the agent did beside, as far as that was read; else with what was told of it before. */
+function withActivity(
+  timeline: readonly TimelineEntry[],
+  { events }: Findings,
+  wanted: ReadonlySet<string>,
+  atLeast: boolean,
+): TimelineEntry[] {
+  if (events === undefined) return [...timeline];
+  const before = timeline.filter(({ activity }) => activity !== undefined);
+  const distinct = new Map(events.filter(({ uid }) => !wanted.has(uid)).map((event) => [event.uid, event]));
+  const beside = selectActivity(mergeActivity(before, activityOf([...distinct.values()]), !atLeast));
+  return [...timeline.filter(({ activity }) => activity === undefined), ...beside].sort(byTimeAndUid);
+}
+
+/** The title says what `why` tells of, where that is what gives the incident its level. */
+function ledBy({ level }: Incident, alert: Alert, who: string): Partial<Pick<Incident, "lead" | "title">> {
+  return alert.level === level ? { lead: alert.id, title: titleOf(alert, who) } : {};
 }
 
 /** What the agent's events, or those of the alerts alone, come to, with what was known before. */

@@ -5,7 +5,7 @@ import type { TimelineEntry } from "../incident.ts";
 import { describeEvent } from "../story.ts";
 import { select } from "./select.ts";
 
-/** Lines of an incident's timeline, and records that it leads back to. */
+/** Lines of an incident's timeline that are evidence, and records that it leads back to. */
 export const EVIDENCE_MAX = 50;
 
 /** Events in order of time. */
@@ -21,13 +21,15 @@ export function timelineEntry(event: Event): TimelineEntry {
   return { time: event.time, uid: event.uid, source: event.source, text: describeEvent(event) };
 }
 
-/** The timeline with more events of its alerts. */
+/** The timeline with more events of its alerts; what the agent did beside stays as it is. */
 export function mergeTimeline(before: readonly TimelineEntry[], now: readonly TimelineEntry[], alerts: readonly Alert[]): TimelineEntry[] {
   const wanted = new Set(alerts.flatMap((alert) => [...alert.evidence, ...(alert.behind ?? [])]));
   const byUid = new Map<string, TimelineEntry>();
   // The first words stay: later its event may be read back without the name that was known then.
-  for (const entry of [...before, ...now]) if (wanted.has(entry.uid) && !byUid.has(entry.uid)) byUid.set(entry.uid, entry);
-  return selectEvidence([...byUid.values()], alerts);
+  const evidence = [...before.filter(({ activity }) => activity === undefined), ...now];
+  for (const entry of evidence) if (wanted.has(entry.uid) && !byUid.has(entry.uid)) byUid.set(entry.uid, entry);
+  const beside = before.filter(({ activity }) => activity !== undefined);
+  return [...selectEvidence([...byUid.values()], alerts), ...beside].sort(byTimeAndUid);
 }
 
 /** As many as an incident lists, in order of time. */

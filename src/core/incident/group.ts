@@ -6,7 +6,7 @@
  */
 import type { Alert, RuleInfo } from "../alert.ts";
 import type { EpochMs } from "../event.ts";
-import { INCIDENT_STATUS, isClosed, type Incident } from "../incident.ts";
+import { INCIDENT_STATUS, isByPerson, isClosed, type Closure, type Incident } from "../incident.ts";
 import { build, openIncident, type BuildContext } from "./build.ts";
 import { entitiesOf } from "./entities.ts";
 import { byTime, opensByLevel, rank, riskOpenings, type OpeningPolicy, type RiskOpening } from "./risk.ts";
@@ -116,7 +116,7 @@ function block(from: EpochMs, to: EpochMs, active: boolean, holds: { readonly al
 /** When a person put an end to it; undefined while it is open or was closed because it was quiet. */
 function heldAt(incident: Incident): EpochMs | undefined {
   const { closure } = incident;
-  return isClosed(incident) && (closure?.how === "person" || closure?.how === "pager") ? closure.time : undefined;
+  return isClosed(incident) && closure !== undefined && isByPerson(closure) ? closure.time : undefined;
 }
 
 function join(to: Block, other: Block): void {
@@ -204,7 +204,8 @@ function incidentsOf(
   const openedTime = Math.min(base.openedTime, ...openers.map((alert) => alert.firstTime));
   const risk = Math.round(Math.max(base.opened?.risk ?? 0, ...openings.map((one) => one.risk)));
   const opened = { by: [...listed.values()].some((alert) => opensByLevel(alert, policy)) ? "level" : "risk", risk } as const;
-  const built = build({ ...base, openedTime, opened }, [...listed.values()], context);
+  const said = parts.length === 0 ? {} : remembered([...(base.history ?? []), ...saidOf(parts)]);
+  const built = build({ ...base, ...said, openedTime, opened }, [...listed.values()], context);
   const news = isClosed(base) ? newsIn(alerts, about, policy) : [];
   return [
     { ...(news.length > 0 ? reopened(built, news, context.now) : built), revision: base.revision + 1 },
@@ -230,13 +231,27 @@ function newsIn(
 function reopened(incident: Incident, news: readonly Alert[], now: EpochMs): Incident {
   const { closure, ...rest } = incident;
   const time = Math.min(...news.map((alert) => alert.firstTime));
-  const history = [...(incident.history ?? []), ...(closure === undefined ? [] : [closure])].slice(-HISTORY_MAX);
-  return { ...rest, history, status: INCIDENT_STATUS.new, reopened: { count: (incident.reopened?.count ?? 0) + 1, time, at: now } };
+  const history = remembered([...(incident.history ?? []), ...(closure === undefined ? [] : [closure])]);
+  return { ...rest, ...history, status: INCIDENT_STATUS.new, reopened: { count: (incident.reopened?.count ?? 0) + 1, time, at: now } };
+}
+
+/** What people said stays before what only time did. */
+function remembered(ends: readonly Closure[]): Pick<Incident, "history"> {
+  const distinct = [...new Map(ends.map((one) => [JSON.stringify(one), one])).values()];
+  const kept = new Set(distinct.toSorted((a, b) => Number(isByPerson(b)) - Number(isByPerson(a)) || b.time - a.time).slice(0, HISTORY_MAX));
+  const history = distinct.filter((one) => kept.has(one)).sort((a, b) => a.time - b.time);
+  return history.length === 0 ? {} : { history };
+}
+
+/** What people said of parts of an incident. */
+function saidOf(parts: readonly Incident[]): Closure[] {
+  return parts.flatMap(({ closure, history = [] }) => [...history, ...(closure === undefined ? [] : [closure])]).filter(isByPerson);
 }
 
 function mergedInto(part: Incident, id: string): Incident {
   const closure = { how: "merged", by: id, reason: `a later alert joined it with ${id}`, time: part.lastTime } as const;
-  return { ...part, status: INCIDENT_STATUS.closed, closure, revision: part.revision + 1 };
+  const history = remembered([...(part.history ?? []), ...(part.closure === undefined ? [] : [part.closure])]);
+  return { ...part, ...history, status: INCIDENT_STATUS.closed, closure, revision: part.revision + 1 };
 }
 
 function idOf(entity: string, alert: Alert, { uuid5 }: Pick<GroupingContext, "uuid5">): string {

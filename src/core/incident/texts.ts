@@ -1,8 +1,9 @@
 /** What an incident says beyond its alerts, as short texts under fixed names: for destinations that have no place for the objects. */
 import type { EpochMs } from "../event.ts";
-import { isClosed, type Incident } from "../incident.ts";
+import { isByPerson, isClosed, type Incident } from "../incident.ts";
 import { bytes, times } from "../story.ts";
 import type { DoneAction } from "./blast.ts";
+import { PLACES_MAX, type UsedCredential } from "./credentials.ts";
 import { isTried } from "./blast-order.ts";
 
 /** Values that have nothing to say are undefined; no list is empty. */
@@ -63,12 +64,13 @@ export function incidentTexts(incident: Incident): IncidentTexts {
       blast?.endpoints.map((one) => `${one.name} (${times(one.count)}, ${one.failed} failed, ${bytes(one.bytesIn)})`),
     ),
     infrastructure_changed: list(blast?.infrastructure.map((one) => actionText(one, iso))),
-    credential_places: list(blast?.credentials.map((one) => `${one.uid} from ${[...one.addresses, ...one.countries].join(", ")}`)),
+    credential_places: list(blast?.credentials.map(credentialText)),
     users_affected: list(blast?.users),
-    could_still_reach: list([...new Set([...(blast?.reach.granted ?? []), ...(blast?.reach.seen ?? [])])]),
+    could_still_reach: list(reachTexts(incident)),
     blast_events: blast?.events,
     blast_at_least: blast?.atLeast,
-    opened_by: opened === undefined ? undefined : opened.by === "level" ? "level" : `accumulated risk ${opened.risk}`,
+    opened_by:
+      opened === undefined ? undefined : `${opened.by === "level" ? "level" : `accumulated risk ${opened.risk}`}${beforeText(incident)}`,
     team: profile?.team,
     role: profile?.role,
     purpose: profile?.purpose,
@@ -99,6 +101,34 @@ export function actionText(action: DoneAction, clock: (time: EpochMs) => string)
   const when = from === to ? `at ${from}` : `from ${from} to ${to}`;
   if (isTried(action)) return `${name} (failed ${times(count)}, ${when})`;
   return `${name} (${times(count - failed)}${failed > 0 ? `, ${failed} failed` : ""}, ${when})`;
+}
+
+/** A credential and where it was used from; of very many places some. */
+export function credentialText({ kind = "credential", uid, addresses, countries }: UsedCredential): string {
+  const more = addresses.length >= PLACES_MAX || countries.length >= PLACES_MAX ? " and perhaps more" : "";
+  return `${kind === "credential" ? "" : `${kind} `}${uid} from ${[...addresses, ...countries].join(", ") || "nowhere known"}${more}`;
+}
+
+/** What the agent's credentials are good for; that nobody knows is said. Empty for what is no agent. `mark`: after a scope that was only seen. */
+export function reachTexts({ agentUid, profile, blast }: Incident, mark = ""): string[] {
+  if (agentUid === undefined) return [];
+  const granted = blast?.reach.granted ?? [];
+  const beyond = (blast?.reach.seen ?? []).filter((scope) => !granted.includes(scope));
+  const known =
+    profile?.scopes === undefined
+      ? ["unknown: the registry names no scopes of this agent"]
+      : granted.length === 0
+        ? ["nothing, by the registry: it grants no scopes"]
+        : granted;
+  return [...known, ...beyond.map((scope) => `${scope}${mark}`)];
+}
+
+/** Who opens a page again wants to know who closed it, and why: the last word of a person counts, whatever closed it since. */
+function beforeText({ closure, history = [] }: Incident): string {
+  const last = closure === undefined ? (history.findLast(isByPerson) ?? history.at(-1)) : undefined;
+  if (last === undefined) return "";
+  const by = last.by === undefined ? "" : ` by ${last.by}`;
+  return `; closed before${by} at ${iso(last.time)}${last.reason === undefined ? "" : `: ${last.reason}`}`;
 }
 
 function iso(time: EpochMs): string {

@@ -27,11 +27,22 @@ export interface Known {
   readonly lost?: ReadonlySet<string>;
 }
 
+/** The alert that says most, and what it says. */
+export interface Why {
+  readonly alert: Alert;
+  readonly text: string;
+}
+
+/** The title of an incident that an alert leads. */
+export function titleOf(alert: Alert, who: string): string {
+  return `${alert.ruleTitle}: ${who}`;
+}
+
 /**
  * The sentence about the alert that says most, or undefined when none of the evidence is known, or when what is lost
  * might say more than what is left.
  */
-export function tellWhy(who: string, alerts: readonly Alert[], { evidence, policy, blast, lost = new Set() }: Known): string | undefined {
+export function tellWhy(who: string, alerts: readonly Alert[], { evidence, policy, blast, lost = new Set() }: Known): Why | undefined {
   const weigh = (alert: Alert): number => (isConfident(alert, policy) ? LEVELS.length : 0) + rank(alert.level);
   const isLost = (alert: Alert): boolean => [...alert.evidence, ...(alert.behind ?? [])].some((uid) => lost.has(uid));
   const gone = Math.max(-Infinity, ...alerts.filter(isLost).map(weigh));
@@ -56,7 +67,7 @@ export function tellWhy(who: string, alerts: readonly Alert[], { evidence, polic
   const keys = [...new Set(parts.flatMap(({ key }) => (key === undefined ? [] : [key])))].slice(0, KEYS_MAX);
   const quantity = parts.length > 2 ? "all by " : parts.length === 2 ? "both by " : "by ";
   const by = `${quantity}${who} (${[...keys, `confidence ${confidenceOf(best.alert)}`].join(" / ")})`;
-  return safeText(`${texts.join(", then ")}${more}: ${by}`, WHY_MAX);
+  return { alert: best.alert, text: safeText(`${texts.join(", then ")}${more}: ${by}`, WHY_MAX) };
 }
 
 /** Data that left outranks every other join: bytes to hosts, where nobody said that they are allowed; 1 when nobody counted. */

@@ -88,7 +88,7 @@ test("sums up what was touched, the gravest first", () => {
     { name: "ok.example", count: 1, bytesOut: 900, allowed: true },
   ]);
   expect(blast.bytesOut).toBe(950);
-  expect(blast.credentials).toEqual([{ uid: "c", count: 2, addresses: ["10.0.0.1", "192.0.2.9"], countries: ["NL"] }]);
+  expect(blast.credentials).toEqual([{ kind: "credential", uid: "c", count: 2, addresses: ["10.0.0.1", "192.0.2.9"], countries: ["NL"] }]);
   expect(blast.infrastructure.map((one) => one.name)).toEqual(["k8s:create:rolebindings x granting admin"]);
   expect(blast.users).toEqual(["ann", "eve", "u-1"]);
   expect(blast.actions.map((one) => [one.reversibility, one.failed])).toEqual([
@@ -97,7 +97,46 @@ test("sums up what was touched, the gravest first", () => {
     ["irreversible", 1],
   ]);
   expect(blast.byReversibility).toEqual({ irreversible: 1, "by hand": 1, reversible: 0, read: 2 });
-  expect(blast.reach).toEqual({ granted: ["crm:write"], seen: ["crm:read"] });
+  expect(blast.reach).toEqual({ registered: true, granted: ["crm:write"], seen: ["crm:read"] });
+});
+
+test("credentials are all that can be taken away, each once, and from where it was used", () => {
+  const keys = {
+    credentialUid: "k",
+    clientUid: "oauth-1",
+    roleUid: "arn:aws:sts::1:assumed-role/r/s",
+    serviceAccount: "ns:bot",
+    spiffeId: "k",
+  };
+  const blast = blastOf(
+    [call({ ...keys, srcIp: "10.0.0.1" }), call({ clientUid: "oauth-1", srcIp: "203.0.113.9", srcCountry: "KP" })],
+    scope,
+  );
+  expect(blast.credentials.map(({ kind, uid, addresses }) => [kind, uid, addresses.join()])).toEqual([
+    ["client", "oauth-1", "10.0.0.1,203.0.113.9"],
+    ["role", "arn:aws:sts::1:assumed-role/r/s", "10.0.0.1"],
+    ["credential", "k", "10.0.0.1"],
+    ["service account", "ns:bot", "10.0.0.1"],
+  ]);
+  const alert = alertAt("1", 0, "high", { evidence: ["e"] });
+  const [incident] = memory().step([alert], grouping({ events: [{ ...call(keys), uid: "e" }] }));
+  expect(incident!.credentials).toEqual(["arn:aws:sts::1:assumed-role/r/s", "k", "ns:bot", "oauth-1"]);
+  expect(incidentTexts({ ...incident!, blast }).credential_places).toContain("client oauth-1 from 10.0.0.1, 203.0.113.9, KP");
+});
+
+test.each([
+  [undefined, [], ["unknown: the registry names no scopes of this agent"]],
+  [undefined, ["crm:write"], ["unknown: the registry names no scopes of this agent", "crm:write"]],
+  [[], [], ["nothing, by the registry: it grants no scopes"]],
+  [["crm:read"], ["crm:read", "crm:write"], ["crm:read", "crm:write"]],
+])("with the scopes %j registered and %j seen it can still reach %j", (scopes, seen, expected) => {
+  const [incident] = memory().step([alertAt("1", 0, "high")]);
+  const blast = blastOf([call({ scopes: seen })], scope, { scopes });
+  expect(blast.reach.registered).toBe(scopes !== undefined);
+  const profile = { ...incident!.profile, scopes };
+  const { scopes: _scopes, ...unregistered } = profile;
+  const told = incidentTexts({ ...incident!, blast, profile: scopes === undefined ? unregistered : { ...unregistered, scopes } });
+  expect(told.could_still_reach).toEqual(expected);
 });
 
 test("lists are bounded, totals are not, and no text can harm who reads it", () => {
@@ -154,7 +193,9 @@ test("says in words which events of which sources belong together, and by which 
     alertAt("one source", 0, "high", { evidence: [read.uid] }),
     alertAt("joined", 1, "high", { count: 2, evidence: [sent.uid, read.uid], confidence: 85 }),
   ];
-  expect(tellWhy("support-bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() })).toBe(
+  expect(
+    tellWhy("support-bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() })?.text,
+  ).toBe(
     "read 20.0 MB of customer data (1 call of GET /v1/customers) through kong/gw at 12:05:03, then sent 45.0 MB to paste.example at 12:07:10: " +
       "both by support-bot (credential cred-1 / pod pod-y / confidence 85)",
   );
@@ -165,7 +206,7 @@ test("tells of the worst alert that is sure, and says nothing where no evidence 
     alertAt("unsure", 0, "critical", { evidence: [sent.uid], confidence: 10 }),
     alertAt("sure", 0, "low", { evidence: [read.uid] }),
   ];
-  const why = tellWhy("bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() });
+  const why = tellWhy("bot", alerts, { evidence: new Map([read, sent].map((one) => [one.uid, one])), policy: incidentPolicy() })?.text;
   expect(why).toContain("customer data");
   expect(why).not.toContain("paste.example");
   expect(tellWhy("bot", alerts, { evidence: new Map(), policy: incidentPolicy() })).toBeUndefined();
