@@ -55,6 +55,20 @@ function takerOf(log: Json, response: Json): Identity {
   return ["role", text(asObject(log["userIdentity"])?.["arn"])];
 }
 
+/** `arn:aws:iam::111122223333:oidc-provider/<issuer>`: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html */
+const PROVIDER = /^arn:[^:]*:iam::\d*:oidc-provider\/(.{1,200})$/;
+
+/**
+ * The cluster whose service account a call is of: its token's issuer, or what EKS says. The same account of another cluster's
+ * issuer is another workload, so one that nobody has given a name has its own.
+ */
+export function clusterOf(log: Json, clusters: Readonly<Record<string, string>>): string | undefined {
+  const provider = text(asObject(log["responseElements"])?.["provider"]) ?? text(asObject(log["userIdentity"])?.["identityProvider"]);
+  const tags = sessionTags(log);
+  const found = PROVIDER.exec(provider ?? "")?.[1] ?? tags.get("eks-cluster-name");
+  return found === undefined ? undefined : Object.hasOwn(clusters, found) ? clusters[found] : found;
+}
+
 function keyOf(log: Json): Identity | undefined {
   const key = text(asObject(log["userIdentity"])?.["accessKeyId"]);
   return key === undefined ? undefined : ["cred", key];

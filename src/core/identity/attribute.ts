@@ -43,7 +43,7 @@ export function attribute(event: Event, registry: Directory): void {
     }
   }
   if (!BY_ADDRESS.has(event.category) || event.srcIp === undefined) return;
-  const holders = registry.byIp(event.srcIp, event.time);
+  const holders = registry.byIp(event.srcIp, event.time, event.cluster);
   if (holders.length > 0) settle(event, holders, ATTRIBUTION.registry, CONFIDENCE.registry);
 }
 
@@ -90,7 +90,7 @@ export function directKey(event: Event, registry: Directory): DirectKey | undefi
   for (const [kind, field] of DIRECT_KEYS) {
     const value = event[field];
     if (typeof value !== "string" || value === "" || !tellsWhoActs(kind, event)) continue;
-    const agents = registry.byKey(kind, value, event.time);
+    const agents = registry.byKey(kind, value, event.time, event.cluster);
     if (agents.length > 0) return { kind, value, agents };
   }
   return undefined;
@@ -121,12 +121,12 @@ function byIdentity(event: Event, registry: Directory): readonly AgentProfile[] 
   const direct = directKey(event, registry);
   if (direct?.kind === "agent" && event.serviceAccount !== undefined) {
     // A name that an agent gives itself, in a workload of another: one of them it was.
-    const others = registry.byKey("serviceAccount", event.serviceAccount, event.time);
+    const others = registry.byKey("serviceAccount", event.serviceAccount, event.time, event.cluster);
     if (others.length > 0 && !others.some((one) => direct.agents.includes(one))) return [...direct.agents, ...others];
   }
   if (direct !== undefined) return direct.agents;
   if (event.podUid === undefined) return undefined;
-  const found = registry.byPod(event.podUid);
+  const found = registry.byPod(event.podUid, event.cluster);
   return found.length > 0 ? found : undefined;
 }
 
@@ -175,7 +175,7 @@ export function applyAgreed(event: Event, agents: readonly AgentProfile[]): void
 
 /** Compares what was done with what the registry declares; a field that the registry does not declare stays undefined. */
 export function applyPolicy(event: Event, agent: AgentProfile): void {
-  if (event.srcIp !== undefined) event.srcRegistered = isRegisteredIp(agent, event.srcIp, event.time);
+  if (event.srcIp !== undefined) event.srcRegistered = isRegisteredIp(agent, event.srcIp, event.time, event.cluster);
   if (event.dstHost !== undefined && event.category === "egress") event.dstAllowed = isAllowedHost(agent, event.dstHost);
   if (event.region !== undefined && agent.regions !== undefined) event.regionDeclared = agent.regions.includes(event.region);
   if (event.isChange === true && event.infraAction !== undefined && agent.infraVerbs !== undefined) {

@@ -5,6 +5,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { bindings, type Told } from "./bindings.ts";
+import { bareKey, clusterOf, inCluster, isOfCluster, isSameCluster } from "./clusters.ts";
 import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
@@ -27,8 +28,8 @@ export interface Step {
   readonly origin?: string;
 }
 
-/** The bindings of a key at a time. */
-export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+/** The bindings of a key at a time; `cluster`: as of where, unless the key names one. None leads into another. */
+export type BindingsAt = (node: Node, time: EpochMs, cluster?: string) => readonly Step[];
 
 /** What the log showed. */
 export interface Graph {
@@ -37,7 +38,7 @@ export interface Graph {
   /** The bindings of a key at a time. */
   readonly at: BindingsAt;
   /** Every link of a key, whenever it held: to explain why none does. */
-  ever(node: Node): readonly Step[];
+  ever(node: Node, cluster?: string): readonly Step[];
   /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
   advance(watermark: EpochMs): void;
   /** Facts to be stored since the last call. */
@@ -55,6 +56,8 @@ const FACTS_OF_ONE_MAX = 20_000;
 const LATE_MS = 900_000;
 /** How the keys of stored sights of credentials, sessions and runs begin. */
 export const SEEN_FACT = "seen:";
+/** Names of clusters, to look for keys of any: configuration names a few, and an account of AWS trusts 100 issuers of tokens. */
+const CLUSTERS_MAX = 1000;
 /** Links are settled this often, in event time: well within what a replay reads again (OBSERVED_MS). */
 const SETTLE_EVERY_MS = 60_000;
 /** Old facts are looked for this often, in event time: each look walks over all links, which are kept for half a day and more. */
@@ -75,10 +78,22 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const limits = { max: FACTS_MAX, maxOfOne: FACTS_OF_ONE_MAX };
   const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, ...limits, stored: false, slotMs: SIGHT_SLOT_MS });
   const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, ...limits, stored: stores });
+  const clusters = new Set<string>();
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
   let settledAt = -Infinity;
 
+  const note = (cluster: string | undefined): void => {
+    if (cluster !== undefined && clusters.size < CLUSTERS_MAX) clusters.add(cluster);
+  };
+  /** Under which keys something may be told that is meant by a key. An address is of its cluster alone: others' mean other machines. */
+  const meantBy = (node: KeyText, cluster: string | undefined): readonly KeyText[] => {
+    const bare = bareKey(node);
+    const own = clusterOf(node) ?? cluster;
+    if ((own === undefined && clusters.size === 0) || !isOfCluster(node.slice(0, node.indexOf(":")) as LinkKind)) return [node];
+    if (own === undefined) return [bare, ...[...clusters].map((name) => inCluster(bare, name))];
+    return node.startsWith("ip:") ? [inCluster(bare, own)] : [inCluster(bare, own), bare];
+  };
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
     if (told === undefined) return;
@@ -96,9 +111,8 @@ export function graph(registry: Directory, stores: boolean): Graph {
       seen.observe(key, `=${agentUid}`, event.time, event.uid);
     }
   };
-  const sightsAt = (ip: string, time: EpochMs): Step[] => {
-    const key: KeyText = `ip:${ip}`;
-    const near = sights.factsAt(ip, time).filter(({ first, last }) => {
+  const sightsAt = (key: KeyText, time: EpochMs): Step[] => {
+    const near = sights.factsAt(key.slice("ip:".length), time).filter(({ first, last }) => {
       const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
       return reaches(first) || reaches(last);
     });
@@ -107,23 +121,36 @@ export function graph(registry: Directory, stores: boolean): Graph {
 
   return {
     learn(event) {
+      note(event.cluster);
       if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
       const { agentUid, srcIp, category } = event;
       if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
-      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(srcIp, `=${agentUid}`, event.time, event.uid);
+      if (srcIp !== undefined && isPrivateIp(srcIp))
+        sights.observe(inCluster(`ip:${srcIp}`, event.cluster).slice("ip:".length), `=${agentUid}`, event.time, event.uid);
       if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
     },
-    at(node, time) {
+    at(node, time, cluster) {
       if (!isKey(node)) return [];
       if (node.startsWith("agent:")) {
         const own = stepsOf(node, seen.factsAt(node, time));
         // Who is known needs no spawner to be found by.
         if (own.length > 0) return own;
       }
-      const steps = links.at(node, time).map((held) => toldStep(node, held));
-      return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
+      const keys = meantBy(node, cluster);
+      const steps = keys.flatMap((key) => [
+        ...links.at(key, time).map((held) => toldStep(key, held)),
+        ...(key.startsWith("ip:") ? sightsAt(key, time) : stepsOf(key, seen.factsAt(key, time))),
+      ]);
+      const own = clusterOf(node) ?? cluster;
+      return own === undefined ? steps : steps.filter(({ to }) => isSameCluster(clusterOf(to), own));
     },
-    ever: (node) => (isKey(node) ? [...links.all(node).map((life) => toldStep(node, life)), ...seen.ever(node).map(sightOf(node))] : []),
+    ever: (node, cluster) =>
+      isKey(node)
+        ? meantBy(node, cluster).flatMap((key) => [
+            ...links.all(key).map((life) => toldStep(key, life)),
+            ...seen.ever(key).map(sightOf(key)),
+          ])
+        : [],
     advance(watermark) {
       if (watermark - settledAt >= SETTLE_EVERY_MS) {
         settledAt = watermark;
@@ -144,6 +171,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
       return list;
     },
     restore(fact) {
+      note(clusterOf(fact.key.slice(fact.key.indexOf(":") + 1)));
       if (!links.restore(fact)) seen.restore(fact);
     },
     get size() {
@@ -156,7 +184,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
 }
 
 /** What a link of an event tells; undefined when it tells nothing that can be used. */
-function toldBy(text: string, { time }: Event): Told | undefined {
+function toldBy(text: string, { time, cluster }: Event): Told | undefined {
   const link = parseLink(text);
   // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
   if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
@@ -164,7 +192,7 @@ function toldBy(text: string, { time }: Event): Told | undefined {
   // Nothing is told so long before that it would be over by itself; it would have to be remembered until then.
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
-  return { from, to, until, ends, since: Math.max(since, time) };
+  return { from: inCluster(from, cluster), to: inCluster(to, cluster), until, ends, since: Math.max(since, time) };
 }
 
 /** A gateway that knows its caller as the agent's client says how it calls that client. */

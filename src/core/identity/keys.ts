@@ -1,6 +1,7 @@
 /** The identity keys of an event, and whether a fact on its way could still say whose one of them is. */
 import type { Category, EpochMs, Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
+import { inCluster } from "./clusters.ts";
 import { keyText, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 
@@ -40,7 +41,7 @@ export function keysOf(event: Event): KeyText[] {
   add(keys, "run", event.runUid);
   add(keys, "session", event.sessionUid);
   if (BY_ADDRESS.has(event.category) && event.srcIp !== undefined && isPrivateIp(event.srcIp)) add(keys, "ip", event.srcIp);
-  return keys;
+  return event.cluster === undefined ? keys : keys.map((key) => inCluster(key, event.cluster));
 }
 
 /** Whether the record says that a person or the system acted. */
