@@ -4,6 +4,7 @@
  */
 import { asServiceAccount, linkTexts, proven, serviceAccountName, type Held, type Identity } from "../../src/archetypes/links.ts";
 import { STATUS, type EpochMs, type Event } from "../../src/core/event.ts";
+import { isPerson } from "../../src/core/identity/keys.ts";
 import type { Link } from "../../src/core/identity/links.ts";
 import { asObject, parseTime, text, type Json } from "../../src/core/record.ts";
 
@@ -11,7 +12,7 @@ import { asObject, parseTime, text, type Json } from "../../src/core/record.ts";
 export function linksOf(event: Event, log: Json): readonly string[] | undefined {
   const identity = asObject(log["userIdentity"]);
   const response = event.statusId === STATUS.success ? asObject(log["responseElements"]) : undefined;
-  const issued = event.category === "authentication" && response !== undefined ? issuedLinks(log, response) : [];
+  const issued = event.category === "authentication" && response !== undefined ? issuedLinks(event, log, response) : [];
   return linkTexts([...callerLinks(identity), ...issued]);
 }
 
@@ -26,7 +27,7 @@ function callerLinks(identity: Json | undefined): (Link | undefined)[] {
 }
 
 /** A session and a key that were handed out, to whom, and until when. */
-function issuedLinks(log: Json, response: Json): (Link | undefined)[] {
+function issuedLinks(event: Event, log: Json, response: Json): (Link | undefined)[] {
   const credentials = asObject(response["credentials"]);
   const key: Identity = ["cred", text(credentials?.["accessKeyId"])];
   const held: Held = { until: expiration(credentials?.["expiration"]) };
@@ -38,6 +39,8 @@ function issuedLinks(log: Json, response: Json): (Link | undefined)[] {
     proven(key, session, held),
     // Takers may give their sessions one name; the key is of the one whose key asked for it.
     proven(key, keyOf(log) ?? taker, held),
+    // Whatever a person calls the session, it is no agent's.
+    isPerson(event) ? proven(key, ["person", event.userUid ?? event.userName], held) : undefined,
     proven(session, taker, held),
     proven(session, ["user", text(response["sourceIdentity"])], held),
     proven(session, ["sa", account], held),

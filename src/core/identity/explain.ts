@@ -1,6 +1,6 @@
 /** Why an event belongs to an agent, to several, or to nobody. */
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
-import { CONFIDENCE, directKey } from "./attribute.ts";
+import { CONFIDENCE, directKey, type DirectKey } from "./attribute.ts";
 import { foundByItself, type Attribution } from "./attribution.ts";
 import { bareKey, clusterOf, inCluster, isSameCluster } from "./clusters.ts";
 import type { Directory } from "./directory.ts";
@@ -83,7 +83,7 @@ export function explainEvent(event: Event, known: Known): Explanation {
 /** What was decided when the record was stored; by the registry as it is now, so it may no longer say the same. */
 function explainIngested(event: Event, registry: Directory): Pick<Explanation, "how" | "candidates"> {
   const ids = event.agentUid === undefined ? (event.agents ?? []) : [event.agentUid];
-  const direct = directKey(event, registry);
+  const direct = directKey(event, registry) ?? namedSession(event, registry);
   const own = foundByItself({ ...event, attributionId: ATTRIBUTION.none }, registry);
   if (event.attributionId === ATTRIBUTION.observed)
     return { how: "bindings", candidates: ids.map((id) => candidate(registry, id, own.find(({ agent }) => agent.id === id)?.path ?? [])) };
@@ -99,6 +99,12 @@ function explainIngested(event: Event, registry: Directory): Pick<Explanation, "
     return candidate(registry, id, key === undefined || agent === undefined ? [] : [registryStep(key, agent, event.time)], sure);
   });
   return { how: byAddress ? "address" : "record", candidates };
+}
+
+/** What was attributed by the name of a session, before it was asked who took that. */
+function namedSession({ roleUid, time, attributionId }: Event, registry: Directory): DirectKey | undefined {
+  const agents = roleUid === undefined || attributionId !== ATTRIBUTION.direct ? [] : registry.byKey("role", roleUid, time);
+  return agents.length === 0 ? undefined : { kind: "role", value: roleUid!, agents };
 }
 
 const LINKED: Readonly<Record<KeyKind, LinkKind>> = {

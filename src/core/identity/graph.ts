@@ -9,6 +9,7 @@ import { bareKey, clusterOf, inCluster, isOfCluster, isSameCluster } from "./clu
 import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
+import { isPerson } from "./keys.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
 import type { KeyKind } from "./profile.ts";
@@ -64,6 +65,8 @@ const SETTLE_EVERY_MS = 60_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
 const SIGHT_SLOT_MS = OBSERVED_MS;
+/** Whoever was seen at an address and is no agent: one for all people, who are many. */
+const SOMEBODY: KeyText = "person:somebody";
 /** Which keys of a call by a known agent are its own. */
 const SEEN: readonly (readonly [LinkKind, "agentNative" | "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
   ["agent", "agentNative", "agent"],
@@ -124,9 +127,10 @@ export function graph(registry: Directory, stores: boolean): Graph {
       note(event.cluster);
       if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
       const { agentUid, srcIp, category } = event;
+      if (event.attributionId === ATTRIBUTION.none && isPerson(event) && srcIp !== undefined && isPrivateIp(srcIp))
+        sights.observe(addressOf(srcIp, event), SOMEBODY, event.time, event.uid);
       if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
-      if (srcIp !== undefined && isPrivateIp(srcIp))
-        sights.observe(inCluster(`ip:${srcIp}`, event.cluster).slice("ip:".length), `=${agentUid}`, event.time, event.uid);
+      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(addressOf(srcIp, event), `=${agentUid}`, event.time, event.uid);
       if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
     },
     at(node, time, cluster) {
@@ -193,6 +197,11 @@ function toldBy(text: string, { time, cluster }: Event): Told | undefined {
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
   return { from: inCluster(from, cluster), to: inCluster(to, cluster), until, ends, since: Math.max(since, time) };
+}
+
+/** An address as sights have it. */
+function addressOf(ip: string, { cluster }: Event): string {
+  return inCluster(`ip:${ip}`, cluster).slice("ip:".length);
 }
 
 /** A gateway that knows its caller as the agent's client says how it calls that client. */

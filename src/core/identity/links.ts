@@ -5,8 +5,8 @@
 import type { EpochMs } from "../event.ts";
 import { isOfCluster } from "./clusters.ts";
 
-/** Kinds of identity keys, as glossary and registry know them. A pod is `pod:<uid>` and `pod:<namespace>/<name>`. */
-export const LINK_KINDS = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "ip", "user"] as const;
+/** Kinds of identity keys, as glossary and registry know them; a person is never an agent. A pod is `pod:<uid>` and `pod:<namespace>/<name>`. */
+export const LINK_KINDS = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "ip", "user", "person"] as const;
 /** One kind of identity key. */
 export type LinkKind = (typeof LINK_KINDS)[number];
 /** `<kind>:<value>`; the value may hold anything but a tab or line break. */

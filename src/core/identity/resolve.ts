@@ -18,7 +18,7 @@ const LOOKUPS_MAX = 256;
 const CANDIDATES_MAX = 64;
 
 /** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
-const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
+export const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
 /** Each further binding of a path takes so much away. */
 const HOP_COST = 5;
 /** No path to a single agent is less sure than this: it is always surer than a shared key. */
@@ -30,6 +30,8 @@ export interface Found {
   readonly confidence: number;
   /** From a key of the event to the agent. */
   readonly path: readonly Step[];
+  /** It may as well be somebody who is no agent. */
+  readonly doubtful?: boolean;
 }
 
 const REGISTERED: Readonly<Partial<Record<LinkKind, KeyKind>>> = {
