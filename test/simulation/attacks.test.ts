@@ -60,6 +60,21 @@ describe("a session under an agent's name", () => {
     expect(owners(use(next), taken(named, next), taken(bob, named)).slice(0, 2)).toEqual([undefined, undefined]);
     expect(owners(use(next), taken(named, next), own, taken(his, named)).slice(0, 2)).toEqual(["mallory", "mallory"]);
   });
+  test("is the agent's when an IAM user that is the agent took it, whom its record calls a person", () => {
+    const user = "arn:aws:iam::111122223333:user/bot";
+    const agents = registryOf(
+      { id: "victim", identities: { aws_role_session_arn: NAMED } },
+      { id: "bot", identities: { aws_iam_user_arn: user } },
+    );
+    const asked = (arn: string) => {
+      const record = records.assumeRole(T0, id(), session(arn, "ASIAUSER"), named) as object;
+      return aws({ ...record, userIdentity: { type: "IAMUser", arn, accessKeyId: "ASIAUSER", userName: "bot", principalId: "AIDA" } });
+    };
+    expect(ownersBy(agents, use(named), asked(user))[0]).toBe("bot");
+    expect(ownersBy(agents, use(named), asked("arn:aws:iam::111122223333:user/eve"))[0]).toBeUndefined();
+    const next = session("arn:aws:sts::1:assumed-role/data/agent", "ASIANEXT");
+    expect(ownersBy(agents, use(next), taken(named, next), asked(user))[0]).toBe("bot");
+  });
   test("of several who took it, each key is of its own", () => {
     const second = session(NAMED, "ASIASECOND");
     const own = byToken("system:serviceaccount:a:victim", worker);
