@@ -75,6 +75,12 @@ describe("a session under an agent's name", () => {
     const next = session("arn:aws:sts::1:assumed-role/data/agent", "ASIANEXT");
     expect(ownersBy(agents, use(next), taken(named, next), asked(user))[0]).toBe("bot");
   });
+  test("is asked for as of when it was taken, and what was taken with it, too", () => {
+    const short = { ...named, until: T0 + 900_000 };
+    const next = session("arn:aws:sts::1:assumed-role/data/agent", "ASIANEXT");
+    const late = aws(records.awsCall(T0 + 1_800_000, id(), next));
+    expect(last(owners(taken(bob, short), taken(short, next), late))).toBeUndefined();
+  });
   test("of several who took it, each key is of its own", () => {
     const second = session(NAMED, "ASIASECOND");
     const own = byToken("system:serviceaccount:a:victim", worker);

@@ -102,6 +102,8 @@ describe("what several clusters use", () => {
   });
   test("AWS: a cluster cannot be chosen by a name that is no issuer's", () => {
     expect(aws(both, "__proto__")).toEqual([undefined, undefined]);
+    const [event] = told("aws-cloudtrail", records.webIdentity(T0, id(), ACCOUNT, session, "constructor"), { clusters });
+    expect(event?.cluster).toBe("constructor");
   });
   test("Vault: the mount says it, of later calls, too", () => {
     const options = { clusters: { kubernetes: "east", "kubernetes-west": "west" } };

@@ -47,6 +47,18 @@ test("an address that a source without a cluster told is not found by a sensor w
   expect([any, east, west].map(({ agentUid }) => agentUid)).toEqual(["a", undefined, "a"]);
 });
 
+test("a path that came to a cluster stays there", () => {
+  const agents = directory(["east", "west"].map((cluster) => agent(cluster, { keys: [{ ...key("serviceAccount", "sa"), cluster }] })));
+  const found = (by: string | undefined) => {
+    const graph = resolver(agents);
+    const one = flow(undefined);
+    graph.push([fact(by, link("ip:10.0.0.1", "pod:p")), fact(undefined, link("pod:p", "sa:sa")), one]);
+    graph.advance(Infinity);
+    return one.agentUid ?? one.agents?.join("+");
+  };
+  expect([found("east"), found("west"), found("north"), found(undefined)]).toEqual(["east", "west", undefined, "east+west"]);
+});
+
 test("an event of one cluster that proves its own links is decided by them alone", () => {
   const one = event("agent_api", NOON, { cluster: "east", podUid: "p", links: [link("pod:p", "sa:sa-a")] });
   attribute(one, registry);
@@ -61,13 +73,16 @@ test("after a restart clusters are still told apart, and found by who names none
     fact("west", link("ip:10.0.0.2", "pod:q")),
   ]);
   before.advance(NOON + 20 * MINUTE);
-  const after = resolver(registry);
-  after.load(before.changedFacts());
+  const stored = before.changedFacts();
   const late = NOON + 30 * MINUTE;
-  const flows = [flow("east"), flow("west"), flow(undefined), flow(undefined, "10.0.0.2")].map((one) => ({ ...one, time: late }));
-  after.push(flows);
-  after.advance(Infinity);
-  expect(flows.map(({ agentUid, agents }) => agentUid ?? agents?.join("+"))).toEqual(["a", "b", "a+b", "b"]);
+  const flows = [flow(undefined), flow(undefined, "10.0.0.2"), flow("east"), flow("west")].map((one) => ({ ...one, time: late }));
+  for (const some of [flows.slice(0, 2), flows.slice(2)]) {
+    const after = resolver(registry);
+    after.load(stored);
+    after.push(some);
+    after.advance(Infinity);
+  }
+  expect(flows.map(({ agentUid, agents }) => agentUid ?? agents?.join("+"))).toEqual(["a+b", "b", "a", "b"]);
 });
 
 test("an address is registered for an agent in the cluster of its pod", () => {
