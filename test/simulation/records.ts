@@ -291,14 +291,6 @@ export function vpcflow(time: EpochMs, eni: string, flow: Flow): string {
 }
 
 export function turn(time: EpochMs, id: string, agent: string, session: string): unknown {
-  return {
-    type: "agent.turn",
-    id,
-    ts: time / 1000,
-    agent_id: agent,
-    session_id: session,
-    run_id: `${session}-run`,
-    tools: ["search"],
-    findings: [],
-  };
+  const run_id = `${session}-run`;
+  return { type: "agent.turn", id, ts: time / 1000, agent_id: agent, session_id: session, run_id, tools: ["search"], findings: [] };
 }

@@ -40,6 +40,36 @@ export function isSameCluster(one: string | undefined, other: string | undefined
   return one === undefined || other === undefined || one === other;
 }
 
+/** Names of clusters, to look for keys of any: configuration names a few, and an account of AWS trusts 100 issuers of tokens. */
+const CLUSTERS_MAX = 1000;
+
+/** The clusters that are known of. */
+export interface ClusterNames {
+  note(cluster: string | undefined): void;
+  /**
+   * Under which keys something may be told that is meant by a key. An address is of its cluster alone: others' mean other machines.
+   * `cluster`: where it is asked, unless the key names one.
+   */
+  meantBy(key: KeyText, cluster: string | undefined): readonly KeyText[];
+}
+
+/** None yet. */
+export function clusterNames(): ClusterNames {
+  const names = new Set<string>();
+  return {
+    note(cluster) {
+      if (cluster !== undefined && names.size < CLUSTERS_MAX) names.add(cluster);
+    },
+    meantBy(key, cluster) {
+      const own = clusterOf(key) ?? cluster;
+      if ((own === undefined && names.size === 0) || !OF_CLUSTER.has(kindOf(key))) return [key];
+      const bare = bareKey(key);
+      if (own === undefined) return [bare, ...[...names].map((name) => inCluster(bare, name))];
+      return key.startsWith("ip:") ? [inCluster(bare, own)] : [inCluster(bare, own), bare];
+    },
+  };
+}
+
 function kindOf(key: string): LinkKind {
   return key.slice(0, key.indexOf(":")) as LinkKind;
 }

@@ -5,7 +5,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
 import { bindings, type Told } from "./bindings.ts";
-import { bareKey, clusterOf, inCluster, isOfCluster, isSameCluster } from "./clusters.ts";
+import { clusterNames, clusterOf, inCluster, isSameCluster } from "./clusters.ts";
 import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
 import { facts, type Observed, type ObservedFact } from "./facts.ts";
@@ -57,8 +57,6 @@ const FACTS_OF_ONE_MAX = 20_000;
 const LATE_MS = 900_000;
 /** How the keys of stored sights of credentials, sessions and runs begin. */
 export const SEEN_FACT = "seen:";
-/** Names of clusters, to look for keys of any: configuration names a few, and an account of AWS trusts 100 issuers of tokens. */
-const CLUSTERS_MAX = 1000;
 /** Links are settled this often, in event time: well within what a replay reads again (OBSERVED_MS). */
 const SETTLE_EVERY_MS = 60_000;
 /** Old facts are looked for this often, in event time: each look walks over all links, which are kept for half a day and more. */
@@ -81,22 +79,11 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const limits = { max: FACTS_MAX, maxOfOne: FACTS_OF_ONE_MAX };
   const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, ...limits, stored: false, slotMs: SIGHT_SLOT_MS });
   const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, ...limits, stored: stores });
-  const clusters = new Set<string>();
+  const clusters = clusterNames();
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
   let settledAt = -Infinity;
 
-  const note = (cluster: string | undefined): void => {
-    if (cluster !== undefined && clusters.size < CLUSTERS_MAX) clusters.add(cluster);
-  };
-  /** Under which keys something may be told that is meant by a key. An address is of its cluster alone: others' mean other machines. */
-  const meantBy = (node: KeyText, cluster: string | undefined): readonly KeyText[] => {
-    const bare = bareKey(node);
-    const own = clusterOf(node) ?? cluster;
-    if ((own === undefined && clusters.size === 0) || !isOfCluster(node.slice(0, node.indexOf(":")) as LinkKind)) return [node];
-    if (own === undefined) return [bare, ...[...clusters].map((name) => inCluster(bare, name))];
-    return node.startsWith("ip:") ? [inCluster(bare, own)] : [inCluster(bare, own), bare];
-  };
   const learnLink = (text: string, event: Event): void => {
     const told = toldBy(text, event);
     if (told === undefined) return;
@@ -124,7 +111,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
 
   return {
     learn(event) {
-      note(event.cluster);
+      clusters.note(event.cluster);
       if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
       const { agentUid, srcIp, category } = event;
       if (event.attributionId === ATTRIBUTION.none && isPerson(event) && srcIp !== undefined && isPrivateIp(srcIp))
@@ -140,7 +127,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
         // Who is known needs no spawner to be found by.
         if (own.length > 0) return own;
       }
-      const keys = meantBy(node, cluster);
+      const keys = clusters.meantBy(node, cluster);
       const steps = keys.flatMap((key) => [
         ...links.at(key, time).map((held) => toldStep(key, held)),
         ...(key.startsWith("ip:") ? sightsAt(key, time) : stepsOf(key, seen.factsAt(key, time))),
@@ -150,10 +137,9 @@ export function graph(registry: Directory, stores: boolean): Graph {
     },
     ever: (node, cluster) =>
       isKey(node)
-        ? meantBy(node, cluster).flatMap((key) => [
-            ...links.all(key).map((life) => toldStep(key, life)),
-            ...seen.ever(key).map(sightOf(key)),
-          ])
+        ? clusters
+            .meantBy(node, cluster)
+            .flatMap((key) => [...links.all(key).map((life) => toldStep(key, life)), ...seen.ever(key).map(sightOf(key))])
         : [],
     advance(watermark) {
       if (watermark - settledAt >= SETTLE_EVERY_MS) {
@@ -175,7 +161,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
       return list;
     },
     restore(fact) {
-      note(clusterOf(fact.key.slice(fact.key.indexOf(":") + 1)));
+      clusters.note(clusterOf(fact.key.slice(fact.key.indexOf(":") + 1)));
       if (!links.restore(fact)) seen.restore(fact);
     },
     get size() {
