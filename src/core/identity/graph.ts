@@ -4,11 +4,11 @@
  */
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
-import { bindings, type Told } from "./bindings.ts";
+import { bindings, type Bindings, type Told } from "./bindings.ts";
 import { clusterNames, clusterOf, inCluster, isSameCluster } from "./clusters.ts";
 import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
-import { facts, type Observed, type ObservedFact } from "./facts.ts";
+import { facts, type Facts, type Observed, type ObservedFact } from "./facts.ts";
 import { isPerson } from "./keys.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
@@ -90,24 +90,6 @@ export function graph(registry: Directory, stores: boolean): Graph {
     if (!isSight(told)) links.add(told, event.time, event.uid, tellerOf(event));
     else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
-  const learnSeen = (event: Event, agentUid: string): void => {
-    for (const [kind, field, registered] of SEEN) {
-      const value = event[field];
-      if (value === undefined || value === "") continue;
-      if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
-      if (kind === "agent" && !isOwnName(event, agentUid, registry)) continue;
-      const key = keyText(kind, value);
-      if (key === undefined) continue;
-      seen.observe(key, `=${agentUid}`, event.time, event.uid);
-    }
-  };
-  const sightsAt = (key: KeyText, time: EpochMs): Step[] => {
-    const near = sights.factsAt(key.slice("ip:".length), time).filter(({ first, last }) => {
-      const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
-      return reaches(first) || reaches(last);
-    });
-    return stepsOf(key, near);
-  };
 
   return {
     learn(event) {
@@ -118,7 +100,8 @@ export function graph(registry: Directory, stores: boolean): Graph {
         sights.observe(addressOf(srcIp, event), SOMEBODY, event.time, event.uid);
       if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
       if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(addressOf(srcIp, event), `=${agentUid}`, event.time, event.uid);
-      if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
+      if (category !== "agent_api" && category !== "agent_finding") return;
+      for (const key of ownKeys(event, agentUid, registry)) seen.observe(key, `=${agentUid}`, event.time, event.uid);
     },
     at(node, time, cluster) {
       if (!isKey(node)) return [];
@@ -130,7 +113,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
       const keys = clusters.meantBy(node, cluster);
       const steps = keys.flatMap((key) => [
         ...links.at(key, time).map((held) => toldStep(key, held)),
-        ...(key.startsWith("ip:") ? sightsAt(key, time) : stepsOf(key, seen.factsAt(key, time))),
+        ...(key.startsWith("ip:") ? sightsAt(key, time, sights, links) : stepsOf(key, seen.factsAt(key, time))),
       ]);
       const own = clusterOf(node) ?? cluster;
       return own === undefined ? steps : steps.filter(({ to }) => isSameCluster(clusterOf(to), own));
@@ -185,9 +168,31 @@ function toldBy(text: string, { time, cluster }: Event): Told | undefined {
   return { from: inCluster(from, cluster), to: inCluster(to, cluster), until, ends, since: Math.max(since, time) };
 }
 
+/** Who was seen at an address near a time, as long as it did not change hands in between. */
+function sightsAt(key: KeyText, time: EpochMs, sights: Facts, links: Bindings): Step[] {
+  const near = sights.factsAt(key.slice("ip:".length), time).filter(({ first, last }) => {
+    const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
+    return reaches(first) || reaches(last);
+  });
+  return stepsOf(key, near);
+}
+
 /** An address as sights have it. */
 function addressOf(ip: string, { cluster }: Event): string {
   return inCluster(`ip:${ip}`, cluster).slice("ip:".length);
+}
+
+/** Keys of a call by a known agent that are its own, and that the registry does not know. */
+function ownKeys(event: Event, agentUid: string, registry: Directory): KeyText[] {
+  const keys: KeyText[] = [];
+  for (const [kind, field, registered] of SEEN) {
+    const value = event[field];
+    if (value === undefined || value === "") continue;
+    if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
+    const key = kind === "agent" && !isOwnName(event, agentUid, registry) ? undefined : keyText(kind, value);
+    if (key !== undefined) keys.push(key);
+  }
+  return keys;
 }
 
 /** A gateway that knows its caller as the agent's client says how it calls that client. */
