@@ -79,11 +79,13 @@ function push<T>(table: Map<string, T[]>, key: string, value: T): void {
 
 function holdersAt(holders: readonly Holder[] | undefined, time: EpochMs, tolerance: number, cluster?: string): readonly AgentProfile[] {
   if (holders === undefined) return NOBODY;
-  const isHolder = (one: Holder): boolean =>
-    time >= one.from - tolerance && time < one.to + tolerance && isSameCluster(one.cluster, cluster);
   const first = holders[0];
-  if (holders.length === 1 && first !== undefined) return isHolder(first) ? [first.agent] : NOBODY;
+  if (holders.length === 1 && first !== undefined) return isHolder(first, time, tolerance, cluster) ? [first.agent] : NOBODY;
   const found: AgentProfile[] = [];
-  for (const holder of holders) if (isHolder(holder) && !found.includes(holder.agent)) found.push(holder.agent);
+  for (const holder of holders) if (isHolder(holder, time, tolerance, cluster) && !found.includes(holder.agent)) found.push(holder.agent);
   return found;
+}
+
+function isHolder(one: Holder, time: EpochMs, tolerance: number, cluster: string | undefined): boolean {
+  return time >= one.from - tolerance && time < one.to + tolerance && isSameCluster(one.cluster, cluster);
 }

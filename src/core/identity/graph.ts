@@ -179,7 +179,7 @@ function sightsAt(key: KeyText, time: EpochMs, sights: Facts, links: Bindings): 
 
 /** An address as sights have it. */
 function addressOf(ip: string, { cluster }: Event): string {
-  return inCluster(`ip:${ip}`, cluster).slice("ip:".length);
+  return cluster === undefined ? ip : inCluster(`ip:${ip}`, cluster).slice("ip:".length);
 }
 
 /** Keys of a call by a known agent that are its own, and that the registry does not know. */
