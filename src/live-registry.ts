@@ -168,9 +168,9 @@ function following(current: () => Directory): Directory {
       return current().agents;
     },
     byId: (id) => current().byId(id),
-    byKey: (kind, value, time) => current().byKey(kind, value, time),
-    byPod: (uid) => current().byPod(uid),
-    byIp: (ip, time) => current().byIp(ip, time),
+    byKey: (...asked) => current().byKey(...asked),
+    byPod: (...asked) => current().byPod(...asked),
+    byIp: (...asked) => current().byIp(...asked),
   };
 }
 

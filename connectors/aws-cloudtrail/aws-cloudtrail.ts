@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterName } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { defineConnector } from "../../src/ports/connector.ts";
@@ -16,6 +17,12 @@ const config = z.strictObject({
     .string()
     .refine(isAbsolutePath, ABSOLUTE_PATH)
     .describe("Directory or glob of CloudTrail objects as delivered to S3 (`*.json.gz`), e.g. /data/AWSLogs/**/CloudTrail/**/*.json.gz"),
+  clusters: z
+    .record(z.string().min(1).max(300), clusterName)
+    .optional()
+    .describe(
+      "Names of Kubernetes clusters, by their OIDC issuer without https:// or by the name that EKS has for them. An issuer that is not listed is a cluster of its own",
+    ),
 });
 
 /** AWS CloudTrail: control plane, token and model calls. */
@@ -26,7 +33,7 @@ export default defineConnector<z.output<typeof config>>({
   check: (options, context) => checkFiles(options.path, context),
   source: (options) => tailSource({ path: options.path, format: cloudtrailFormat }),
   format: () => cloudtrailFormat,
-  normalize: () => cloudtrailNormalize,
+  normalize: (options) => cloudtrailNormalize(options?.clusters),
   categories: ["infra_change", "authentication", "agent_api", "agent_finding"],
   lateness: LATENESS_MS,
   gaps: [

@@ -13,7 +13,7 @@ export function applyIdentity(event: Event, identity: Json | undefined): void {
   event.credentialUid = text(identity["accessKeyId"]);
   event.userUid = text(identity["principalId"]);
   event.userName = text(identity["userName"]) ?? sessionName(arn);
-  event.userTypeId = isProgram(type, event.credentialUid) ? undefined : userType(type);
+  event.userTypeId = isProgram(type, event.credentialUid) ? undefined : isSignedIn(arn) ? 1 : userType(type);
   event.roleUid = arn;
   if (type === "WebIdentityUser") event.serviceAccount = serviceAccountName(event.userName);
   const attributes = asObject(asObject(identity["sessionContext"])?.["attributes"]);
@@ -36,6 +36,14 @@ function sessionName(arn: string | undefined): string | undefined {
  */
 function isProgram(type: string | undefined, key: string | undefined): boolean {
   return type === "IAMUser" && key?.startsWith("AKIA") === true;
+}
+
+/**
+ * People who come by IAM Identity Center take roles of this name, which nobody else may make.
+ * https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html
+ */
+function isSignedIn(arn: string | undefined): boolean {
+  return arn?.includes(":assumed-role/AWSReservedSSO_") === true;
 }
 
 function userType(type: string | undefined): number {

@@ -4,6 +4,7 @@
  */
 import { asServiceAccount, linkTexts, proven, serviceAccountName, type Held, type Identity } from "../../src/archetypes/links.ts";
 import { STATUS, type EpochMs, type Event } from "../../src/core/event.ts";
+import { isPerson } from "../../src/core/identity/keys.ts";
 import type { Link } from "../../src/core/identity/links.ts";
 import { asObject, parseTime, text, type Json } from "../../src/core/record.ts";
 
@@ -11,7 +12,7 @@ import { asObject, parseTime, text, type Json } from "../../src/core/record.ts";
 export function linksOf(event: Event, log: Json): readonly string[] | undefined {
   const identity = asObject(log["userIdentity"]);
   const response = event.statusId === STATUS.success ? asObject(log["responseElements"]) : undefined;
-  const issued = event.category === "authentication" && response !== undefined ? issuedLinks(log, response) : [];
+  const issued = event.category === "authentication" && response !== undefined ? issuedLinks(event, log, response) : [];
   return linkTexts([...callerLinks(identity), ...issued]);
 }
 
@@ -26,7 +27,7 @@ function callerLinks(identity: Json | undefined): (Link | undefined)[] {
 }
 
 /** A session and a key that were handed out, to whom, and until when. */
-function issuedLinks(log: Json, response: Json): (Link | undefined)[] {
+function issuedLinks(event: Event, log: Json, response: Json): (Link | undefined)[] {
   const credentials = asObject(response["credentials"]);
   const key: Identity = ["cred", text(credentials?.["accessKeyId"])];
   const held: Held = { until: expiration(credentials?.["expiration"]) };
@@ -38,6 +39,8 @@ function issuedLinks(log: Json, response: Json): (Link | undefined)[] {
     proven(key, session, held),
     // Takers may give their sessions one name; the key is of the one whose key asked for it.
     proven(key, keyOf(log) ?? taker, held),
+    // Whatever a person calls the session, it is no agent's.
+    isPerson(event) ? proven(key, ["person", event.userUid ?? event.userName], held) : undefined,
     proven(session, taker, held),
     proven(session, ["user", text(response["sourceIdentity"])], held),
     proven(session, ["sa", account], held),
@@ -53,6 +56,20 @@ function takerOf(log: Json, response: Json): Identity {
   }
   if (response["subject"] !== undefined) return ["user", text(response["subject"])];
   return ["role", text(asObject(log["userIdentity"])?.["arn"])];
+}
+
+/** `arn:aws:iam::111122223333:oidc-provider/<issuer>`: https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html */
+const PROVIDER = /^arn:[^:]*:iam::\d*:oidc-provider\/(.{1,200})$/;
+
+/**
+ * The cluster whose service account a call is of: its token's issuer, or what EKS says. The same account of another cluster's
+ * issuer is another workload, so one that nobody has given a name has its own.
+ */
+export function clusterOf(log: Json, clusters: Readonly<Record<string, string>>): string | undefined {
+  const provider = text(asObject(log["responseElements"])?.["provider"]) ?? text(asObject(log["userIdentity"])?.["identityProvider"]);
+  const tags = sessionTags(log);
+  const found = PROVIDER.exec(provider ?? "")?.[1] ?? tags.get("eks-cluster-name");
+  return found === undefined ? undefined : Object.hasOwn(clusters, found) ? clusters[found] : found;
 }
 
 function keyOf(log: Json): Identity | undefined {

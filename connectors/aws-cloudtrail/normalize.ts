@@ -6,11 +6,11 @@ import { CLASS, SEVERITY, STATUS, type Event } from "../../src/core/event.ts";
 import { looksLikeIp } from "../../src/core/ip.ts";
 import { newEvent } from "../../src/core/new-event.ts";
 import { asObject, numeric, recordId, recordObject, recordTime, text, type Json } from "../../src/core/record.ts";
-import type { Normalize } from "../../src/ports/connector.ts";
+import type { Normalize, NormalizeContext } from "../../src/ports/connector.ts";
 import { actionKind, apiActivity, grantOf, isPrivileged, isReadOnly, quarantinePolicy } from "./actions.ts";
 import { throwUnreadable } from "./document.ts";
 import { applyIdentity, applyIssued } from "./identity.ts";
-import { linksOf } from "./links.ts";
+import { clusterOf, linksOf } from "./links.ts";
 
 /** Keys of `requestParameters` that name what a call is about, most telling first. */
 const NAME_KEYS = [
@@ -35,8 +35,15 @@ const NAME_KEYS = [
   "roleArn",
 ] as const;
 
-/** Normalizes CloudTrail records of the Management, Data and NetworkActivity categories; Insights give no event. */
-export const cloudtrailNormalize: Normalize = (record, context) => {
+/**
+ * Normalizes CloudTrail records of the Management, Data and NetworkActivity categories; Insights give no event. `clusters`: names
+ * of clusters by their issuers.
+ */
+export function cloudtrailNormalize(clusters: Readonly<Record<string, string>> = {}): Normalize {
+  return (record, context) => eventsOf(record, context, clusters);
+}
+
+function eventsOf(record: unknown, context: NormalizeContext, clusters: Readonly<Record<string, string>>): readonly Event[] {
   const log = recordObject(record);
   throwUnreadable(log);
   // Logstash's codec moves eventTime to @timestamp.
@@ -75,10 +82,11 @@ export const cloudtrailNormalize: Normalize = (record, context) => {
   else if (kind.category === "agent_api") applyModel(event, parameters);
   else applyGrant(event, service, eventName, parameters);
   event.links = linksOf(event, log);
+  event.cluster = clusterOf(log, clusters);
 
   const policy = event.statusId === STATUS.success ? quarantinePolicy(eventName, parameters) : undefined;
   return policy === undefined ? [event] : [event, leakFinding(event, policy, parameters)];
-};
+}
 
 function applyOutcome(event: Event, log: Json): void {
   event.statusCode = text(log["errorCode"]);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSetting, inClusterOf } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { defineConnector } from "../../src/ports/connector.ts";
@@ -22,6 +23,7 @@ const config = z.strictObject({
     .enum(["outbound", "all"])
     .default("outbound")
     .describe("outbound: flows that leave the network; all: every flow, which feeds egress rules with internal traffic"),
+  cluster: clusterSetting,
 });
 
 /** AWS VPC flow logs, default and custom formats. */
@@ -32,7 +34,7 @@ export default defineConnector<z.output<typeof config>>({
   check: (options, context) => checkFiles(options.path, context),
   source: (options) => tailSource({ path: options.path, format: flowFormat(options.columns) }),
   format: (options) => flowFormat(options?.columns),
-  normalize: (options) => vpcflowNormalize(options?.keep),
+  normalize: (options) => inClusterOf(options?.cluster, vpcflowNormalize(options?.keep)),
   categories: ["egress"],
   lateness: LATENESS_MS,
   gaps: [

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterName } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { jsonLines } from "../../src/core/framing.ts";
@@ -11,6 +12,12 @@ const LATENESS_MS = 30_000;
 const config = z.strictObject({
   path: z.string().refine(isAbsolutePath, ABSOLUTE_PATH).describe("Log file, directory or glob of a file audit device (format json)"),
   cluster: z.string().min(1).max(200).optional().describe("Name of the cluster; events carry it as their tenant"),
+  clusters: z
+    .record(z.string().regex(/^[^/\s].*[^/\s]$/, "the path of the auth mount without slashes around it, e.g. kubernetes-prod"), clusterName)
+    .optional()
+    .describe(
+      "Which Kubernetes cluster each mount of the Kubernetes auth method belongs to: path of the mount (without auth/) to its name",
+    ),
 });
 
 /** Audit log of HashiCorp Vault (and OpenBao, which writes the same). */
@@ -21,7 +28,7 @@ export default defineConnector<z.output<typeof config>>({
   check: (options, context) => checkFiles(options.path, context),
   source: (options) => tailSource({ path: options.path, format: jsonLines }),
   format: () => jsonLines,
-  normalize: (options) => vaultNormalize(options?.cluster),
+  normalize: (options) => vaultNormalize(options?.cluster, options?.clusters),
   categories: ["authentication", "credential", "infra_change"],
   lateness: LATENESS_MS,
   gaps: [

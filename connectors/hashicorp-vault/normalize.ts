@@ -11,8 +11,11 @@ import { asObject, numeric, recordId, recordObject, recordTime, text, textList, 
 import type { Normalize } from "../../src/ports/connector.ts";
 import { requestKind, safePath, type RequestKind } from "./requests.ts";
 
-/** Normalizes audit entries; `cluster` becomes the tenant where the entry names no namespace. A request counts when it is answered. */
-export function vaultNormalize(cluster?: string): Normalize {
+/**
+ * Normalizes audit entries; `cluster` becomes the tenant where the entry names no namespace. A request counts when it is answered.
+ * `clusters`: which Kubernetes cluster each mount of that auth method serves.
+ */
+export function vaultNormalize(cluster?: string, clusters: Readonly<Record<string, string>> = {}): Normalize {
   return (record, context) => {
     const entry = recordObject(record);
     const time = recordTime(entry["time"], context.received);
@@ -44,7 +47,9 @@ export function vaultNormalize(cluster?: string): Normalize {
     const auth = asObject(entry["auth"]);
     const issued = kind.token === "issued" ? asObject(asObject(entry["response"])?.["auth"]) : undefined;
     // Who signs in has no token yet; the one that it gets is what its next requests carry.
-    applyCaller(event, text(auth?.["accessor"]) === undefined ? (issued ?? auth) : auth, request);
+    const caller = text(auth?.["accessor"]) === undefined ? (issued ?? auth) : auth;
+    applyCaller(event, caller, request);
+    event.cluster = clusterOf(caller, clusters);
     applyGrant(event, issued, kind);
     event.links = linksOf(event, entry, { auth, issued, kind });
     return [event];
@@ -104,6 +109,17 @@ function applyCaller(event: Event, auth: Json | undefined, request: Json): void 
 function accountOf(auth: Json | undefined): string | undefined {
   const metadata = asObject(auth?.["metadata"]);
   return serviceAccountName(text(metadata?.["service_account_namespace"]), text(metadata?.["service_account_name"]));
+}
+
+/**
+ * Of a token only its display name says by which mount it came: the mount's path, then what the method calls the caller.
+ * https://developer.hashicorp.com/vault/docs/concepts/tokens
+ */
+function clusterOf(auth: Json | undefined, clusters: Readonly<Record<string, string>>): string | undefined {
+  const metadata = asObject(auth?.["metadata"]);
+  const called = `-${text(metadata?.["service_account_namespace"])}-${text(metadata?.["service_account_name"])}`;
+  const name = auth?.["display_name"];
+  return Object.entries(clusters).find(([mount]) => name === `${mount.replaceAll("/", "-")}${called}`)?.[1];
 }
 
 /** Metadata of the AWS auth method, when its configuration keeps the ARN: https://developer.hashicorp.com/vault/api-docs/auth/aws */

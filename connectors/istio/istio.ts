@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSetting, inClusterOf } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { defineConnector } from "../../src/ports/connector.ts";
@@ -10,6 +11,13 @@ const LATENESS_MS = 120_000;
 
 const config = z.strictObject({
   path: z.string().refine(isAbsolutePath, ABSOLUTE_PATH).describe("Access log file, directory or glob of the egress gateway's JSON log"),
+  cluster: clusterSetting,
+  trustDomains: z
+    .array(z.string().min(1).max(255))
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("Trust domains of this mesh: an id of another one is no service account here. Default: any"),
 });
 
 /** Istio / Envoy access log of an egress gateway. */
@@ -20,7 +28,7 @@ export default defineConnector<z.output<typeof config>>({
   check: (options, context) => checkFiles(options.path, context),
   source: (options) => tailSource({ path: options.path, format: accessLogFormat }),
   format: () => accessLogFormat,
-  normalize: () => istioNormalize,
+  normalize: (options) => inClusterOf(options?.cluster, istioNormalize(options?.trustDomains)),
   categories: ["egress"],
   lateness: LATENESS_MS,
   gaps: [

@@ -21,13 +21,18 @@ import {
   urlPath,
   type Json,
 } from "../../src/core/record.ts";
-import type { Normalize } from "../../src/ports/connector.ts";
+import type { Normalize, NormalizeContext } from "../../src/ports/connector.ts";
 
 /**
  * Normalizes access log lines of Istio, and of Envoy Gateway, whose default format names some fields by their
  * headers (https://gateway.envoyproxy.io/docs/tasks/observability/proxy-accesslog/); null fields (passed-through TLS has no HTTP) mean "not known".
+ * `trustDomains`: whose ids name service accounts of this mesh; undefined: all.
  */
-export const istioNormalize: Normalize = (record, context) => {
+export function istioNormalize(trustDomains?: readonly string[]): Normalize {
+  return (record, context) => [eventOf(record, context, trustDomains)];
+}
+
+function eventOf(record: unknown, context: NormalizeContext, trustDomains: readonly string[] | undefined): Event {
   const log = recordObject(record);
   const time = recordTime(log["start_time"], context.received);
   if (!("downstream_remote_address" in log) && !("response_flags" in log) && !("upstream_cluster" in log)) {
@@ -53,9 +58,9 @@ export const istioNormalize: Normalize = (record, context) => {
   if (http) applyHttp(event, log, method);
   applyFlags(event, log);
   event.spiffeId = spiffeId(log);
-  event.links = linksOf(event);
-  return [event];
-};
+  event.links = linksOf(event, trustDomains);
+  return event;
+}
 
 /**
  * A workload may send an `x-request-id` of its own choice, and Envoy keeps it for internal requests. Alone it would
@@ -165,10 +170,11 @@ function endpoint(value: unknown): readonly [string | undefined, number | undefi
 const NO_ENDPOINT = [undefined, undefined] as const;
 
 /** Whoever proved an id by its certificate holds the address that it came from, unless that is one of the world's. */
-function linksOf({ spiffeId: id, srcIp }: Event): readonly string[] | undefined {
+function linksOf({ spiffeId: id, srcIp }: Event, trustDomains: readonly string[] | undefined): readonly string[] | undefined {
   if (id === undefined) return undefined;
   const address = srcIp !== undefined && isPrivateIp(srcIp) ? srcIp : undefined;
-  return linkTexts([proven(["ip", address], ["spiffe", id]), proven(["spiffe", id], ["sa", spiffeServiceAccount(id)])]);
+  const isOwn = trustDomains?.includes(id.split("/", 3)[2] ?? "") ?? true;
+  return linkTexts([proven(["ip", address], ["spiffe", id]), isOwn ? proven(["spiffe", id], ["sa", spiffeServiceAccount(id)]) : undefined]);
 }
 
 /** Names under which meshes log the peer's certificate; the default format has none of them. */

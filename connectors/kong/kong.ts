@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { bodyRecords } from "../../src/archetypes/body.ts";
+import { clusterSetting, inClusterOf } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
@@ -31,6 +32,7 @@ const config = z.strictObject({
     .describe(
       "The gateway writes every claim header itself, from a token that it checked, and drops those that callers send: then a caller's own word for whom it acts is believed",
     ),
+  cluster: clusterSetting,
 });
 
 // Kong's http-log drops a batch after its retries, so a bad record is quarantined and never answered with an error.
@@ -48,7 +50,7 @@ export default defineConnector<z.output<typeof config>>({
   source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: jsonLines })),
   receiver: () => receiver,
   format: () => jsonLines,
-  normalize: (options) => kongNormalize(options?.claimPrefix, options?.linkTokens, options?.trustClaims),
+  normalize: (options) => inClusterOf(options?.cluster, kongNormalize(options?.claimPrefix, options?.linkTokens, options?.trustClaims)),
   categories: ["agent_api"],
   lateness: LATENESS_MS,
   gaps: [

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterName, inClusterOf } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
@@ -15,7 +16,9 @@ const config = z.strictObject({
     .refine(isAbsolutePath, ABSOLUTE_PATH)
     .optional()
     .describe("Audit log file, directory or glob of the log backend. Without it, the webhook backend pushes to the receiver"),
-  cluster: z.string().min(1).max(200).optional().describe("Name of the cluster; events carry it as their tenant"),
+  cluster: clusterName
+    .optional()
+    .describe("Name of the cluster; events carry it as their tenant, and its pods and accounts are told apart from those of others"),
 });
 
 /** Kubernetes audit log, read from files or pushed by the webhook backend. */
@@ -27,7 +30,7 @@ export default defineConnector<z.output<typeof config>>({
   source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: auditFormat })),
   receiver: () => auditReceiver,
   format: () => auditFormat,
-  normalize: (options) => kubernetesNormalize(options?.cluster),
+  normalize: (options) => inClusterOf(options?.cluster, kubernetesNormalize(options?.cluster)),
   categories: ["infra_change"],
   lateness: LATENESS_MS,
   gaps: [

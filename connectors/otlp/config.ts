@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSetting } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 
 /** Fields of the event that no convention has an attribute for, or another than an organization's own. */
@@ -38,6 +39,7 @@ export const config = z.strictObject({
     .describe(
       "A collector's k8sattributes processor, not the agent, writes k8s.*: then other sources' events of a pod find its service account",
     ),
+  cluster: clusterSetting,
   fields: z
     .partialRecord(z.enum(FIELDS), z.string().min(1).max(256))
     .default({})

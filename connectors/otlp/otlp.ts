@@ -1,3 +1,4 @@
+import { inClusterOf } from "../../src/archetypes/cluster.ts";
 import { checkFiles } from "../../src/archetypes/file-check.ts";
 import { idleSource } from "../../src/archetypes/idle.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
@@ -22,7 +23,7 @@ export default defineConnector<Config>({
   source: (options) => (options.path === undefined ? idleSource : tailSource({ path: options.path, format: otlpFormat })),
   receiver: () => otlpReceiver,
   format: () => otlpFormat,
-  normalize: otlpNormalize,
+  normalize: (options) => inClusterOf(options?.cluster, otlpNormalize(options)),
   categories: ["agent_api", "agent_finding"],
   lateness: LATENESS_MS,
   gaps: [

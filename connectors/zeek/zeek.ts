@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSetting, inClusterOf } from "../../src/archetypes/cluster.ts";
 import { ABSOLUTE_PATH, checkFiles, isAbsolutePath } from "../../src/archetypes/file-check.ts";
 import { tailSource } from "../../src/archetypes/tail.ts";
 import { jsonLines } from "../../src/core/framing.ts";
@@ -17,6 +18,7 @@ const config = z.strictObject({
     .enum(["outbound", "all"])
     .default("outbound")
     .describe("outbound: connections that leave the network; all: every connection, which feeds egress rules with internal traffic"),
+  cluster: clusterSetting,
 });
 
 /** Zeek network monitor: conn, dns, ssl and http logs in JSON. */
@@ -27,7 +29,7 @@ export default defineConnector<z.output<typeof config>>({
   check: (options, context) => checkFiles(options.path, context),
   source: (options) => tailSource({ path: options.path, format: jsonLines }),
   format: () => jsonLines,
-  normalize: (options) => zeekNormalize(options?.keep),
+  normalize: (options) => inClusterOf(options?.cluster, zeekNormalize(options?.keep)),
   categories: ["egress", "dns"],
   lateness: LATENESS_MS,
   gaps: [

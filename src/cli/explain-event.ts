@@ -1,4 +1,4 @@
-import type { Event } from "../core/event.ts";
+import { ATTRIBUTION, type Event } from "../core/event.ts";
 import type { ExplainedAgent, ExplainedKey, Explanation } from "../core/identity/explain.ts";
 import type { Node, Step } from "../core/identity/graph.ts";
 import { safeText } from "../core/safe-text.ts";
@@ -29,11 +29,19 @@ export function explanationLines({ event, explanation }: ExplainedEvent): readon
   return [
     eventLine(event),
     `  ${verdict(explanation)}`,
-    ...(event.onBehalfOf === undefined || event.onBehalfOf === "" ? [] : [`  on behalf of ${safeText(event.onBehalfOf, KEY_CHARS_MAX)}`]),
+    ...behalfLines(event),
     `  keys: ${keys.length === 0 ? "none by which bindings could find an agent" : keys.map(({ key }) => shown(key)).join(", ")}`,
     ...candidates.flatMap(candidateLines),
     ...(candidates.length > 0 ? [] : keys.flatMap((key) => whyNot(key, event.time))),
   ];
+}
+
+/** Who handed the work on, and for whom the whole chain was begun: the user of a call is whom it is made for. */
+function behalfLines({ onBehalfOf, userUid, category }: Event): readonly string[] {
+  if (onBehalfOf === undefined || onBehalfOf === "") return [];
+  const isOther = category === "agent_api" && userUid !== undefined && userUid !== "" && userUid !== onBehalfOf;
+  const begun = isOther ? `, for the user ${safeText(userUid, KEY_CHARS_MAX)}` : "";
+  return [`  on behalf of ${safeText(onBehalfOf, KEY_CHARS_MAX)}${begun}`];
 }
 
 function eventLine(event: Event): string {
@@ -45,11 +53,13 @@ function eventLine(event: Event): string {
     .join("  ");
 }
 
-function verdict({ how, candidates, confidence }: Explanation): string {
+function verdict({ how, candidates, confidence, attributionId }: Explanation): string {
   if (how === "waits") return "not decided yet: it waits until every source has told what happened up to its time";
   if (how === "none") return "belongs to no agent that is known";
   const sure = `confidence ${confidence ?? "unknown"}`;
   const [first, ...others] = candidates.map(name);
+  if (attributionId === ATTRIBUTION.shared && others.length === 0)
+    return `may belong to ${first ?? "an agent"}, or to people at its address; ${HOW[how]}, shared, ${sure}`;
   if (others.length === 0) return `belongs to ${first ?? "an agent"}, ${HOW[how]}, ${sure}`;
   return `may belong to any of ${candidates.length}: ${candidates.map(name).join(", ")}; ${HOW[how]}, shared, ${sure}`;
 }

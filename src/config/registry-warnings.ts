@@ -1,3 +1,4 @@
+import { isSameCluster } from "../core/identity/clusters.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 
 /** Warnings of each kind that are told one by one; a fleet that shares keys on purpose has thousands. */
@@ -18,7 +19,9 @@ function sharedKeys(agents: readonly AgentProfile[]): string[] {
   const found: string[] = [];
   for (const [name, list] of holders) {
     const at = list.toSorted((a, b) => a.from - b.from);
-    const both = at.find((one, index) => at.slice(0, index).some((before) => before.id !== one.id && before.to > one.from));
+    const both = at.find((one, index) =>
+      at.slice(0, index).some((before) => before.id !== one.id && before.to > one.from && isSameCluster(before.cluster, one.cluster)),
+    );
     if (both === undefined) continue;
     const ids = [...new Set(list.map(({ id }) => id))].sort();
     found.push(

@@ -5,6 +5,7 @@ import type { AgentProfile, IdentityKey, KeyKind } from "../core/identity/profil
 import { agentConfigFields, agentConfigProfile, agentConfigSchema } from "./agent-config.ts";
 import { schemaProblems } from "./issues.ts";
 import { activeHours, hours } from "./hours.ts";
+import { clusterName } from "../archetypes/cluster.ts";
 import { duration } from "../archetypes/settings.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
@@ -31,7 +32,9 @@ const end = z
   });
 const texts = z.array(z.string());
 const interval = { from: time.optional(), to: time.optional() };
-const timedKey = z.union([z.string(), z.looseObject({ id: z.string(), ...interval })]);
+const timedKey = z.union([z.string(), z.looseObject({ id: z.string(), ...interval, cluster: clusterName.optional() })]);
+/** What every cluster gives out for itself: elsewhere the name of one would say nothing. */
+const OF_CLUSTER: ReadonlySet<KeyKind> = new Set<KeyKind>(["serviceAccount", "spiffe"]);
 
 /** Which keys under `identities` name which kind of identity. Lists and `{id, from, to}` objects are accepted for each. */
 const IDENTITY_KINDS: Readonly<Record<string, KeyKind | readonly KeyKind[]>> = {
@@ -66,6 +69,13 @@ const identities = z
     egress: z.string().nullish(),
     nat_public_ips: texts.nullish(),
     nat_private_ips: texts.nullish(),
+  })
+  .superRefine((given, context) => {
+    for (const [name, kinds] of Object.entries(IDENTITY_KINDS)) {
+      const isNamed = [(given as Record<string, unknown>)[name]].flat().some((one) => asObject(one)?.["cluster"] !== undefined);
+      if (!isNamed || [kinds].flat().some((kind) => OF_CLUSTER.has(kind))) continue;
+      context.addIssue({ code: "custom", path: [name], message: `is the same in every cluster: leave "cluster" out` });
+    }
   })
   .describe("What other systems call this agent");
 
@@ -118,7 +128,17 @@ const agentSchema = z.strictObject({
     .nullish(),
   lifecycle: lifecycle.nullish(),
   identities: identities.nullish(),
-  pods: z.array(z.looseObject({ name: z.string().optional(), uid: z.string().optional(), ip: z.string(), ...interval })).nullish(),
+  pods: z
+    .array(
+      z.looseObject({
+        name: z.string().optional(),
+        uid: z.string().optional(),
+        ip: z.string(),
+        cluster: clusterName.optional(),
+        ...interval,
+      }),
+    )
+    .nullish(),
 });
 /** Schema of the agent registry file (`agents.yaml`). */
 export const registrySchema = z.strictObject({ version: z.literal(1), agents: z.array(agentSchema) });
@@ -221,6 +241,7 @@ function toProfile(agent: z.output<typeof agentSchema>): AgentProfile {
       name: pod.name,
       uid: pod.uid,
       ip: pod.ip,
+      ...(pod.cluster === undefined ? {} : { cluster: pod.cluster }),
       from: pod.from ?? -Infinity,
       to: pod.to ?? Infinity,
     })),
@@ -233,8 +254,9 @@ function identityKeys(given: z.output<typeof identities> | Record<string, never>
   for (const [name, kinds] of Object.entries(IDENTITY_KINDS)) {
     const value = (given as Record<string, z.output<typeof timedKey> | z.output<typeof timedKey>[] | null | undefined>)[name];
     for (const one of Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]) {
-      const { id, from, to } = typeof one === "string" ? { id: one } : one;
-      for (const kind of [kinds].flat()) keys.push({ kind, value: id, from: from ?? -Infinity, to: to ?? Infinity });
+      const { id, from, to, cluster } = typeof one === "string" ? { id: one } : one;
+      const where = cluster === undefined ? {} : { cluster };
+      for (const kind of [kinds].flat()) keys.push({ kind, value: id, ...where, from: from ?? -Infinity, to: to ?? Infinity });
     }
   }
   return keys;

@@ -114,6 +114,7 @@ const FIELD_KINDS: { readonly [K in keyof Event]-?: KindOf<NonNullable<Event[K]>
   spiffeId: "text",
   podUid: "text",
   podName: "text",
+  cluster: "text",
   sessionUid: "text",
   runUid: "text",
   agentVersion: "text",

@@ -123,6 +123,8 @@ export interface Event {
   spiffeId: string | undefined;
   podUid: string | undefined;
   podName: string | undefined;
+  /** The Kubernetes cluster whose addresses, pods and service accounts these are, as its source is configured. */
+  cluster: string | undefined;
   sessionUid: string | undefined;
   runUid: string | undefined;
   // --- agent activity

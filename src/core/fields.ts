@@ -93,6 +93,7 @@ export const FIELD_PATHS: Readonly<Record<string, keyof Event>> = {
   "spiffe.id": "spiffeId",
   "pod.uid": "podUid",
   "pod.name": "podName",
+  "cluster.name": "cluster",
   // network
   "src_endpoint.ip": "srcIp",
   "src_endpoint.port": "srcPort",

@@ -44,6 +44,7 @@ export function newEvent(uid: string, time: EpochMs, category: Category, classUi
     spiffeId: undefined,
     podUid: undefined,
     podName: undefined,
+    cluster: undefined,
     sessionUid: undefined,
     runUid: undefined,
     agentVersion: undefined,

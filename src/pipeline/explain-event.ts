@@ -3,6 +3,7 @@ import { LINK_FACT } from "../core/identity/bindings.ts";
 import type { Directory } from "../core/identity/directory.ts";
 import { explainEvent, type Explanation } from "../core/identity/explain.ts";
 import { SEEN_FACT } from "../core/identity/graph.ts";
+import { bareKey } from "../core/identity/clusters.ts";
 import { keysOf } from "../core/identity/keys.ts";
 import { HOPS_MAX } from "../core/identity/resolve.ts";
 import type { Fact, Store } from "../ports/store.ts";
@@ -33,7 +34,10 @@ async function factsAround(store: Store, keys: readonly string[]): Promise<reado
   const asked = new Set<string>();
   let next: readonly string[] = keys;
   for (let hop = 0; hop <= HOPS_MAX && next.length > 0; hop++) {
-    const now = next.filter((key) => !asked.has(key)).slice(0, KEYS_MAX);
+    const now = next
+      .map(bareKey)
+      .filter((key) => !asked.has(key))
+      .slice(0, KEYS_MAX);
     for (const key of now) asked.add(key);
     if (now.length === 0) break;
     const facts = await store.facts(now.flatMap((key) => [`${LINK_FACT}${key}`, `${SEEN_FACT}${key}@`]));

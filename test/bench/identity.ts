@@ -1,13 +1,18 @@
 /**
  * How well events find their agent, and events of one agent each other, in a simulated fleet; see test/simulation.
- * `node test/bench/identity.ts [--agents 500] [--hours 4] [--seeds 3]`
+ * `node test/bench/identity.ts [--agents 500] [--hours 4] [--seeds 3] [--twins]`; twins: two clusters with the same addresses and names
  */
 import { parseArgs } from "node:util";
 import * as score from "../simulation/score.ts";
 import { simulate, type Compared, type Figures } from "../simulation/simulate.ts";
 
 const { values } = parseArgs({
-  options: { agents: { type: "string", default: "500" }, hours: { type: "string", default: "4" }, seeds: { type: "string", default: "3" } },
+  options: {
+    agents: { type: "string", default: "500" },
+    hours: { type: "string", default: "4" },
+    seeds: { type: "string", default: "3" },
+    twins: { type: "boolean", default: false },
+  },
 });
 
 const number = (value: number): string => value.toLocaleString("en-US");
@@ -42,4 +47,5 @@ function print(seed: number, figures: Figures): void {
   );
 }
 
-for (let seed = 1; seed <= Number(values.seeds); seed++) print(seed, simulate(seed, Number(values.agents), Number(values.hours)));
+for (let seed = 1; seed <= Number(values.seeds); seed++)
+  print(seed, simulate(seed, Number(values.agents), Number(values.hours), values.twins));

@@ -48,6 +48,16 @@ beforeAll(async () => {
     made("dead-end", event("egress", NOON, { srcIp: "10.0.0.3", dstHost: "x.example" })),
     made("rotated", event("agent_api", NOON, { credentialUid: "old-key" })),
     made("person", event("authentication", NOON, { userTypeId: 1, sessionUid: "s" })),
+    made("delegated", event("agent_api", NOON, { clientUid: "ca", onBehalfOf: "sub-7", userUid: "ali\u001bce" })),
+    made("signs-in", event("authentication", NOON, { userTypeId: 1, srcIp: "10.0.0.20" })),
+    made("calls", event("agent_api", NOON, { clientUid: "ca", srcIp: "10.0.0.20" })),
+    made("office", event("egress", NOON, { srcIp: "10.0.0.20", dstHost: "x.example" })),
+    made(
+      "in-east",
+      event("infra_change", NOON - MINUTE, { cluster: "east", links: [link("ip:10.0.0.30", "pod:p3"), link("pod:p3", "sa:sa-a")] }),
+    ),
+    made("east", event("egress", NOON, { cluster: "east", srcIp: "10.0.0.30", dstHost: "x.example" })),
+    made("west", event("egress", NOON, { cluster: "west", srcIp: "10.0.0.30", dstHost: "x.example" })),
     made("waiting", event("egress", NOON + 60 * MINUTE, { srcIp: "10.0.0.7", dstHost: "x.example" })),
   ];
   const { store } = await openStore({ kind: "pglite", dataDir: join(directory, "data") });
@@ -104,6 +114,27 @@ test("a shared event is explained for each of its candidates, and nothing moves 
   expect(text).toContain("  path to agt-a (a-bot), confidence 60\n");
   expect(text).toContain("    ip:10.0.0.9 -> agent agt-a  seen together from 2026-03-31T12:00:00.000Z, told by direct\n");
   expect(text).toContain("    ip:10.0.0.9 -> agent agt-b  seen together from 2026-03-31T12:00:00.000Z, told by other\n");
+});
+
+test("one that may as well be of people is explained as that", async () => {
+  expect(await explained("office"))
+    .toContain(`  may belong to agt-a (a-bot), or to people at its address; over bindings that the log showed, shared, confidence 20
+  keys: ip:10.0.0.20
+  path to agt-a (a-bot), confidence 60
+`);
+});
+
+test("a chain is shown with whom it was begun for", async () => {
+  expect(await explained("delegated")).toContain("  on behalf of sub-7, for the user ali\\u{1b}ce\n");
+});
+
+test("keys name their cluster, and those of another lead nowhere", async () => {
+  expect(await explained("east")).toContain(
+    "    ip:10.0.0.30@east -> pod:p3@east  issued from 2026-03-31T11:59:00.000Z, told by in-east\n",
+  );
+  const west = await explained("west");
+  expect(west).toContain("  belongs to no agent that is known\n  keys: ip:10.0.0.30@west\n");
+  expect(west).not.toContain("pod:p3");
 });
 
 test("an unknown one is explained by what its keys lead to, and to whom they belonged at other times", async () => {

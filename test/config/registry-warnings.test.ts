@@ -37,3 +37,10 @@ test("of many warnings of one kind some are told", () => {
   expect(warnings(...many)).toHaveLength(21);
   expect(warnings(...many).at(-1)).toBe("and 10 more of this kind");
 });
+
+test("one name in two clusters is no mistake, and in one cluster, or in any, it is", () => {
+  const EAST = ", cluster: east";
+  const shared = (one: string, other: string) =>
+    warnings(...[one, other].map((more, index) => `id: a${index}, identities: {k8s_service_account: {id: sa${more}}}`)).length;
+  expect([shared(EAST, ", cluster: west"), shared(EAST, EAST), shared(EAST, "")]).toEqual([0, 1, 1]);
+});

@@ -165,3 +165,20 @@ test("a heartbeat and scheduled hours are read, what is left out is all of it, a
   expect(wrong('schedule: {from: "8"}')).toHaveLength(1);
   expect(wrong("heartbeat: often")).toHaveLength(1);
 });
+
+test("service accounts, SPIFFE ids and pods may name their cluster, and nothing else may", () => {
+  const entry = (identities: object, pods: object[] = []) => JSON.stringify({ version: 1, agents: [{ id: "a", identities, pods }] });
+  const account = { id: "system:serviceaccount:a:b", cluster: "prod-1" };
+  const { agents, problems } = parseRegistry(
+    "agents.yaml",
+    entry({ service_accounts: [account, "x"] }, [{ ip: "10.0.0.1", cluster: "prod-1" }]),
+  );
+  expect(problems).toEqual([]);
+  expect(agents[0]?.keys.map(({ value, cluster }) => [value, cluster])).toEqual([
+    ["system:serviceaccount:a:b", "prod-1"],
+    ["x", undefined],
+  ]);
+  expect(agents[0]?.pods[0]?.cluster).toBe("prod-1");
+  const wrong = parseRegistry("agents.yaml", entry({ okta_client_id: { id: "0oa", cluster: "prod-1" } }));
+  expect(wrong.problems.map(({ message }) => message)).toEqual(['is the same in every cluster: leave "cluster" out']);
+});

@@ -3,7 +3,7 @@ import type { EpochMs } from "../../src/core/event.ts";
 import type { Agent } from "./fleet.ts";
 import type { Life } from "./pods.ts";
 import * as record from "./records.ts";
-import { HOUR, MINUTE, SECOND, type Truth, type World } from "./world.ts";
+import { HOUR, issuerOf, MINUTE, SECOND, type Truth, type World } from "./world.ts";
 
 /** Between two things that a pod does, on average about half of it. */
 const PAUSE_MAX = 150 * SECOND;
@@ -16,8 +16,8 @@ export function livePod(world: World, life: Life): void {
   const { agent } = slot;
   if (agent === undefined) {
     each(world, begin, life.to, (time) => {
-      if (world.chance(80)) egress(world, time, { agent: undefined }, pod.ip, undefined);
-      else tellCall(world, time, pod, { agent: undefined });
+      if (world.chance(80)) egress(world, time, { agent: undefined, cluster: slot.cluster }, pod.ip, undefined);
+      else tellCall(world, time, pod, { agent: undefined, cluster: slot.cluster });
     });
     return;
   }
@@ -27,7 +27,7 @@ export function livePod(world: World, life: Life): void {
   if (agent.client !== undefined) for (let time = begin; time < life.to; time += HOUR) grant(world, time, agent);
   each(world, begin, life.to, (time) => {
     const attack = stepOf(agent, time);
-    const truth = { agent: agent.id, attack };
+    const truth = { agent: agent.id, attack, cluster: slot.cluster };
     const way = dice.between(1, 100);
     if (way <= 40) gateway(world, time, truth, agent, pod.ip);
     else if (way <= 72) egress(world, time, truth, pod.ip, agent);
@@ -94,6 +94,7 @@ function awsOf(world: World, { pod }: Life, begin: EpochMs, agent: Agent): Act {
   const { dice } = world;
   const truth = { agent: agent.id };
   const account = `system:serviceaccount:${pod.namespace}:${pod.account}`;
+  const issuer = pod.cluster === undefined ? undefined : issuerOf(pod.cluster);
   let own: record.AwsSession | undefined;
   let shared: record.AwsSession | undefined;
   const session = (arn: string, time: EpochMs, minutes: number): record.AwsSession => ({
@@ -105,7 +106,7 @@ function awsOf(world: World, { pod }: Life, begin: EpochMs, agent: Agent): Act {
     if (own !== undefined && time < own.until - MINUTE) return own;
     const made = (own = session(`agent-${agent.account}/botocore-session-${dice.between(1e9, 2e9)}`, time, dice.between(20, 60)));
     world.tell("aws-cloudtrail", time, truth, (at) =>
-      record.webIdentity(at, dice.uuid(), account, { ...made, until: made.until + at - time }),
+      record.webIdentity(at, dice.uuid(), account, { ...made, until: made.until + at - time }, issuer),
     );
     return made;
   };
@@ -135,7 +136,7 @@ function vaultOf(world: World, { pod }: Life, begin: EpochMs, agent: Agent): Act
   const makesKeys = world.chance(40);
   const tokenAt = (time: EpochMs): record.VaultToken => {
     if (token !== undefined && time < renewAt) return token;
-    const made = (token = { accessor: dice.hex(40), entity: `entity-${agent.account}`, pod });
+    const made = (token = { accessor: dice.hex(40), entity: `entity-${agent.id}`, pod });
     renewAt = time + 50 * MINUTE;
     // Keys that a token made end with it.
     user = undefined;

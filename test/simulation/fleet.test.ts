@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { fleet } from "./fleet.ts";
+import { play } from "./play.ts";
+import * as score from "./score.ts";
 import { simulate, type Figures } from "./simulate.ts";
+import { world } from "./world.ts";
 
 /** What events and joins must come to, and by how much strings must fall behind. */
 const PRECISION = 0.99;
@@ -46,5 +50,24 @@ describe.each([1, 2, 3])("a simulated fleet, seed %i", (seed) => {
     const { events, wrong, among } = played().undecidable;
     expect(wrong / events).toBeLessThan(0.02);
     expect(among / events).toBeGreaterThan(0.9);
+  });
+});
+
+// Half of the agents have a twin of the same namespace and account in the other cluster, whose pods have the same addresses.
+describe.each([1, 2])("a fleet in two clusters that look alike, seed %i", (seed) => {
+  test("events and joins find their own cluster's agents", () => {
+    const { events, bound, joins } = simulate(seed, 60, 2, true);
+    for (const { graph } of [events, bound, ...joins]) {
+      expect(graph.precision).toBeGreaterThanOrEqual(PRECISION);
+      expect(graph.recall).toBeGreaterThanOrEqual(RECALL);
+    }
+  });
+  test("what does not say which cluster it is of is given to several, or to nobody", () => {
+    const place = world(seed, 2, true);
+    const { registry } = fleet(place, 60);
+    const seen = score.indirect(play(place.told, registry, false).events);
+    const { precision, recall } = score.attributions(seen, score.resolved);
+    expect(recall).toBeLessThan(0.8);
+    expect(precision).toBeLessThan(PRECISION);
   });
 });

@@ -9,11 +9,13 @@ import { livePod } from "./activity.ts";
 import { playOffice } from "./office.ts";
 import { schedulePods, type Slot } from "./pods.ts";
 import { kong, oktaPerson, type Consumer } from "./records.ts";
-import { HOUR, MINUTE, START, type World } from "./world.ts";
+import { CLUSTERS, HOUR, MINUTE, START, type World } from "./world.ts";
 
 /** One agent and what it is called where. */
 export interface Agent {
   readonly id: string;
+  /** Where there are two. */
+  readonly cluster: string | undefined;
   readonly namespace: string;
   readonly account: string;
   readonly monitor: string;
@@ -65,10 +67,14 @@ function newAgent(world: World, index: number, office: string | undefined): Agen
   const last = Math.max(31 * MINUTE, world.end - START - HOUR);
   const from = START + dice.between(30 * MINUTE, last);
   const attack = office === undefined && world.chance(8) ? { index, from } : undefined;
+  const cluster = world.twins ? CLUSTERS[index % CLUSTERS.length] : undefined;
+  // One of each cluster has the same names.
+  const number = cluster === undefined ? index : Math.floor(index / CLUSTERS.length);
   return {
     id: `agt-${String(index).padStart(4, "0")}`,
-    namespace: `agents-${index % 12}`,
-    account: `bot-${String(index).padStart(4, "0")}`,
+    cluster,
+    namespace: `agents-${number % 12}`,
+    account: `bot-${String(number).padStart(4, "0")}`,
     monitor: `bot-${index}-v${dice.between(1, 4)}`,
     client: world.chance(70) ? `0oa${dice.hex(17)}` : undefined,
     consumer: (time) => ({ ...names, credential: attack !== undefined && time > attack.from + 5 * MINUTE ? keys[1] : keys[0] }),
@@ -90,10 +96,12 @@ function slotsOf(world: World, agents: readonly Agent[]): Slot[] {
     const bodies = !world.chance(10);
     // In the middle of an attack the pod is restarted: everything that names it changes.
     const restartAt = agent.attack === undefined ? undefined : agent.attack.from + dice.between(4 * MINUTE, 7 * MINUTE);
-    const { namespace, account } = agent;
-    for (let replica = world.chance(25) ? 2 : 1; replica > 0; replica--) slots.push({ agent, namespace, account, bodies, restartAt });
+    const { cluster, namespace, account } = agent;
+    for (let replica = world.chance(25) ? 2 : 1; replica > 0; replica--)
+      slots.push({ agent, cluster, namespace, account, bodies, restartAt });
     // Pods of no agent share the nodes, and the addresses.
-    if (world.chance(80)) slots.push({ agent: undefined, namespace: "web", account: `web-${agent.id}`, bodies, restartAt: undefined });
+    if (world.chance(80))
+      slots.push({ agent: undefined, cluster, namespace: "web", account: `web-${agent.id}`, bodies, restartAt: undefined });
   }
   return slots;
 }
@@ -106,9 +114,17 @@ function people(world: World, count: number, offices: number): void {
     const time = START + dice.between(0, world.end - START);
     const ip = offices > 0 && world.chance(20) ? `10.9.${dice.between(0, offices - 1)}.4` : `198.51.100.${dice.between(1, 90)}`;
     const person = `00u${dice.between(1, count * 5)}`;
-    if (world.chance(70)) world.tell("kong", time, { agent: undefined }, (at) => kong(at, dice.hex(32), { ip }));
+    if (world.chance(70))
+      world.tell("kong", time, { agent: undefined, cluster: world.twins ? CLUSTERS[0] : undefined }, (at) =>
+        kong(at, dice.hex(32), { ip }),
+      );
     else world.tell("okta", time, { agent: undefined }, (at) => oktaPerson(at, dice.uuid(), person, ip));
   }
+}
+
+function accountOf({ cluster, namespace, account }: Agent): unknown {
+  const id = `system:serviceaccount:${namespace}:${account}`;
+  return cluster === undefined ? id : { id, cluster };
 }
 
 /** JSON is YAML. */
@@ -121,7 +137,7 @@ function registryText(world: World, agents: readonly Agent[]): string {
       ...(world.chance(50) ? { kong_custom_id: customId } : { kong_consumer_id: id }),
       cp_security_agent_id: agent.monitor,
       ...(agent.client === undefined ? {} : { okta_client_id: agent.client }),
-      ...(agent.office === undefined ? { k8s_service_account: `system:serviceaccount:${agent.namespace}:${agent.account}` } : {}),
+      ...(agent.office === undefined ? { k8s_service_account: accountOf(agent) } : {}),
       // Every second office is written down.
       ...(isWritten ? { nat_private_ips: [agent.office] } : {}),
     };

@@ -14,7 +14,7 @@ export function playOffice(world: World, address: string, members: readonly Agen
     for (let time = START + dice.between(0, PAUSE_MAX); time < world.end; time += dice.between(1 * SECOND, PAUSE_MAX)) {
       const way = dice.between(1, 100);
       const truth = { agent: agent.id };
-      if (way <= 45) gateway(world, time, truth, agent, address);
+      if (way <= 45) gateway(world, time, { ...truth, cluster: agent.cluster }, agent, address);
       else if (way <= 80) egress(world, time, { ...truth, undecidable: members.length > 1 }, address, agent);
       else world.tell("agent-findings", time, truth, (at) => record.turn(at, dice.uuid(), agent.monitor, `s-${agent.id}`));
     }

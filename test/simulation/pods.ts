@@ -7,6 +7,8 @@ import { MINUTE, SECOND, START, WARM_UP, type World } from "./world.ts";
 /** A place in the cluster that always has a pod; without an agent it serves something else. */
 export interface Slot {
   readonly agent: Agent | undefined;
+  /** Where there are two. */
+  readonly cluster: string | undefined;
   readonly namespace: string;
   readonly account: string;
   /** The cluster's audit log has bodies. */
@@ -32,15 +34,15 @@ interface Free {
 export function schedulePods(world: World, slots: readonly Slot[]): readonly Life[] {
   const { dice } = world;
   const lives: Life[] = [];
-  // Two clusters, each with few more addresses than pods.
-  const pools = [true, false].map((bodies) => ({ bodies, free: addresses(bodies, slots.filter((slot) => slot.bodies === bodies).length) }));
+  // Networks, each with few more addresses than pods. Those of two clusters have the same.
+  const pools = [...Map.groupBy(slots, networkOf)].map(([network, own]) => ({ network, free: addresses(own[0]!.bodies, own.length) }));
   const due = slots.map((slot) => ({ slot, at: START - dice.between(0, WARM_UP) }));
   for (;;) {
     due.sort((a, b) => a.at - b.at);
     const next = due[0];
     if (next === undefined || next.at >= world.end) return lives;
     const { slot, at } = next;
-    const { free } = pools.find(({ bodies }) => bodies === slot.bodies)!;
+    const { free } = pools.find(({ network }) => network === networkOf(slot))!;
     const from = at + dice.between(1 * SECOND, 4 * SECOND);
     const ip = takeAddress(world, free, from);
     const suffix = `${dice.hex(9)}-${dice.hex(5)}`;
@@ -51,6 +53,7 @@ export function schedulePods(world: World, slots: readonly Slot[]): readonly Lif
       account: slot.account,
       ip,
       node: "node-1",
+      cluster: slot.cluster,
     };
     const life = { slot, pod, from, to: endOf(world, slot, from) };
     lives.push(life);
@@ -58,6 +61,10 @@ export function schedulePods(world: World, slots: readonly Slot[]): readonly Lif
     free.push({ ip, since: freed });
     next.at = freed + dice.between(1 * SECOND, 20 * SECOND);
   }
+}
+
+function networkOf({ bodies, cluster }: Slot): string {
+  return `${cluster} ${bodies}`;
 }
 
 function addresses(bodies: boolean, count: number): Free[] {
@@ -88,7 +95,7 @@ function endOf({ dice }: World, { restartAt }: Slot, from: EpochMs): EpochMs {
 /** Tells the records of a pod; when others may have its address. */
 function tellLife(world: World, { slot, pod, from, to }: Life, created: EpochMs): EpochMs {
   const { dice } = world;
-  const truth = { agent: undefined };
+  const truth = { agent: undefined, cluster: slot.cluster };
   const tell = (time: EpochMs, make: (at: EpochMs, id: string) => unknown): void =>
     world.tell("kubernetes", time, truth, (at) => make(at, dice.uuid()));
   tell(created, (at, id) => podCreated(at, id, pod, slot.bodies));

@@ -1,5 +1,6 @@
 /** Records in the vendors' formats, with what the connectors read of them. */
 import type { EpochMs } from "../../src/core/event.ts";
+import { mountOf } from "./world.ts";
 
 const iso = (time: EpochMs): string => new Date(time).toISOString();
 /** CloudTrail has whole seconds. */
@@ -47,6 +48,7 @@ export interface PodSpec {
   readonly account: string;
   readonly ip: string;
   readonly node: string;
+  readonly cluster?: string | undefined;
 }
 
 interface AuditCall {
@@ -153,13 +155,15 @@ const issued = ({ arn, key, until }: AwsSession): object => ({
   assumedRoleUser: { arn, assumedRoleId: `AROA:${arn.slice(arn.lastIndexOf("/") + 1)}` },
 });
 
-export function webIdentity(time: EpochMs, id: string, account: string, session: AwsSession): unknown {
+/** `issuer`: of the account's token. */
+export function webIdentity(time: EpochMs, id: string, account: string, session: AwsSession, issuer?: string): unknown {
+  const provider = issuer === undefined ? undefined : `arn:aws:iam::111122223333:oidc-provider/${issuer}`;
   return trail(time, id, {
     eventSource: "sts.amazonaws.com",
     eventName: "AssumeRoleWithWebIdentity",
-    userIdentity: { type: "WebIdentityUser", userName: account },
+    userIdentity: { type: "WebIdentityUser", userName: account, identityProvider: provider },
     requestParameters: { roleArn: "arn:aws:iam::111122223333:role/agent" },
-    responseElements: { subjectFromWebIdentityToken: account, ...issued(session) },
+    responseElements: { subjectFromWebIdentityToken: account, provider, ...issued(session) },
   });
 }
 
@@ -217,7 +221,7 @@ export interface VaultToken {
 const vaultAuth = ({ accessor, entity, pod }: VaultToken): object => ({
   accessor: `hmac-sha256:${accessor}`,
   client_token: `hmac-sha256:t${accessor}`,
-  display_name: `kubernetes-${pod.namespace}-${pod.account}`,
+  display_name: `${mountOf(pod.cluster)}-${pod.namespace}-${pod.account}`,
   entity_id: entity,
   policies: ["default", "agents"],
   metadata: { service_account_name: pod.account, service_account_namespace: pod.namespace },
@@ -225,7 +229,8 @@ const vaultAuth = ({ accessor, entity, pod }: VaultToken): object => ({
 });
 
 export function vaultLogin(time: EpochMs, id: string, token: VaultToken): unknown {
-  const request = { id, operation: "update", path: "auth/kubernetes/login", mount_point: "auth/kubernetes/", mount_type: "kubernetes" };
+  const mount = `auth/${mountOf(token.pod.cluster)}/`;
+  const request = { id, operation: "update", path: `${mount}login`, mount_point: mount, mount_type: "kubernetes" };
   return { time: iso(time), type: "response", request: { ...request, remote_address: token.pod.ip }, response: { auth: vaultAuth(token) } };
 }
 
@@ -286,14 +291,6 @@ export function vpcflow(time: EpochMs, eni: string, flow: Flow): string {
 }
 
 export function turn(time: EpochMs, id: string, agent: string, session: string): unknown {
-  return {
-    type: "agent.turn",
-    id,
-    ts: time / 1000,
-    agent_id: agent,
-    session_id: session,
-    run_id: `${session}-run`,
-    tools: ["search"],
-    findings: [],
-  };
+  const run_id = `${session}-run`;
+  return { type: "agent.turn", id, ts: time / 1000, agent_id: agent, session_id: session, run_id, tools: ["search"], findings: [] };
 }

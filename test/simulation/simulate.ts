@@ -23,9 +23,9 @@ export interface Compared {
   readonly naive: score.Score;
 }
 
-/** Plays a fleet of so many agents for some hours. */
-export function simulate(seed: number, agents: number, hours: number): Figures {
-  const place = world(seed, hours);
+/** Plays a fleet of so many agents for some hours. `twins`: in two clusters with the same addresses and names of accounts. */
+export function simulate(seed: number, agents: number, hours: number, twins = false): Figures {
+  const place = world(seed, hours, twins);
   const { registry } = fleet(place, agents);
   const played = play(place.told, registry);
   const seen = played.events;

@@ -1,64 +1,29 @@
 /** Claims of others' identities, told through the real connectors: whom do they give what somebody did to? */
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { connectors } from "../../connectors/index.ts";
-import { parseRegistry } from "../../src/config/registry.ts";
 import { ATTRIBUTION, type EpochMs, type Event } from "../../src/core/event.ts";
-import { attribute } from "../../src/core/identity/attribute.ts";
-import { directory } from "../../src/core/identity/directory.ts";
-import { resolver } from "../../src/core/identity/resolver.ts";
-import { newBatch, readLine } from "../../src/core/framing.ts";
 import * as records from "./records.ts";
+import { decided, id, owners as ownersBy, registryOf, T0, told } from "./telling.ts";
 
-const T0: EpochMs = Date.UTC(2026, 2, 31, 8);
-const REGISTRY = JSON.stringify({
-  version: 1,
-  agents: [
-    {
-      id: "victim",
-      identities: {
-        kong_custom_id: "victim",
-        kong_credentials: ["key-of-victim"],
-        otel_agent_id: "victim-otel",
-        okta_client_id: "0oavictim",
-        okta_service_user: "00uService",
-        vault_entities: ["entity-of-victim"],
-        entra_app_ids: ["app-victim"],
-        k8s_service_account: "system:serviceaccount:a:victim",
-      },
+const registry = registryOf(
+  {
+    id: "victim",
+    identities: {
+      kong_custom_id: "victim",
+      kong_credentials: ["key-of-victim"],
+      otel_agent_id: "victim-otel",
+      okta_client_id: "0oavictim",
+      okta_service_user: "00uService",
+      vault_entities: ["entity-of-victim"],
+      entra_app_ids: ["app-victim"],
+      k8s_service_account: "system:serviceaccount:a:victim",
     },
-    { id: "mallory", identities: { kong_custom_id: "mallory", k8s_service_account: "system:serviceaccount:a:mallory" } },
-    { id: "principal", identities: { service_principals: ["sp-object"] } },
-  ],
-});
+  },
+  { id: "mallory", identities: { kong_custom_id: "mallory", k8s_service_account: "system:serviceaccount:a:mallory" } },
+  { id: "principal", identities: { service_principals: ["sp-object"] } },
+);
 
-/** Events of one record. */
-function told(source: string, record: unknown): readonly Event[] {
-  const connector = connectors.find(({ id }) => id === source)!;
-  const context = {
-    source: `${source}/x`,
-    received: T0 + 60_000,
-    sha256: (text: string) => createHash("sha256").update(text, "utf8").digest("hex"),
-  };
-  const batch = newBatch("x");
-  readLine(connector.format!().open(), typeof record === "string" ? record : JSON.stringify(record), 1, batch);
-  expect(batch.rejects).toEqual([]);
-  return batch.records.flatMap((one) => connector.normalize!()(one, context));
-}
+const owners = (...all: readonly (readonly Event[])[]) => ownersBy(registry, ...all);
 
-/** Whose each event is, once nothing more can come. */
-function owners(...all: readonly (readonly Event[])[]): readonly (string | undefined)[] {
-  const registry = directory(parseRegistry("agents.yaml", REGISTRY).agents);
-  const known = resolver(registry);
-  const events = all.flat();
-  for (const event of events) attribute(event, registry);
-  known.push(events);
-  known.advance(Infinity);
-  return events.map(({ agentUid, agents }) => agentUid ?? agents?.join("+"));
-}
-
-let made = 0;
-const id = (): string => String(made++).padStart(32, "0");
 const iso = (time: EpochMs): string => new Date(time).toISOString();
 const consumer = (name: string) => ({ id: `c-${name}`, customId: name, credential: `k-${name}` });
 const call = (at: EpochMs, ip: string, name?: string, headers?: object, over: object = {}) =>
@@ -175,9 +140,8 @@ describe("addresses that somebody else chooses", () => {
   test("an agent's name from the workload of another is one of the two", () => {
     const resource = { "k8s.namespace.name": "a", "k8s.serviceaccount.name": "mallory" };
     expect(owners(span({}, resource))).toEqual(["mallory+victim"]);
-    const [event] = span({}, { ...resource, "k8s.serviceaccount.name": "unknown" });
-    expect(owners([event!])).toEqual(["victim"]);
-    expect(event?.attributionId).toBe(ATTRIBUTION.direct);
+    const [event] = decided(registry, span({}, { ...resource, "k8s.serviceaccount.name": "unknown" }));
+    expect([event?.agentUid, event?.attributionId]).toEqual(["victim", ATTRIBUTION.direct]);
   });
   test("a header sent to the API server moves nobody", () => {
     const pod = { name: "m-1", uid: "u-1", namespace: "a", account: "mallory", ip: "10.1.1.1", node: "n" };

@@ -10,6 +10,7 @@ import { isRegisteredIp, type Directory } from "./directory.ts";
 import { BY_ADDRESS, isNoAgent } from "./keys.ts";
 import type { AgentProfile, KeyKind } from "./profile.ts";
 import type { Found } from "./resolve.ts";
+import { sessionOf } from "./sessions.ts";
 
 /** Calls up to this long after an agent was retired are the tail of its last task, not a zombie (mission B09). */
 export const RETIREMENT_GRACE_MS = 600_000;
@@ -34,6 +35,8 @@ export function attribute(event: Event, registry: Directory): void {
     settle(event, direct, ATTRIBUTION.direct, CONFIDENCE.direct);
     return;
   }
+  // Who asked for its key may be told later.
+  if (sessionOf(event) !== undefined && registry.byKey("role", event.roleUid!, event.time).length > 0) return;
   if (event.links !== undefined) {
     const found = foundByItself(event, registry);
     // Several candidates are left to the bindings of others, which may say more.
@@ -43,7 +46,7 @@ export function attribute(event: Event, registry: Directory): void {
     }
   }
   if (!BY_ADDRESS.has(event.category) || event.srcIp === undefined) return;
-  const holders = registry.byIp(event.srcIp, event.time);
+  const holders = registry.byIp(event.srcIp, event.time, event.cluster);
   if (holders.length > 0) settle(event, holders, ATTRIBUTION.registry, CONFIDENCE.registry);
 }
 
@@ -69,7 +72,12 @@ export function attributeAgain(event: Event, registry: Directory): void {
 /** Gives an event to the agent that bindings lead to; to all of them when they lead to several. */
 export function attributeFound(event: Event, found: readonly Found[]): void {
   const agents = found.map(({ agent }) => agent);
-  settle(event, agents, ATTRIBUTION.observed, found[0]?.confidence ?? 0);
+  const [first] = found;
+  if (first === undefined) return;
+  // What only waited to see whether anything speaks against it.
+  const isDirect = first.path.length === 1 && first.path[0]?.by === "registry" && first.confidence === CONFIDENCE.direct;
+  const attributionId = first.doubtful === true ? ATTRIBUTION.shared : isDirect ? ATTRIBUTION.direct : ATTRIBUTION.observed;
+  settle(event, agents, attributionId, first.confidence);
 }
 
 /** Gives an event that was read back from the log to whom it was given behind the watermark. */
@@ -79,7 +87,7 @@ export function attributeStored(event: Event, rows: readonly Attribution[], regi
   const agents = rows.map(({ agentUid }) => registry.byId(agentUid)).filter((agent) => agent !== undefined);
   // An agent that has left the registry since is still the one.
   if (agents.length === rows.length) settle(event, agents, first.attributionId, first.confidence);
-  else if (rows.length === 1) event.agentUid = first.agentUid;
+  else if (rows.length === 1 && first.attributionId !== ATTRIBUTION.shared) event.agentUid = first.agentUid;
   else event.agents = rows.map(({ agentUid }) => agentUid).sort();
   event.attributionId = first.attributionId;
   event.attributionConfidence = first.confidence;
@@ -90,7 +98,7 @@ export function directKey(event: Event, registry: Directory): DirectKey | undefi
   for (const [kind, field] of DIRECT_KEYS) {
     const value = event[field];
     if (typeof value !== "string" || value === "" || !tellsWhoActs(kind, event)) continue;
-    const agents = registry.byKey(kind, value, event.time);
+    const agents = registry.byKey(kind, value, event.time, event.cluster);
     if (agents.length > 0) return { kind, value, agents };
   }
   return undefined;
@@ -105,9 +113,10 @@ export interface DirectKey {
 
 /**
  * A person who signs in through an agent's client is not the agent; and the user of a call is whom it was made for,
- * once the record names the caller besides: the caller says it himself.
+ * once the record names the caller besides: the caller says it himself. Nor is a session's name, which its taker chose, the taker.
  */
 function tellsWhoActs(kind: KeyKind, event: Event): boolean {
+  if (kind === "role" && sessionOf(event) !== undefined) return false;
   const isCall = event.category === "agent_api";
   if (kind === "client") return isCall || !isNoAgent(event);
   return kind !== "user" || !isCall || !isNamed(event);
@@ -121,19 +130,19 @@ function byIdentity(event: Event, registry: Directory): readonly AgentProfile[] 
   const direct = directKey(event, registry);
   if (direct?.kind === "agent" && event.serviceAccount !== undefined) {
     // A name that an agent gives itself, in a workload of another: one of them it was.
-    const others = registry.byKey("serviceAccount", event.serviceAccount, event.time);
+    const others = registry.byKey("serviceAccount", event.serviceAccount, event.time, event.cluster);
     if (others.length > 0 && !others.some((one) => direct.agents.includes(one))) return [...direct.agents, ...others];
   }
   if (direct !== undefined) return direct.agents;
   if (event.podUid === undefined) return undefined;
-  const found = registry.byPod(event.podUid);
+  const found = registry.byPod(event.podUid, event.cluster);
   return found.length > 0 ? found : undefined;
 }
 
 function settle(event: Event, agents: readonly AgentProfile[], attributionId: number, confidence: number): void {
   const [agent] = agents;
   if (agent === undefined) return;
-  if (agents.length > 1) {
+  if (agents.length > 1 || attributionId === ATTRIBUTION.shared) {
     event.attributionId = ATTRIBUTION.shared;
     event.attributionConfidence = CONFIDENCE.shared;
     event.agents = agents.map((one) => one.id).sort();
@@ -175,7 +184,7 @@ export function applyAgreed(event: Event, agents: readonly AgentProfile[]): void
 
 /** Compares what was done with what the registry declares; a field that the registry does not declare stays undefined. */
 export function applyPolicy(event: Event, agent: AgentProfile): void {
-  if (event.srcIp !== undefined) event.srcRegistered = isRegisteredIp(agent, event.srcIp, event.time);
+  if (event.srcIp !== undefined) event.srcRegistered = isRegisteredIp(agent, event.srcIp, event.time, event.cluster);
   if (event.dstHost !== undefined && event.category === "egress") event.dstAllowed = isAllowedHost(agent, event.dstHost);
   if (event.region !== undefined && agent.regions !== undefined) event.regionDeclared = agent.regions.includes(event.region);
   if (event.isChange === true && event.infraAction !== undefined && agent.infraVerbs !== undefined) {

@@ -1,6 +1,7 @@
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import type { BindingsAt, Step } from "./graph.ts";
 import { CLOCK_TOLERANCE_MS } from "./reach.ts";
+import { inCluster } from "./clusters.ts";
 import { parseLink, type KeyText } from "./links.ts";
 import { resolve, type Found } from "./resolve.ts";
 import { keysOf } from "./keys.ts";
@@ -43,13 +44,15 @@ export function foundByItself(event: Event, registry: Directory): readonly Found
   const at: BindingsAt = (node) =>
     texts.flatMap((text): Step[] => {
       const link = parseLink(text);
-      if (link === undefined || link.from !== node || link.ends === true || link.to.startsWith("ip:")) return [];
-      const { from, to, since = event.time, until } = link;
+      if (link === undefined || link.ends === true || link.to.startsWith("ip:")) return [];
+      const [from, to] = [inCluster(link.from, event.cluster), inCluster(link.to, event.cluster)];
+      if (from !== node) return [];
+      const { since = event.time, until } = link;
       if (since > event.time + CLOCK_TOLERANCE_MS || (until ?? Infinity) + CLOCK_TOLERANCE_MS <= event.time) return [];
       const by = from.startsWith("agent:") ? "delegated" : "issued";
       return [{ from, to, by, since, ...(until === undefined ? {} : { until }), origin: event.uid }];
     });
-  return resolve(keysOf(event).filter(isNoAddress), event.time, registry, at);
+  return resolve(keysOf(event).filter(isNoAddress), event.time, registry, at, event.cluster);
 }
 
 function isNoAddress(key: KeyText): boolean {

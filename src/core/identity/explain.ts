@@ -1,7 +1,8 @@
 /** Why an event belongs to an agent, to several, or to nobody. */
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
-import { CONFIDENCE, directKey } from "./attribute.ts";
+import { CONFIDENCE, directKey, type DirectKey } from "./attribute.ts";
 import { foundByItself, type Attribution } from "./attribution.ts";
+import { bareKey, clusterOf, inCluster, isSameCluster } from "./clusters.ts";
 import type { Directory } from "./directory.ts";
 import type { ObservedFact } from "./facts.ts";
 import { graph, type Graph, type Node, type Step } from "./graph.ts";
@@ -66,7 +67,7 @@ export function explainEvent(event: Event, known: Known): Explanation {
   if (attributionId === ATTRIBUTION.none && stored.length === 0) {
     const keys = keysOf(event);
     const waits = keys.length > 0 && (watermark === null || decidableAt(keys, event.time) > watermark);
-    const explained = keys.map((key) => explainKey(key, event.time, registry, links));
+    const explained = keys.map((key) => explainKey(key, event, registry, links));
     return { how: waits ? "waits" : "none", attributionId, confidence: undefined, candidates: [], keys: explained };
   }
   const keys = keysOf(event).map((key): ExplainedKey => ({ key, ever: [], ends: [] }));
@@ -82,22 +83,28 @@ export function explainEvent(event: Event, known: Known): Explanation {
 /** What was decided when the record was stored; by the registry as it is now, so it may no longer say the same. */
 function explainIngested(event: Event, registry: Directory): Pick<Explanation, "how" | "candidates"> {
   const ids = event.agentUid === undefined ? (event.agents ?? []) : [event.agentUid];
-  const direct = directKey(event, registry);
+  const direct = directKey(event, registry) ?? namedSession(event, registry);
   const own = foundByItself({ ...event, attributionId: ATTRIBUTION.none }, registry);
   if (event.attributionId === ATTRIBUTION.observed)
     return { how: "bindings", candidates: ids.map((id) => candidate(registry, id, own.find(({ agent }) => agent.id === id)?.path ?? [])) };
   const byAddress = event.attributionId === ATTRIBUTION.registry || (direct === undefined && event.podUid === undefined);
   const key = byAddress
-    ? keyOf("ip", event.srcIp)
+    ? keyOf("ip", event.srcIp, event)
     : direct === undefined
-      ? keyOf("pod", event.podUid)
-      : keyOf(LINKED[direct.kind], direct.value);
+      ? keyOf("pod", event.podUid, event)
+      : keyOf(LINKED[direct.kind], direct.value, event);
   const sure = byAddress ? CONFIDENCE.registry : CONFIDENCE.direct;
   const candidates = ids.map((id) => {
     const agent = registry.byId(id);
     return candidate(registry, id, key === undefined || agent === undefined ? [] : [registryStep(key, agent, event.time)], sure);
   });
   return { how: byAddress ? "address" : "record", candidates };
+}
+
+/** What was attributed by the name of a session, before it was asked who took that. */
+function namedSession({ roleUid, time, attributionId }: Event, registry: Directory): DirectKey | undefined {
+  const agents = roleUid === undefined || attributionId !== ATTRIBUTION.direct ? [] : registry.byKey("role", roleUid, time);
+  return agents.length === 0 ? undefined : { kind: "role", value: roleUid!, agents };
 }
 
 const LINKED: Readonly<Record<KeyKind, LinkKind>> = {
@@ -110,18 +117,14 @@ const LINKED: Readonly<Record<KeyKind, LinkKind>> = {
   spiffe: "spiffe",
 };
 
-function keyOf(kind: LinkKind, value: string | undefined): KeyText | undefined {
-  return keyText(kind, value);
+function keyOf(kind: LinkKind, value: string | undefined, { cluster }: Event): KeyText | undefined {
+  const key = keyText(kind, value);
+  return key === undefined ? undefined : inCluster(key, cluster);
 }
 
 /** The registry's own interval of a key, where it gives one. */
 function registryStep(key: KeyText, agent: AgentProfile, time: EpochMs): Step {
-  const [kind, value] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-  const intervals =
-    kind === "ip" || kind === "pod"
-      ? agent.pods.filter((pod) => (kind === "ip" ? pod.ip : pod.uid) === value)
-      : agent.keys.filter((one) => LINKED[one.kind] === kind && one.value === value);
-  const held = intervals.find(({ from, to }) => time >= from - CLOCK_TOLERANCE_MS && time < to + CLOCK_TOLERANCE_MS);
+  const held = spansOf(key, agent).find(({ from, to }) => time >= from - CLOCK_TOLERANCE_MS && time < to + CLOCK_TOLERANCE_MS);
   return {
     from: key,
     to: `=${agent.id}`,
@@ -129,6 +132,16 @@ function registryStep(key: KeyText, agent: AgentProfile, time: EpochMs): Step {
     ...(held === undefined || held.from === -Infinity ? {} : { since: held.from }),
     ...(held === undefined || held.to === Infinity ? {} : { until: held.to }),
   };
+}
+
+/** When the registry says that an agent has a key. */
+function spansOf(key: KeyText, agent: AgentProfile): readonly { readonly from: EpochMs; readonly to: EpochMs }[] {
+  const at = key.indexOf(":");
+  const [kind, value] = [key.slice(0, at), bareKey(key).slice(at + 1)];
+  const isThere = ({ cluster }: { readonly cluster?: string | undefined }): boolean => isSameCluster(cluster, clusterOf(key));
+  return kind === "ip" || kind === "pod"
+    ? agent.pods.filter((pod) => (kind === "ip" ? pod.ip : pod.uid) === value && isThere(pod))
+    : agent.keys.filter((one) => LINKED[one.kind] === kind && one.value === value && isThere(one));
 }
 
 function candidate(registry: Directory, agentUid: string, path: readonly Step[], sure?: number): ExplainedAgent {
@@ -152,32 +165,27 @@ function parsePath(text: string): readonly Step[] {
   }
 }
 
-function explainKey(key: KeyText, time: EpochMs, registry: Directory, links: Graph): ExplainedKey {
+function explainKey(key: KeyText, event: Event, registry: Directory, links: Graph): ExplainedKey {
   const held: Step[] = registry.agents.flatMap((agent) => everRegistered(key, agent));
-  const ever = [...held, ...links.ever(key)].sort((a, b) => (a.since ?? -Infinity) - (b.since ?? -Infinity));
-  return { key, ever: ever.slice(-BINDINGS_MAX), ends: deadEnds(key, time, registry, links) };
+  const ever = [...held, ...links.ever(key, event.cluster)].sort((a, b) => (a.since ?? -Infinity) - (b.since ?? -Infinity));
+  return { key, ever: ever.slice(-BINDINGS_MAX), ends: deadEnds(key, event, registry, links) };
 }
 
 function everRegistered(key: KeyText, agent: AgentProfile): Step[] {
-  const at = key.indexOf(":");
-  const spans =
-    key.startsWith("ip:") || key.startsWith("pod:")
-      ? agent.pods.filter((pod) => (key.startsWith("ip:") ? pod.ip : pod.uid) === key.slice(at + 1))
-      : agent.keys.filter((one) => LINKED[one.kind] === key.slice(0, at) && one.value === key.slice(at + 1));
-  return spans.map((span) => registryStep(key, agent, Math.max(span.from, Math.min(span.to - 1, Number.MAX_SAFE_INTEGER))));
+  return spansOf(key, agent).map((span) => registryStep(key, agent, Math.max(span.from, Math.min(span.to - 1, Number.MAX_SAFE_INTEGER))));
 }
 
 /** The last keys on the ways from a key that lead to no agent. */
-function deadEnds(key: KeyText, time: EpochMs, registry: Directory, links: Graph): Node[] {
+function deadEnds(key: KeyText, { time, cluster }: Event, registry: Directory, links: Graph): Node[] {
   const seen = new Set<Node>([key]);
   const ends: Node[] = [];
   for (const node of seen) {
-    if (registered(node, time, registry).length > 0) continue;
-    const next = links.at(node, time).map(({ to }) => to);
+    if (registered(node, time, registry, cluster).length > 0) continue;
+    const next = links.at(node, time, cluster).map(({ to }) => to);
     if (next.length === 0 && node !== key) ends.push(node);
     for (const one of next) if (seen.size < BINDINGS_MAX) seen.add(one);
   }
   // Keys that lead to agents by now led to none when the event was decided: what says so came too late.
-  for (const { agent } of resolve([key], time, registry, links.at)) ends.push(`=${agent.id}`);
+  for (const { agent } of resolve([key], time, registry, links.at, cluster)) ends.push(`=${agent.id}`);
   return ends;
 }

@@ -4,10 +4,12 @@
  */
 import { ATTRIBUTION, type EpochMs, type Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
-import { bindings, type Told } from "./bindings.ts";
+import { bindings, type Bindings, type Told } from "./bindings.ts";
+import { clusterNames, clusterOf, inCluster, isSameCluster } from "./clusters.ts";
 import { reachOf, type Held } from "./pairs.ts";
 import type { Directory } from "./directory.ts";
-import { facts, type Observed, type ObservedFact } from "./facts.ts";
+import { facts, type Facts, type Observed, type ObservedFact } from "./facts.ts";
+import { isPerson } from "./keys.ts";
 import { keyText, LINKS_MAX, parseLink, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, HANDED_OUT_MS, OBSERVED_KEY_MS, OBSERVED_MS } from "./reach.ts";
 import type { KeyKind } from "./profile.ts";
@@ -27,8 +29,8 @@ export interface Step {
   readonly origin?: string;
 }
 
-/** The bindings of a key at a time. */
-export type BindingsAt = (node: Node, time: EpochMs) => readonly Step[];
+/** The bindings of a key at a time; `cluster`: as of where, unless the key names one. None leads into another. */
+export type BindingsAt = (node: Node, time: EpochMs, cluster?: string) => readonly Step[];
 
 /** What the log showed. */
 export interface Graph {
@@ -37,7 +39,7 @@ export interface Graph {
   /** The bindings of a key at a time. */
   readonly at: BindingsAt;
   /** Every link of a key, whenever it held: to explain why none does. */
-  ever(node: Node): readonly Step[];
+  ever(node: Node, cluster?: string): readonly Step[];
   /** The watermark has moved: drops what says nothing more, forgets what reaches nothing any more, notes what is to be stored. */
   advance(watermark: EpochMs): void;
   /** Facts to be stored since the last call. */
@@ -61,6 +63,8 @@ const SETTLE_EVERY_MS = 60_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** Addresses change hands: within so much the first and the last sight of an agent say enough of when. Not longer than the reach of one. */
 const SIGHT_SLOT_MS = OBSERVED_MS;
+/** Whoever was seen at an address and is no agent: one for all people, who are many. */
+const SOMEBODY: KeyText = "person:somebody";
 /** Which keys of a call by a known agent are its own. */
 const SEEN: readonly (readonly [LinkKind, "agentNative" | "credentialUid" | "sessionUid" | "runUid", KeyKind | undefined])[] = [
   ["agent", "agentNative", "agent"],
@@ -75,6 +79,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
   const limits = { max: FACTS_MAX, maxOfOne: FACTS_OF_ONE_MAX };
   const sights = facts({ kind: "ip", beforeMs: OBSERVED_MS, afterMs: OBSERVED_MS, ...limits, stored: false, slotMs: SIGHT_SLOT_MS });
   const seen = facts({ kind: "seen", beforeMs: CLOCK_TOLERANCE_MS, afterMs: OBSERVED_KEY_MS, ...limits, stored: stores });
+  const clusters = clusterNames();
   let changedLinks: ObservedFact[] = [];
   let prunedAt = -Infinity;
   let settledAt = -Infinity;
@@ -85,45 +90,40 @@ export function graph(registry: Directory, stores: boolean): Graph {
     if (!isSight(told)) links.add(told, event.time, event.uid, tellerOf(event));
     else if (!told.ends) sights.observe(told.from.slice("ip:".length), told.to, event.time, event.uid);
   };
-  const learnSeen = (event: Event, agentUid: string): void => {
-    for (const [kind, field, registered] of SEEN) {
-      const value = event[field];
-      if (value === undefined || value === "") continue;
-      if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
-      if (kind === "agent" && !isOwnName(event, agentUid, registry)) continue;
-      const key = keyText(kind, value);
-      if (key === undefined) continue;
-      seen.observe(key, `=${agentUid}`, event.time, event.uid);
-    }
-  };
-  const sightsAt = (ip: string, time: EpochMs): Step[] => {
-    const key: KeyText = `ip:${ip}`;
-    const near = sights.factsAt(ip, time).filter(({ first, last }) => {
-      const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
-      return reaches(first) || reaches(last);
-    });
-    return stepsOf(key, near);
-  };
 
   return {
     learn(event) {
+      clusters.note(event.cluster);
       if (event.links !== undefined) for (const text of event.links.slice(0, LINKS_MAX)) learnLink(text, event);
       const { agentUid, srcIp, category } = event;
+      if (event.attributionId === ATTRIBUTION.none && isPerson(event) && srcIp !== undefined && isPrivateIp(srcIp))
+        sights.observe(addressOf(srcIp, event), SOMEBODY, event.time, event.uid);
       if (agentUid === undefined || event.attributionId !== ATTRIBUTION.direct) return;
-      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(srcIp, `=${agentUid}`, event.time, event.uid);
-      if (category === "agent_api" || category === "agent_finding") learnSeen(event, agentUid);
+      if (srcIp !== undefined && isPrivateIp(srcIp)) sights.observe(addressOf(srcIp, event), `=${agentUid}`, event.time, event.uid);
+      if (category !== "agent_api" && category !== "agent_finding") return;
+      for (const key of ownKeys(event, agentUid, registry)) seen.observe(key, `=${agentUid}`, event.time, event.uid);
     },
-    at(node, time) {
+    at(node, time, cluster) {
       if (!isKey(node)) return [];
       if (node.startsWith("agent:")) {
         const own = stepsOf(node, seen.factsAt(node, time));
         // Who is known needs no spawner to be found by.
         if (own.length > 0) return own;
       }
-      const steps = links.at(node, time).map((held) => toldStep(node, held));
-      return [...steps, ...(node.startsWith("ip:") ? sightsAt(node.slice("ip:".length), time) : stepsOf(node, seen.factsAt(node, time)))];
+      const keys = clusters.meantBy(node, cluster);
+      const steps = keys.flatMap((key) => [
+        ...links.at(key, time).map((held) => toldStep(key, held)),
+        ...(key.startsWith("ip:") ? sightsAt(key, time, sights, links) : stepsOf(key, seen.factsAt(key, time))),
+      ]);
+      const own = clusterOf(node) ?? cluster;
+      return own === undefined ? steps : steps.filter(({ to }) => isSameCluster(clusterOf(to), own));
     },
-    ever: (node) => (isKey(node) ? [...links.all(node).map((life) => toldStep(node, life)), ...seen.ever(node).map(sightOf(node))] : []),
+    ever: (node, cluster) =>
+      isKey(node)
+        ? clusters
+            .meantBy(node, cluster)
+            .flatMap((key) => [...links.all(key).map((life) => toldStep(key, life)), ...seen.ever(key).map(sightOf(key))])
+        : [],
     advance(watermark) {
       if (watermark - settledAt >= SETTLE_EVERY_MS) {
         settledAt = watermark;
@@ -144,6 +144,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
       return list;
     },
     restore(fact) {
+      clusters.note(clusterOf(fact.key.slice(fact.key.indexOf(":") + 1)));
       if (!links.restore(fact)) seen.restore(fact);
     },
     get size() {
@@ -156,7 +157,7 @@ export function graph(registry: Directory, stores: boolean): Graph {
 }
 
 /** What a link of an event tells; undefined when it tells nothing that can be used. */
-function toldBy(text: string, { time }: Event): Told | undefined {
+function toldBy(text: string, { time, cluster }: Event): Told | undefined {
   const link = parseLink(text);
   // An address is never whom something belongs to: it would let an address stand for an agent everywhere.
   if (link === undefined || link.to.startsWith("ip:") || link.from === link.to) return undefined;
@@ -164,7 +165,34 @@ function toldBy(text: string, { time }: Event): Told | undefined {
   // Nothing is told so long before that it would be over by itself; it would have to be remembered until then.
   if (since > time + reachOf(from).maxMs) return undefined;
   // It may have held before its record, but who asks about that time has been answered.
-  return { from, to, until, ends, since: Math.max(since, time) };
+  return { from: inCluster(from, cluster), to: inCluster(to, cluster), until, ends, since: Math.max(since, time) };
+}
+
+/** Who was seen at an address near a time, as long as it did not change hands in between. */
+function sightsAt(key: KeyText, time: EpochMs, sights: Facts, links: Bindings): Step[] {
+  const near = sights.factsAt(key.slice("ip:".length), time).filter(({ first, last }) => {
+    const reaches = (at: EpochMs): boolean => Math.abs(at - time) <= OBSERVED_MS && !links.isParted(key, at, time);
+    return reaches(first) || reaches(last);
+  });
+  return stepsOf(key, near);
+}
+
+/** An address as sights have it. */
+function addressOf(ip: string, { cluster }: Event): string {
+  return cluster === undefined ? ip : inCluster(`ip:${ip}`, cluster).slice("ip:".length);
+}
+
+/** Keys of a call by a known agent that are its own, and that the registry does not know. */
+function ownKeys(event: Event, agentUid: string, registry: Directory): KeyText[] {
+  const keys: KeyText[] = [];
+  for (const [kind, field, registered] of SEEN) {
+    const value = event[field];
+    if (value === undefined || value === "") continue;
+    if (registered !== undefined && registry.byKey(registered, value, event.time).length > 0) continue;
+    const key = kind === "agent" && !isOwnName(event, agentUid, registry) ? undefined : keyText(kind, value);
+    if (key !== undefined) keys.push(key);
+  }
+  return keys;
 }
 
 /** A gateway that knows its caller as the agent's client says how it calls that client. */

@@ -1,6 +1,7 @@
 /** The identity keys of an event, and whether a fact on its way could still say whose one of them is. */
 import type { Category, EpochMs, Event } from "../event.ts";
 import { isPrivateIp } from "../ip.ts";
+import { inCluster } from "./clusters.ts";
 import { keyText, type KeyText, type LinkKind } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
 
@@ -11,10 +12,11 @@ export const BY_ADDRESS: ReadonlySet<Category> = new Set<Category>(["egress", "d
 const FIELDS: readonly (readonly [LinkKind, keyof Event])[] = [
   ["agent", "agentNative"],
   ["client", "clientUid"],
+  // Before the session: whoever asked for its key took it, whatever he called it.
+  ["cred", "credentialUid"],
   ["role", "roleUid"],
   ["sa", "serviceAccount"],
   ["spiffe", "spiffeId"],
-  ["cred", "credentialUid"],
 ];
 
 /** OCSF `user.type_id` of people (1 user, 2 administrator) and of the system itself (3): nobody's agent. */
@@ -40,7 +42,15 @@ export function keysOf(event: Event): KeyText[] {
   add(keys, "run", event.runUid);
   add(keys, "session", event.sessionUid);
   if (BY_ADDRESS.has(event.category) && event.srcIp !== undefined && isPrivateIp(event.srcIp)) add(keys, "ip", event.srcIp);
-  return keys;
+  return event.cluster === undefined ? keys : keys.map((key) => inCluster(key, event.cluster));
+}
+
+/** OCSF `user.type_id` up to which it is a person. */
+const PERSON_MAX = 2;
+
+/** Whether the record says that a person acted. */
+export function isPerson({ userTypeId }: Event): boolean {
+  return userTypeId !== undefined && userTypeId > 0 && userTypeId <= PERSON_MAX;
 }
 
 /** Whether the record says that a person or the system acted. */

@@ -3,9 +3,10 @@
  * "this access key was issued to that role session until then". Normalizers write them, the identity graph reads them.
  */
 import type { EpochMs } from "../event.ts";
+import { isOfCluster } from "./clusters.ts";
 
-/** Kinds of identity keys, as glossary and registry know them. A pod is `pod:<uid>` and `pod:<namespace>/<name>`. */
-export const LINK_KINDS = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "ip", "user"] as const;
+/** Kinds of identity keys, as glossary and registry know them; a person is never an agent. A pod is `pod:<uid>` and `pod:<namespace>/<name>`. */
+export const LINK_KINDS = ["agent", "client", "cred", "role", "sa", "spiffe", "session", "run", "pod", "ip", "user", "person"] as const;
 /** One kind of identity key. */
 export type LinkKind = (typeof LINK_KINDS)[number];
 /** `<kind>:<value>`; the value may hold anything but a tab or line break. */
@@ -27,12 +28,16 @@ export interface Link {
 export const LINKS_MAX = 16;
 /** A key's value is at most this long; a longer one is no key (two could be cut to one). */
 const KEY_CHARS_MAX = 512;
+/** And the name of its cluster (clusters.ts) with the mark before it. */
+const CLUSTER_CHARS_MAX = 257;
 
 const KINDS: ReadonlySet<string> = new Set(LINK_KINDS);
 
 /** A key, or undefined when the value cannot be one. */
 export function keyText(kind: LinkKind, value: string | undefined): KeyText | undefined {
   if (value === undefined || value === "" || value.length > KEY_CHARS_MAX || /[\t\n\r]/.test(value)) return undefined;
+  // What stands behind it is the name of a cluster, which no record may choose.
+  if (isOfCluster(kind) && value.includes("@")) return undefined;
   return `${kind}:${value}`;
 }
 
@@ -57,7 +62,7 @@ export function parseLink(text: string): Link | undefined {
 
 function isKey(text: string): text is KeyText {
   const at = text.indexOf(":");
-  return at > 0 && KINDS.has(text.slice(0, at)) && at + 1 < text.length && text.length - at - 1 <= KEY_CHARS_MAX;
+  return at > 0 && KINDS.has(text.slice(0, at)) && at + 1 < text.length && text.length - at - 1 <= KEY_CHARS_MAX + CLUSTER_CHARS_MAX;
 }
 
 function wholeTime(text: string | undefined): EpochMs | undefined {

@@ -10,6 +10,8 @@ export type KeyKind = (typeof KEY_KINDS)[number];
 export interface IdentityKey {
   readonly kind: KeyKind;
   readonly value: string;
+  /** The cluster of a service account or SPIFFE id; absent: any. */
+  readonly cluster?: string | undefined;
   readonly from: EpochMs;
   readonly to: EpochMs;
 }
@@ -19,6 +21,8 @@ export interface PodInterval {
   readonly name: string | undefined;
   readonly uid: string | undefined;
   readonly ip: string;
+  /** Absent: any. */
+  readonly cluster?: string | undefined;
   readonly from: EpochMs;
   readonly to: EpochMs;
 }

@@ -59,6 +59,7 @@ export const REACH: Readonly<Record<LinkKind, Reach>> = {
   agent: own(DAY_MS),
   sa: own(DAY_MS),
   user: own(DAY_MS),
+  person: own(DAY_MS),
 };
 
 /** A stored fact of a binding that nothing was told of for so long answers no question: the longest reach, and how far back it is asked. */

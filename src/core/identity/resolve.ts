@@ -3,6 +3,7 @@
  * the same actor who it is, so each narrows what the one before it says; several holders of one key are several candidates.
  */
 import type { EpochMs } from "../event.ts";
+import { bareKey, clusterOf } from "./clusters.ts";
 import type { Directory } from "./directory.ts";
 import type { BindingsAt, Node, Step } from "./graph.ts";
 import { LINK_KINDS, type KeyText, type LinkKind } from "./links.ts";
@@ -17,7 +18,7 @@ const LOOKUPS_MAX = 256;
 const CANDIDATES_MAX = 64;
 
 /** Confidence of one binding by how it is known, 0 to 100: what was seen together is less sure than what was issued. */
-const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
+export const CONFIDENCE_BY = { registry: 95, issued: 80, delegated: 70, observed: 60 } as const;
 /** Each further binding of a path takes so much away. */
 const HOP_COST = 5;
 /** No path to a single agent is less sure than this: it is always surer than a shared key. */
@@ -29,6 +30,8 @@ export interface Found {
   readonly confidence: number;
   /** From a key of the event to the agent. */
   readonly path: readonly Step[];
+  /** It may as well be somebody who is no agent. */
+  readonly doubtful?: boolean;
 }
 
 const REGISTERED: Readonly<Partial<Record<LinkKind, KeyKind>>> = {
@@ -41,16 +44,20 @@ const REGISTERED: Readonly<Partial<Record<LinkKind, KeyKind>>> = {
   user: "user",
 };
 
-/** The agents of the registry that held a key; none for addresses, which name somebody only where attribution looks for them. */
-export function registered(node: Node, time: EpochMs, registry: Directory): readonly AgentProfile[] {
+/**
+ * The agents of the registry that held a key; none for addresses, which name somebody only where attribution looks for them.
+ * `cluster`: where it is asked, unless the key itself names one.
+ */
+export function registered(node: Node, time: EpochMs, registry: Directory, cluster?: string): readonly AgentProfile[] {
   if (node.startsWith("=")) return one(registry.byId(node.slice(1)));
   const at = node.indexOf(":");
   const kind = node.slice(0, at) as LinkKind;
-  const value = node.slice(at + 1);
-  if (kind === "pod") return registry.byPod(value);
+  const value = bareKey(node).slice(at + 1);
+  const where = clusterOf(node) ?? cluster;
+  if (kind === "pod") return registry.byPod(value, where);
   const registeredKind = REGISTERED[kind];
   if (registeredKind === undefined) return [];
-  const found = registry.byKey(registeredKind, value, time);
+  const found = registry.byKey(registeredKind, value, time, where);
   return found.length === 0 && kind === "agent" ? one(registry.byId(value)) : found;
 }
 
@@ -60,13 +67,13 @@ function one(agent: AgentProfile | undefined): readonly AgentProfile[] {
 
 /**
  * The candidates of keys, by id; empty when nothing leads to an agent. `keys`: the strongest first. A key that leads to too
- * many says nothing, and leaves it to the others.
+ * many says nothing, and leaves it to the others. `cluster`: of the event; no path goes through another one.
  */
-export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt): readonly Found[] {
+export function resolve(keys: readonly KeyText[], time: EpochMs, registry: Directory, at: BindingsAt, cluster?: string): readonly Found[] {
   let found: Candidates = new Map();
   for (const key of keys) {
     const search: Search = { registry, at, earliest: time - HANDED_OUT_MS, lookups: 0 };
-    const more = candidatesOf(search, key, time, []);
+    const more = candidatesOf(search, { node: key, cluster }, time, []);
     if (search.lookups <= LOOKUPS_MAX && more.size <= CANDIDATES_MAX) found = narrowed(found, more);
     // One cannot be narrowed.
     if (found.size === 1) break;
@@ -84,13 +91,19 @@ interface Search {
   lookups: number;
 }
 
-function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly Step[]): Candidates {
+/** A key, and the cluster in which a path has come to it. */
+interface Place {
+  readonly node: Node;
+  readonly cluster: string | undefined;
+}
+
+function candidatesOf(search: Search, { node, cluster }: Place, time: EpochMs, path: readonly Step[]): Candidates {
   const found = new Map<string, Found>();
   if (++search.lookups > LOOKUPS_MAX) return found;
-  const agents = registered(node, time, search.registry);
+  const agents = registered(node, time, search.registry, cluster);
   for (const agent of agents) found.set(agent.id, { agent, confidence: confidenceOf(path), path: endingWith(path, node, agent) });
   if (agents.length > 0 || path.length >= HOPS_MAX) return found;
-  const groups = Map.groupBy(search.at(node, time), groupOf);
+  const groups = Map.groupBy(search.at(node, time, cluster), groupOf);
   let all: Candidates = found;
   // What was seen together comes last: it may narrow what was issued, and says something itself only where that says nothing.
   for (const group of ORDER) {
@@ -99,11 +112,12 @@ function candidatesOf(search: Search, node: Node, time: EpochMs, path: readonly 
     // One cannot be narrowed; but every holder of an address is asked whether he is nobody.
     if (all.size === 1 && !node.startsWith("ip:")) break;
     const holders = steps.filter((step) => step.to !== node && !path.some(({ from }) => from === step.to));
-    const each = holders.map((step) => behind(search, step, time, [...path, step]));
+    const each = holders.map((step) => behind(search, { step, cluster: clusterOf(step.to) ?? cluster }, time, [...path, step]));
     // Of several holders one that is no agent may be the one: the others are not named for it.
     if (each.some(({ size }) => size === 0)) {
       // An address that is in other hands, too, or in those of somebody known to be no agent, names nobody, whoever was seen there.
-      const isNobody = ({ size }: Candidates, index: number): boolean => size === 0 && search.at(holders[index]!.to, time).length > 0;
+      const isNobody = ({ size }: Candidates, index: number): boolean =>
+        size === 0 && search.at(holders[index]!.to, time, cluster).length > 0;
       if (node.startsWith("ip:") && (each.length > 1 || each.some(isNobody))) return NOBODY;
       continue;
     }
@@ -120,11 +134,17 @@ const NOBODY: Candidates = new Map();
  * What was handed out for a credential, or to a session, is of whoever had that when he asked: it may outlive what it was
  * asked for with, such as a role that was taken from a session that is over since.
  */
-function behind(search: Search, step: Step, time: EpochMs, path: readonly Step[]): Candidates {
-  const { from, to, by, since } = step;
-  if (by !== "issued" || since === undefined || !isHandedOut(from) || !isHandedOut(to)) return candidatesOf(search, to, time, path);
-  const asked = candidatesOf(search, to, Math.min(time, Math.max(since, search.earliest)), path);
-  return asked.size > 0 ? asked : candidatesOf(search, to, time, path);
+function behind(
+  search: Search,
+  on: { readonly step: Step; readonly cluster: string | undefined },
+  time: EpochMs,
+  path: readonly Step[],
+): Candidates {
+  const { from, to, by, since } = on.step;
+  const place = { node: to, cluster: on.cluster };
+  if (by !== "issued" || since === undefined || !isHandedOut(from) || !isHandedOut(to)) return candidatesOf(search, place, time, path);
+  const asked = candidatesOf(search, place, Math.min(time, Math.max(since, search.earliest)), path);
+  return asked.size > 0 ? asked : candidatesOf(search, place, time, path);
 }
 
 function isHandedOut(node: Node): boolean {

@@ -14,7 +14,7 @@ import { hostNames } from "./host-names.ts";
 import { decidableAt, keysOf } from "./keys.ts";
 import type { KeyText } from "./links.ts";
 import { CLOCK_TOLERANCE_MS, OBSERVED_MS } from "./reach.ts";
-import { resolve } from "./resolve.ts";
+import { resolveEvent } from "./sessions.ts";
 
 export type { ObservedFact } from "./facts.ts";
 
@@ -74,14 +74,14 @@ export function resolver(registry: Directory, stores: boolean = true): Resolver 
 
   const decide = ({ event, keys }: Waiting): void => {
     if (keys.length > 0) {
-      const found = resolve(keys, event.time, registry, known.at);
+      const found = resolveEvent(event, keys, registry, known.at);
       attributeFound(event, found);
       if (stores) for (const row of attributionsOf(event, found)) attributions.push(row);
     }
     names.name(event);
   };
   const decideEarly = (one: Waiting): void => {
-    const found = resolve(one.keys, one.event.time, registry, known.at);
+    const found = resolveEvent(one.event, one.keys, registry, known.at);
     // What was only seen together may be taken back by what is still on its way.
     const isCertain = found.every(({ path }) => path.every(({ by }) => by !== "observed"));
     decide(isCertain ? one : { ...one, keys: NO_KEYS });

@@ -29,7 +29,7 @@ const CLEARED = 1 / 16;
 
 /** What a caller may name as he likes, what is issued to whoever asks for it, what the cluster alone tells: the first is the first to go. */
 const FIRST_TO_GO: readonly (readonly LinkKind[])[] = [
-  ["agent", "client", "sa", "spiffe", "session", "run", "user"],
+  ["agent", "client", "sa", "spiffe", "session", "run", "user", "person"],
   ["cred", "role"],
   ["pod", "ip"],
 ];

@@ -46,6 +46,7 @@ export const EVENT_FIELDS: { readonly [K in keyof Event]-?: (event: Event) => Ev
   spiffeId: (event) => event.spiffeId,
   podUid: (event) => event.podUid,
   podName: (event) => event.podName,
+  cluster: (event) => event.cluster,
   sessionUid: (event) => event.sessionUid,
   runUid: (event) => event.runUid,
   agentVersion: (event) => event.agentVersion,

@@ -173,7 +173,7 @@ function verdictOf({ agentUid, agents, attributionConfidence, attributionId }: E
 }
 
 function expected(story: NaiveStory, one: Extract<Item, { is: "event" }>): Verdict {
-  const order = ["agent", "role", "cred", "pod", "session", "ip"];
+  const order = ["agent", "cred", "role", "pod", "session", "ip"];
   const keys = [...one.keys].sort((x, y) => order.indexOf(x.split(":")[0]!) - order.indexOf(y.split(":")[0]!));
   const found = naiveCandidates(story, keys, one.time);
   return { agents: [...found.keys()].sort(), confidence: found.size > 1 ? 20 : [...found.values()][0] };
