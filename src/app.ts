@@ -152,7 +152,9 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     bodyBytesMax: config.receiver.bodyBytesMax,
     pushes: [...allPushRoutes(config, sources, push), ...answerRoutes(config, { ...closing, meter, log })],
     infos: infoRoutes(checkHealth, meter, store, config, now, {
-      ...{ watch, rules, closing },
+      watch,
+      rules,
+      closing,
       registry: () => registry,
       drill: () => startDrill({ store, now, uuid, stored: () => supervisor.eventsStored() }),
     }),

@@ -81,13 +81,13 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   } catch (error) {
     // Cut off by our own shutdown: that says nothing about the destination.
     if (claim.signal.aborted) return giveBack(deps, claim, batch);
-    return batchFailed(deps, claim, batch, asFailure(error));
+    return batchFailed(deps, claim, batch, asFailure(error), started);
   }
   claim.answered = true;
   const took = deps.now() - started;
   claim.window.answered(took);
   deps.meter.observe("delivery_seconds", { destination: claim.to.id }, took / 1000);
-  batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index]));
+  batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index], started));
   // At once: what a crash makes us send again is no more than the requests under way.
   await storeSettled(deps, claim);
 }
@@ -108,7 +108,7 @@ function giveBack(deps: DeliverDeps, claim: Claim, batch: readonly Rendered[]): 
   }
 }
 
-async function batchFailed(deps: DeliverDeps, claim: Claim, batch: readonly Rendered[], failure: Failure): Promise<void> {
+async function batchFailed(deps: DeliverDeps, claim: Claim, batch: readonly Rendered[], failure: Failure, time: EpochMs): Promise<void> {
   const forContent = failure.scope === "item" && (failure.kind === "permanent" || failure.kind === "poison");
   const splits = forContent || failure.code === "HTTP_TOO_LARGE";
   if (splits && batch.length > 1) {
@@ -124,17 +124,17 @@ async function batchFailed(deps: DeliverDeps, claim: Claim, batch: readonly Rend
   for (const item of batch) {
     const row = claim.rows.get(item.key);
     if (row === undefined) continue;
-    const sent = sentNow(deps, item);
+    const sent = { hash: deps.sha256(item.body), time };
     claim.settlements.push(
       splits ? dead(row, deps.now(), failure, item.body, sent) : failedItem(deps, claim, row, failure, item.body, sent),
     );
   }
 }
 
-function settleItem(deps: DeliverDeps, claim: Claim, item: Rendered, outcome: Outcome | undefined): void {
+function settleItem(deps: DeliverDeps, claim: Claim, item: Rendered, outcome: Outcome | undefined, time: EpochMs): void {
   const row = claim.rows.get(item.key);
   if (outcome === undefined || row === undefined) return;
-  decide(deps, claim, row, outcome, item.body, sentNow(deps, item));
+  decide(deps, claim, row, outcome, item.body, { hash: deps.sha256(item.body), time });
 }
 
 /** What an outcome makes of a row. `sent`: what was sent for it just now. */
@@ -167,10 +167,6 @@ export function failedItem(
   sent?: Sent,
 ): Settlement {
   return failed(row, failure, body, { now: deps.now(), maxAttempts: claim.to.maxAttempts, random: () => deps.context.random() }, sent);
-}
-
-function sentNow(deps: DeliverDeps, { body }: Rendered): Sent {
-  return { hash: deps.sha256(body), time: deps.now() };
 }
 
 /** What a connector threw, as a Failure. */
