@@ -28,7 +28,7 @@ export interface Step {
 }
 
 /** Stores what a step came to, all or nothing. @throws {Failure} of the store, OFFSET_MOVED */
-export async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<{ alerts: number; incidents: number }> {
+export async function commit(deps: CorrelateDeps, state: CorrelateState, step: Step): Promise<Committed> {
   const waiting = (state.waiting ??= await loadWaiting(deps.store));
   const reconciled = (await reconcile(deps.store, step.emitted)).map((alert) => withCoverage(alert, step.covered));
   const changed = [...reconciled, ...(step.complete ? completed(waiting, step.covered, reconciled) : [])];
@@ -53,6 +53,13 @@ export async function commit(deps: CorrelateDeps, state: CorrelateState, step: S
   }
 }
 
+/** How much a step stored, and for which destinations. */
+interface Committed {
+  readonly alerts: number;
+  readonly incidents: number;
+  readonly destinations: ReadonlySet<string>;
+}
+
 /** What one step adds to the store, beside incidents. */
 interface Changes {
   readonly alerts: readonly Alert[];
@@ -73,7 +80,7 @@ async function save(
     incidents,
     evidence,
   }: Changes & { readonly incidents: readonly Incident[]; readonly evidence: ReadonlyMap<string, Event> },
-): Promise<{ alerts: number; incidents: number }> {
+): Promise<Committed> {
   const watermark = step.complete ? finite(step.covered.watermarks.all) : undefined;
   const now = deps.now();
   const offset = step.last ?? state.offset;
@@ -88,7 +95,8 @@ async function save(
     baselines.length === 0 &&
     newWatermark === state.watermark
   )
-    return { alerts: 0, incidents: 0 };
+    return { alerts: 0, incidents: 0, destinations: new Set() };
+  const destinations = new Set<string>();
   await deps.store.transaction(async (tx) => {
     // Also when it stays: rows belong to the offset up to which they were made.
     if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
@@ -99,6 +107,7 @@ async function save(
     const look = { rule: deps.rule, agent: (id: string) => deps.registry().byId(id) };
     const rows = route(deps.destinations, { alerts, incidents, events: evidence }, look, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
+    for (const row of rows) destinations.add(row.destination);
     if (facts.length > 0) await tx.saveFacts(facts);
     if (attributions.length > 0) await tx.saveAttributions(attributions);
     if (baselines.length > 0) await tx.saveBaselines(baselines);
@@ -109,7 +118,7 @@ async function save(
   state.watermark = newWatermark;
   rememberOpen(state, incidents);
   report(deps, state, alerts, incidents);
-  return { alerts: alerts.length, incidents: incidents.length };
+  return { alerts: alerts.length, incidents: incidents.length, destinations };
 }
 
 /** Numbers the revisions by what is stored, not by what a rebuilt engine remembers, and leaves out what adds nothing. */

@@ -57,6 +57,8 @@ export interface CorrelateResult {
   readonly events: number;
   readonly alerts: number;
   readonly incidents: number;
+  /** Destinations that something new waits for. */
+  readonly destinations: ReadonlySet<string>;
   /** There is more in the log. */
   readonly again: boolean;
 }
@@ -158,7 +160,7 @@ export function correlator(deps: CorrelateDeps): Correlator {
   };
 }
 
-const NOTHING = { events: 0, alerts: 0, incidents: 0 };
+const NOTHING = { events: 0, alerts: 0, incidents: 0, destinations: new Set<string>() };
 
 /** Undefined when other rules were asked for and could not be taken before the stop. */
 async function catchUp(
@@ -168,7 +170,7 @@ async function catchUp(
   takeRules: () => Promise<boolean>,
 ): Promise<CorrelateResult | undefined> {
   const end = deps.now() + SLICE_MS;
-  const total = { ...NOTHING };
+  const total = { ...NOTHING, destinations: new Set<string>() };
   for (;;) {
     if (!(await takeRules())) return undefined;
     // Read before the log: every event up to these watermarks is in what we read after.
@@ -193,6 +195,7 @@ async function catchUp(
     total.events += rows.length;
     total.alerts += result.alerts;
     total.incidents += result.incidents;
+    for (const one of result.destinations) total.destinations.add(one);
     deps.meter.observe("correlate_batch_seconds", {}, (deps.now() - started) / 1000);
     if (caughtUp) return { ...total, again: false };
     if (deps.now() >= end || signal.aborted) return { ...total, again: true };

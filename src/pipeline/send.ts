@@ -4,14 +4,17 @@
  */
 import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
-import type { Delivery, Outcome, Rendered } from "../ports/connector.ts";
+import type { Delivery, Outcome, Rendered, Subject } from "../ports/connector.ts";
 import type { OutboxRow, Settlement } from "../ports/store.ts";
 import { takeBatches } from "./batch.ts";
 import type { DeliverDeps } from "./deliver.ts";
 import type { RunningDestination } from "./route.ts";
 import { accepted, dead, failed, settled, untouched, type Sent } from "./settle.ts";
-import { loadSubject } from "./subject.ts";
+import { loadSubjects } from "./subject.ts";
 import type { Window } from "./window.ts";
+
+/** Rows whose subjects are loaded at once: an incident may bring 200 events. */
+const LOADED_MAX = 50;
 
 /** One claim of rows on its way to a destination. */
 export interface Claim {
@@ -33,9 +36,13 @@ export interface Claim {
 /** Renders and sends rows, as many batches at once as the window allows. */
 export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly OutboxRow[]): Promise<void> {
   const rendered: Rendered[] = [];
-  for (const row of rows) {
-    const one = await renderRow(deps, claim, row);
-    if (one !== undefined) rendered.push(one);
+  for (let at = 0; at < rows.length; at += LOADED_MAX) {
+    const some = rows.slice(at, at + LOADED_MAX);
+    const subjects = await loadSubjects(deps, some);
+    for (const row of some) {
+      const one = renderRow(deps, claim, row, subjects.get(row.key));
+      if (one !== undefined) rendered.push(one);
+    }
   }
   const batches = takeBatches(rendered, claim.to.destination.limits);
   const underWay = new Set<Promise<void>>();
@@ -47,8 +54,7 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
   await Promise.all(underWay);
 }
 
-async function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow): Promise<Rendered | undefined> {
-  const subject = await loadSubject(deps, row);
+function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow, subject: Subject | undefined): Rendered | undefined {
   if (subject === undefined) {
     settlements.push(settled(row, "dead", deps.now(), "RENDER_CONTRACT: the revision is no longer in the store"));
     return undefined;

@@ -80,6 +80,9 @@ export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
   const askRelay = async (): Promise<void> => {
     if (!stopped) await relay(deps.store, deps.queue, known, deps.now());
   };
+  const askDeliver = async (destination: string): Promise<void> => {
+    if (!stopped) await deps.queue.add(deliverQueue(destination), { destination }, { deduplicate: destination });
+  };
   const inBackground = (work: Promise<void>, what: string): void => {
     work.catch((error: unknown) => deps.log.warn({ what, error: String(error) }, "could not enqueue; the schedule will ask again"));
   };
@@ -93,15 +96,14 @@ export async function supervise(deps: SuperviseDeps): Promise<Supervisor> {
   };
   const onCorrelate = async (_job: Job, signal: AbortSignal): Promise<void> => {
     const result = await deps.correlator.run(signal);
-    if (result.alerts + result.incidents > 0) inBackground(askRelay(), "relay");
+    for (const destination of result.destinations) inBackground(askDeliver(destination), "deliver");
     if (result.again) await askCorrelate();
   };
   const onDeliver = async (job: Job, signal: AbortSignal): Promise<void> => {
     const destination = deps.destinations.find((one) => one.id === job.data["destination"]);
     if (destination === undefined) return;
     const more = await deps.deliverer.run(destination, signal);
-    if (more && !stopped)
-      await deps.queue.add(deliverQueue(destination.id), { destination: destination.id }, { deduplicate: destination.id });
+    if (more) await askDeliver(destination.id);
   };
 
   workers.push(await deps.queue.work(PULL_QUEUE, onPull, { concurrency: PULL_CONCURRENCY }));

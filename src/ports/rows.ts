@@ -96,6 +96,12 @@ export interface Settlement {
   readonly sent?: { readonly hash: string; readonly time: EpochMs };
 }
 
+/** One revision of an alert or incident. */
+export interface Revision {
+  readonly id: string;
+  readonly revision: number;
+}
+
 /** A destination that fails. */
 export interface DestinationState {
   readonly destination: string;

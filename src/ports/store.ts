@@ -17,6 +17,7 @@ import type {
   DeliveryStatus,
   OutboxRow,
   Settlement,
+  Revision,
   DestinationState,
   DestinationSummary,
   SourceLateness,
@@ -156,6 +157,9 @@ export interface Store {
   incidentsAbout(entities: readonly string[], limit: number): Promise<readonly Incident[]>;
   incidentRevision(id: string, revision: number): Promise<Incident | undefined>;
   alertRevision(id: string, revision: number): Promise<Alert | undefined>;
+  /** Those that are stored, in any order. */
+  incidentRevisions(wanted: readonly Revision[]): Promise<readonly Incident[]>;
+  alertRevisions(wanted: readonly Revision[]): Promise<readonly Alert[]>;
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**

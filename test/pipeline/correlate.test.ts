@@ -51,7 +51,7 @@ test("nothing new commits nothing", async () => {
   await append(store, calls([0, 1, 2]).map(storyEvent));
   await one.run(never);
   const before = (await store.deliveries()).length;
-  expect(await one.run(never)).toEqual({ events: 0, alerts: 0, incidents: 0, again: false });
+  expect(await one.run(never)).toEqual({ events: 0, alerts: 0, incidents: 0, destinations: new Set(), again: false });
   expect((await store.deliveries()).length).toBe(before);
 });
 

@@ -3,6 +3,7 @@ import { supervise, type SuperviseDeps } from "../../src/pipeline/supervise.ts";
 import type { Job, Queue } from "../../src/ports/queue.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { running, START, testLog } from "./world.ts";
+import type { CorrelateResult } from "../../src/pipeline/correlate.ts";
 
 type Handler = (job: Job, signal: AbortSignal) => Promise<void>;
 
@@ -54,7 +55,7 @@ function handQueue() {
 
 interface Over {
   pull?: SuperviseDeps["pull"];
-  correlate?: () => Promise<{ events: number; alerts: number; incidents: number; again: boolean }>;
+  correlate?: () => Promise<CorrelateResult>;
   deliver?: (signal: AbortSignal) => Promise<boolean>;
   due?: () => number;
 }
@@ -63,7 +64,7 @@ async function setUp(over: Over = {}) {
   const hand = handQueue();
   const ticks = new Map<string, () => Promise<void>>();
   const log = testLog();
-  const idle = { events: 0, alerts: 0, incidents: 0, again: false };
+  const idle = { events: 0, alerts: 0, incidents: 0, destinations: new Set<string>(), again: false };
   const supervisor = await supervise({
     store: { dueDestinations: async () => [{ destination: "d/1", due: over.due?.() ?? 0 }] } as unknown as Store,
     queue: hand.queue,
@@ -114,14 +115,10 @@ test("a pull that stored something asks for correlation, one that has more asks 
   expect(other.waiting()).toEqual(["correlate continuous", "pull a/1"]);
 });
 
-test("alerts and incidents wake the relay, which asks for deliveries", async () => {
-  let due = 0;
+test("what correlation put into the outbox is delivered at once, without waiting for the relay", async () => {
   const { hand } = await setUp({
-    due: () => due,
-    correlate: async () => {
-      due = 2;
-      return { events: 1, alerts: 1, incidents: 0, again: false };
-    },
+    due: () => 0,
+    correlate: async () => ({ events: 1, alerts: 1, incidents: 0, destinations: new Set(["d/1"]), again: false }),
   });
   await hand.runAll();
   await Promise.resolve();

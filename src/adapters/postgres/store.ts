@@ -24,7 +24,7 @@ import {
 import { appendQuarantine, quarantine } from "./quarantine.ts";
 import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgentsSeen, saveConditions, saveGaps } from "./coverage.ts";
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
-import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
+import { alertRevisions, alerts, incidentRevisions, incidents, saveAlerts } from "./subjects.ts";
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
 import { runTransaction } from "./transaction.ts";
 
@@ -59,8 +59,10 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     incidents: (filter) => withOne((session) => incidents(session, filter)),
     alertsAbout: (entities, range) => withOne((session) => alertsAbout(session, entities, range)),
     incidentsAbout: (entities, limit) => withOne((session) => incidentsAbout(session, entities, limit)),
-    incidentRevision: (id, revision) => withOne((session) => incidentRevision(session, id, revision)),
-    alertRevision: (id, revision) => withOne((session) => alertRevision(session, id, revision)),
+    incidentRevision: async (id, revision) => (await withOne((session) => incidentRevisions(session, [{ id, revision }])))[0],
+    alertRevision: async (id, revision) => (await withOne((session) => alertRevisions(session, [{ id, revision }])))[0],
+    incidentRevisions: (wanted) => withOne((session) => incidentRevisions(session, wanted)),
+    alertRevisions: (wanted) => withOne((session) => alertRevisions(session, wanted)),
     dueDestinations: (now) => withOne((session) => dueDestinations(session, now)),
     claimDeliveries: (destination, limit, now, leaseUntil) =>
       withOne((session) => claimDeliveries(session, destination, limit, now, leaseUntil)),

@@ -1,7 +1,7 @@
 /** Alerts and incidents, every revision: a delivery is rendered from the revision that it names. */
 import type { Alert } from "../../core/alert.ts";
 import { INCIDENT_STATUS, type Incident } from "../../core/incident.ts";
-import type { Store } from "../../ports/store.ts";
+import type { Revision, Store } from "../../ports/store.ts";
 import type { Session } from "./database.ts";
 import { storable } from "./text.ts";
 
@@ -77,19 +77,24 @@ function newest(table: "alert" | "incident", wanted: readonly string[] | undefin
     select * from custodes.${table} where id = wanted.id order by revision desc limit 1) as found`;
 }
 
-/** See Store.alertRevision. */
-export async function alertRevision(session: Session, id: string, revision: number): Promise<Alert | undefined> {
-  const { rows } = await session.query<Body>("select body from custodes.alert where id = $1 and revision = $2", [storable(id), revision]);
-  return rows.map(alertOf)[0];
+/** See Store.alertRevisions. */
+export async function alertRevisions(session: Session, wanted: readonly Revision[]): Promise<readonly Alert[]> {
+  return (await revisions(session, "alert", wanted)).map(alertOf);
 }
 
-/** See Store.incidentRevision. */
-export async function incidentRevision(session: Session, id: string, revision: number): Promise<Incident | undefined> {
-  const { rows } = await session.query<Body>("select body from custodes.incident where id = $1 and revision = $2", [
-    storable(id),
-    revision,
-  ]);
-  return rows.map(incidentOf)[0];
+/** See Store.incidentRevisions. */
+export async function incidentRevisions(session: Session, wanted: readonly Revision[]): Promise<readonly Incident[]> {
+  return (await revisions(session, "incident", wanted)).map(incidentOf);
+}
+
+async function revisions(session: Session, table: "alert" | "incident", wanted: readonly Revision[]): Promise<readonly Body[]> {
+  if (wanted.length === 0) return [];
+  const { rows } = await session.query<Body>(
+    `select body from json_to_recordset($1::json) as wanted(id text, revision integer)
+     cross join lateral (select body from custodes.${table} where id = wanted.id and revision = wanted.revision limit 1) as found`,
+    [JSON.stringify(wanted.map(({ id, revision }) => ({ id: storable(id), revision })))],
+  );
+  return rows;
 }
 
 /** A stored subject. */
