@@ -145,8 +145,7 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
-  const look = { rule: (id: string) => rules.rule(id), agent: (id: string) => registry.byId(id) };
-  const closing: CloseDeps = { store, now, destinations, look };
+  const closing: CloseDeps = { store, now, destinations, look: { rule: (id) => rules.rule(id), agent: (id) => registry.byId(id) } };
   const receiver = await startReceiver({
     listen: config.receiver.listen,
     bodyBytesMax: config.receiver.bodyBytesMax,
