@@ -57,7 +57,18 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         const window = windowOf(windows, to);
         const byKey = new Map(rows.map((row) => [row.key, row]));
         const until = now + LEASE_MS / 2;
-        const claim: Claim = { to, rows: byKey, signal, until, window, settlements: [], answered: false, failure: undefined };
+        const claim: Claim = {
+          to,
+          rows: byKey,
+          signal,
+          until,
+          window,
+          settlements: [],
+          unsettled: 0,
+          storing: [],
+          answered: false,
+          failure: undefined,
+        };
         const again = await confirmRows(
           deps,
           claim,

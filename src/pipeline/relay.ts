@@ -11,12 +11,9 @@ export function deliverQueue(destination: string): string {
  * Asks for one delivery job per destination that has something due. Harmless to call too often, and the only thing
  * needed to refill a queue that was lost.
  */
-export async function relay(store: Store, queue: Queue, known: ReadonlySet<string>, now: EpochMs): Promise<number> {
-  let asked = 0;
-  for (const { destination, due } of await store.dueDestinations(now)) {
-    if (due === 0 || !known.has(destination)) continue;
-    await queue.add(deliverQueue(destination), { destination }, { deduplicate: destination });
-    asked++;
-  }
-  return asked;
+export async function relay(store: Pick<Store, "haveDue">, queue: Queue, known: ReadonlySet<string>, now: EpochMs): Promise<number> {
+  if (known.size === 0) return 0;
+  const due = await store.haveDue([...known], now);
+  for (const destination of due) await queue.add(deliverQueue(destination), { destination }, { deduplicate: destination });
+  return due.length;
 }

@@ -13,6 +13,8 @@ import { accepted, dead, failed, settled, untouched, type Sent } from "./settle.
 import { loadSubjects } from "./subject.ts";
 import type { Window } from "./window.ts";
 
+/** Accepted deliveries that may wait for their settlement to be stored: what a crash repeats at most, beside one batch. */
+const UNSETTLED_MAX = 64;
 /** Rows whose subjects are loaded at once: an incident may bring 200 events. */
 const LOADED_MAX = 50;
 
@@ -27,6 +29,14 @@ export interface Claim {
   readonly window: Window;
   /** What was decided and is not stored yet. */
   readonly settlements: Settlement[];
+  /** Accepted deliveries whose settlements are being stored. */
+  unsettled: number;
+  /** These stores. */
+  readonly storing: Promise<unknown>[];
+  /** The last one that was begun. */
+  flush?: Promise<void> | undefined;
+  /** One of them failed. */
+  broken?: { readonly error: unknown } | undefined;
   /** The destination has answered at least one request with outcomes. */
   answered: boolean;
   /** The destination as a whole failed. */
@@ -52,6 +62,8 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
     underWay.add(one);
   }
   await Promise.all(underWay);
+  await Promise.all(claim.storing.splice(0));
+  if (claim.broken !== undefined) throw claim.broken.error;
 }
 
 function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow, subject: Subject | undefined): Rendered | undefined {
@@ -94,16 +106,27 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   claim.window.answered(took);
   deps.meter.observe("delivery_seconds", { destination: claim.to.id }, took / 1000);
   batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index], started));
-  // At once: what a crash makes us send again is no more than the requests under way.
-  await storeSettled(deps, claim);
+  // What a crash makes us send again is bounded: the requests under way, and what is being stored.
+  const storing = storeSettled(deps, claim);
+  claim.unsettled += batch.length;
+  const stored = storing.finally(() => (claim.unsettled -= batch.length));
+  if (claim.unsettled > UNSETTLED_MAX) await stored;
+  else claim.storing.push(stored.catch((error: unknown) => void (claim.broken ??= { error })));
+  if (claim.broken !== undefined) throw claim.broken.error;
 }
 
-/** Stores what was decided and counts it. */
-export async function storeSettled(deps: DeliverDeps, { to, settlements }: Claim): Promise<void> {
-  const decided = settlements.splice(0);
-  if (decided.length === 0) return;
-  await deps.store.settleDeliveries(decided, deps.now());
-  countSettled(deps, to, decided);
+/**
+ * Stores what was decided and counts it. What is decided while that runs is stored together next: a statement costs as much as fifty
+ * of its rows.
+ */
+export async function storeSettled(deps: DeliverDeps, claim: Claim): Promise<void> {
+  claim.flush = (claim.flush ?? Promise.resolve()).then(async () => {
+    const decided = claim.settlements.splice(0);
+    if (decided.length === 0) return;
+    await deps.store.settleDeliveries(decided, deps.now());
+    countSettled(deps, claim.to, decided);
+  });
+  await claim.flush;
 }
 
 /** What was not tried goes back as it was. */

@@ -160,6 +160,8 @@ export interface Store {
   /** Those that are stored, in any order. */
   incidentRevisions(wanted: readonly Revision[]): Promise<readonly Incident[]>;
   alertRevisions(wanted: readonly Revision[]): Promise<readonly Alert[]>;
+  /** Those of the given destinations that have a delivery due at `now` that is not leased, in order. Cheap, however much waits. */
+  haveDue(destinations: readonly string[], now: EpochMs): Promise<readonly string[]>;
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Failure } from "../../src/core/errors.ts";
 import { LEASE_MS } from "../../src/pipeline/deliver.ts";
 import type { Outcome } from "../../src/ports/connector.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { faulty, START } from "./world.ts";
 import { store, empty, DELIVERED, all, failure, setUp, put, ids, rows } from "./outbox.ts";
 
@@ -185,21 +186,65 @@ test("a destination that hangs past its lease loses the claim to another, and it
   expect((await rows())["a"]?.status).toBe("delivered");
 });
 
-test("a crash sends again no more than the request under way: each accepted batch is settled before the next is sent", async () => {
+test("a crash sends again no more than a few: what was accepted is settled while the next is sent", async () => {
   await put(ids(6));
   const hang = new Promise<Outcome[]>(() => undefined);
   const { promise: entered, resolve: enter } = Promise.withResolvers<void>();
   const first = setUp({ limits: { batchItems: 2 }, send: (batch) => (first.sent.length < 3 ? all(batch) : (enter(), hang)) });
   void first.run();
   await entered;
-  const found = await rows();
-  expect(ids(6).map((id) => found[id]?.status)).toEqual(["delivered", "delivered", "delivered", "delivered", "pending", "pending"]);
-  expect(first.meter.value("deliveries_total", { destination: "d/1", result: "delivered" })).toBe(4);
+  const statuses = async (): Promise<unknown> => {
+    const found = await rows();
+    return ids(6).map((id) => found[id]?.status);
+  };
+  await expect.poll(statuses).toEqual(["delivered", "delivered", "delivered", "delivered", "pending", "pending"]);
+  await expect.poll(() => first.meter.value("deliveries_total", { destination: "d/1", result: "delivered" })).toBe(4);
   // The process is killed here; another one takes over when the lease has ended.
   const second = setUp({ limits: { batchItems: 2 } });
   second.clock.move(LEASE_MS);
   await second.run();
   expect(second.sent).toEqual([["a0004", "a0005"]]);
+});
+
+test("a store that is slow to settle holds sending up before much could be repeated, and many settlements share a statement", async () => {
+  await put(ids(200));
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const statements: number[] = [];
+  const slow: Store = {
+    ...store,
+    settleDeliveries: async (settlements, now) => {
+      statements.push(settlements.length);
+      await released;
+      return store.settleDeliveries(settlements, now);
+    },
+  };
+  const { run, sent } = setUp({ limits: { batchItems: 1 }, over: slow });
+  const ran = run();
+  await expect.poll(() => sent.length).toBe(65);
+  release();
+  await ran;
+  expect(sent).toHaveLength(200);
+  expect(statements[0]).toBe(1);
+  expect(statements[1]).toBe(64);
+  expect(statements.reduce((sum, count) => sum + count, 0)).toBe(200);
+  expect(Object.values(await rows()).every(({ status }) => status === "delivered")).toBe(true);
+});
+
+test("a store that fails to settle ends the job, which is tried again", async () => {
+  await put(ids(3));
+  let fails = true;
+  const broken: Store = {
+    ...store,
+    settleDeliveries: (settlements, now) =>
+      fails ? Promise.reject(new Error("the disk is full")) : store.settleDeliveries(settlements, now),
+  };
+  const { run, clock, sent } = setUp({ limits: { batchItems: 1 }, over: broken });
+  await expect(run()).rejects.toThrow("the disk is full");
+  fails = false;
+  clock.move(LEASE_MS);
+  await run();
+  expect(new Set(sent.flat())).toEqual(new Set(ids(3)));
+  expect(Object.values(await rows()).every(({ status }) => status === "delivered")).toBe(true);
 });
 
 test("also the accepted half of a batch that was refused as a whole is settled at once", async () => {

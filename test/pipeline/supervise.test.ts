@@ -66,7 +66,7 @@ async function setUp(over: Over = {}) {
   const log = testLog();
   const idle = { events: 0, alerts: 0, incidents: 0, destinations: new Set<string>(), again: false };
   const supervisor = await supervise({
-    store: { dueDestinations: async () => [{ destination: "d/1", due: over.due?.() ?? 0 }] } as unknown as Store,
+    store: { haveDue: async () => ((over.due?.() ?? 0) > 0 ? ["d/1"] : []) } as Pick<Store, "haveDue"> as Store,
     queue: hand.queue,
     log,
     now: () => START,

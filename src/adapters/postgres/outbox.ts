@@ -49,6 +49,17 @@ export async function addDeliveries(session: Session, rows: Parameters<Transacti
   );
 }
 
+/** See Store.haveDue. */
+export async function haveDue(session: Session, destinations: readonly string[], now: EpochMs): Promise<readonly string[]> {
+  const { rows } = await session.query<{ destination: string }>(
+    `select known.destination from json_array_elements_text($2::json) as known(destination)
+     where exists (select from custodes.outbox as one where one.destination = known.destination and ${DUE("$1")})
+     order by known.destination`,
+    [now, JSON.stringify(destinations.map(storable))],
+  );
+  return rows.map(({ destination }) => destination);
+}
+
 /** See Store.dueDestinations; deliveries that are being sent are not counted, those that wait for an earlier revision are. */
 export async function dueDestinations(
   session: Session,
@@ -88,7 +99,8 @@ export async function claimDeliveries(
 
 /**
  * See Store.settleDeliveries. A delivery that somebody settled for good stays so: the late answer of a sender that
- * lost its lease must not bring it back.
+ * lost its lease must not bring it back. The limit tells the planner how few rows these are, and `settled_time` instead of the
+ * status keeps it from walking the index of all that is pending.
  */
 export async function settleDeliveries(session: Session, settlements: readonly Settlement[], now: EpochMs): Promise<void> {
   // Of two settlements of one delivery the last counts, as if they came one by one.
@@ -111,11 +123,14 @@ export async function settleDeliveries(session: Session, settlements: readonly S
        body = case when new.status = 'dead' then new.body end,
        ticket = new.ticket, ticket_time = new."ticketTime",
        sent_hash = coalesce(new.hash, one.sent_hash), sent_time = coalesce(new."sentTime", one.sent_time)
-     from json_to_recordset($1::json) as
-       new(key text, status text, attempts integer, "dueTime" bigint, note text, body text,
-         ticket text, "ticketTime" bigint, hash text, "sentTime" bigint)
-     where one.key = new.key and one.status = 'pending'`,
-    [JSON.stringify(rows), now],
+     from (
+       select * from json_to_recordset($1::json) as
+         new(key text, status text, attempts integer, "dueTime" bigint, note text, body text,
+           ticket text, "ticketTime" bigint, hash text, "sentTime" bigint)
+       limit $3
+     ) as new
+     where one.key = new.key and one.settled_time is null`,
+    [JSON.stringify(rows), now, rows.length],
   );
 }
 

@@ -17,6 +17,8 @@ export const OUTBOX_TICKETS = `
     disabled_time bigint,
     reason text not null
   );
+  -- Is anything due? Asked every second, also while a hundred thousand wait for a destination that is down.
+  create index outbox_due on custodes.outbox (destination, due_time) where status = 'pending';
   -- What was delivered of late.
   create index outbox_settled on custodes.outbox (settled_time) where settled_time is not null;
   `;

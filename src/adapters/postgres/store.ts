@@ -19,6 +19,7 @@ import {
   deliveries,
   dueDestinations,
   hastenDeliveries,
+  haveDue,
   settleDeliveries,
 } from "./outbox.ts";
 import { appendQuarantine, quarantine } from "./quarantine.ts";
@@ -63,6 +64,7 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     alertRevision: async (id, revision) => (await withOne((session) => alertRevisions(session, [{ id, revision }])))[0],
     incidentRevisions: (wanted) => withOne((session) => incidentRevisions(session, wanted)),
     alertRevisions: (wanted) => withOne((session) => alertRevisions(session, wanted)),
+    haveDue: (destinations, at) => withOne((session) => haveDue(session, destinations, at)),
     dueDestinations: (now) => withOne((session) => dueDestinations(session, now)),
     claimDeliveries: (destination, limit, now, leaseUntil) =>
       withOne((session) => claimDeliveries(session, destination, limit, now, leaseUntil)),
