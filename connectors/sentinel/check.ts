@@ -24,10 +24,16 @@ export async function check(options: Config, access: Access, probe: Probe, conte
         name: "token",
         ok: false,
         message: token.message,
-        fix: "correct tenantId, clientId, clientSecret and cloud; see the connector's README",
+        fix: "correct tenantId, clientId, the credential and cloud; see the connector's README",
       },
     ];
-  const checks: Check[] = [{ name: "token", ok: true, message: `Microsoft Entra ID gave a token for client ${options.clientId}` }];
+  const checks: Check[] = [
+    {
+      name: "token",
+      ok: true,
+      message: `Microsoft Entra ID gave a token${options.clientId === undefined ? "" : ` for client ${options.clientId}`}`,
+    },
+  ];
 
   const reach = await failureOf(probe(undefined, NO_ROWS));
   if (reach instanceof Failure)

@@ -5,7 +5,7 @@ import type { EpochMs } from "../../src/core/event.ts";
 import { findingDelivery } from "../../src/archetypes/finding.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
-import { entraAccess, type Access } from "./access.ts";
+import { azureAccess, type Access } from "./access.ts";
 import { check } from "./check.ts";
 import { CLOUDS, config, type Config } from "./config.ts";
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX, ITEM_BYTES_MAX, render } from "./render.ts";
@@ -27,9 +27,7 @@ export default defineConnector<Config>({
 });
 
 function accessOf(options: Config): Access {
-  const cloud = CLOUDS[options.cloud];
-  const { tenantId, clientId, clientSecret } = options;
-  return entraAccess({ authority: options.authority ?? cloud.authority, scope: cloud.scope, tenantId, clientId, clientSecret });
+  return azureAccess(options, CLOUDS[options.cloud].scope);
 }
 
 function destination(options: Config): Destination {

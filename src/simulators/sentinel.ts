@@ -5,7 +5,7 @@
  */
 import { gunzipSync } from "node:zlib";
 import { faultQueue, startLoopback, type HttpFault, type SimulatedAnswer, type SimulatedRequest } from "./http-server.ts";
-import { startEntra, type EntraSimulator } from "./sentinel-entra.ts";
+import { startEntra, type EntraOptions, type EntraSimulator } from "./sentinel-entra.ts";
 import { ALERT_EVENT_COLUMNS, storedRow, type ColumnType, type Loss } from "./sentinel-table.ts";
 
 /** Identities that the simulator knows unless told otherwise. */
@@ -20,6 +20,8 @@ export const SENTINEL_DEMO = {
 /** How the simulated tenant, rule and workspace are set up. */
 export interface SentinelSimulatorOptions {
   readonly clientSecret?: string;
+  /** Other ways to prove an identity that work beside the secret; see EntraOptions. */
+  readonly proofs?: Pick<EntraOptions, "certificate" | "federatedToken" | "managedIdentity">;
   readonly stream?: string;
   /** Columns that the rule declares for its stream. Default: those of ASimAlertEventLogs. */
   readonly columns?: ReadonlyMap<string, ColumnType>;
@@ -75,6 +77,7 @@ const CALL_BYTES_MAX = 1_000_000;
 export async function startSentinelSimulator(given: SentinelSimulatorOptions = {}): Promise<SentinelSimulator> {
   const options: Required<SentinelSimulatorOptions> = {
     clientSecret: SENTINEL_DEMO.clientSecret,
+    proofs: {},
     stream: SENTINEL_DEMO.stream,
     columns: ALERT_EVENT_COLUMNS,
     audience: "https://monitor.azure.com",
@@ -86,8 +89,8 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
     ...given,
   };
   const { tenantId, clientId } = SENTINEL_DEMO;
-  const { clientSecret, tokenLifeSeconds, now } = options;
-  const entra = await startEntra({ tenantId, clientId, clientSecret, tokenLifeSeconds, now });
+  const { clientSecret, proofs, tokenLifeSeconds, now } = options;
+  const entra = await startEntra({ tenantId, clientId, clientSecret, ...proofs, tokenLifeSeconds, now });
   const world: World = { options, entra, rows: [], losses: [], recent: [] };
   const faults = faultQueue<HttpFault>();
   const server = await startLoopback<HttpFault>({ fault: () => faults.next(), handle: (request) => ingest(request, world) });

@@ -125,6 +125,16 @@ describe("sentinel's configuration", () => {
     ["a stream with a path", { stream: "Custom-x/../y" }],
     ["a tenant with a path", { tenantId: "a/../b" }],
     ["an unknown key", { endpiont: "x" }],
+    ["no credential", { clientSecret: undefined }],
+    ["two credentials", { managedIdentity: true }],
+    ["a secret without a client", { clientId: undefined }],
+    ["a secret without a tenant", { tenantId: undefined }],
+    ["an endpoint of another cloud", { cloud: "usgov" }],
+    ["incidents without a workspace", { incidents: "api" }],
+    [
+      "a workspace with a path in its name",
+      { workspace: { subscriptionId: SENTINEL_DEMO.clientId, resourceGroup: "a/b", name: "soc-ws" } },
+    ],
   ])("refuses %s", (_, changes) => {
     expect(sentinel.config.safeParse({ ...valid, ...changes }).success).toBe(false);
   });
