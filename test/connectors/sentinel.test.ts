@@ -41,7 +41,7 @@ describe("sentinel's simulator and check", () => {
   });
 
   it("tells a wrong secret, a wrong rule, a wrong stream and a missing role apart, without sending a row", async () => {
-    expect(await checked({})).toEqual(["token ok", "endpoint ok", "rule ok"]);
+    expect(await checked({})).toEqual(["token ok", "endpoint ok", "rule ok", "events ok"]);
     expect(await checked({ clientSecret: "other" })).toEqual(["token failed"]);
     expect(await checked({}, { dcrImmutableId: `dcr-${"f".repeat(32)}` })).toEqual(["token ok", "endpoint ok", "rule failed"]);
     expect(await checked({}, { stream: "Custom-Other" })).toEqual(["token ok", "endpoint ok", "rule failed"]);
