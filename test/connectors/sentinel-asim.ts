@@ -66,7 +66,10 @@ export function asimErrors(row: Row, schema: string): string[] {
       if (source !== undefined && row[source] !== undefined) errors.push(`${name} is required with ${source}`);
       continue;
     }
-    if (field.class === "Alias") errors.push(`${name} is an alias, which a table does not store`);
+    if (field.class === "Alias") {
+      errors.push(`${name} is an alias, which a table does not store`);
+      continue;
+    }
     if (field.value !== undefined && value !== field.value) errors.push(`${name} must be ${field.value}`);
     // Some values of the file carry their explanation in parentheses or after a full stop or colon.
     const listed = field.allowed_values?.map((text) => text.replace(/(?: \(|\.|: ).*/, ""));
