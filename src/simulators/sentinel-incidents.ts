@@ -173,7 +173,7 @@ function propertyFault(properties: Readonly<Record<string, unknown>>): string | 
   )
     return "labels must have names";
   for (const time of [properties["firstActivityTimeUtc"], properties["lastActivityTimeUtc"]])
-    if (time !== undefined && Number.isNaN(Date.parse(String(time)))) return "activity times must be times";
+    if (time !== undefined && (typeof time !== "string" || Number.isNaN(Date.parse(time)))) return "activity times must be times";
   return undefined;
 }
 
