@@ -10,6 +10,7 @@ import { sendIncidents } from "./incident-send.ts";
 import { deniedFailure, postRows, withToken } from "./ingest.ts";
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX, ITEM_BYTES_MAX, render } from "./render.ts";
 import { ingestionFailure, PEER } from "./responses.ts";
+import { setup } from "./setup.ts";
 import { streamOf, TABLES, type TableName } from "./tables.ts";
 
 /** Microsoft Sentinel: alerts, incidents and events as ASIM rows through the Logs Ingestion API. */
@@ -18,6 +19,7 @@ export default defineConnector<Config>({
   title: "Microsoft Sentinel (Logs Ingestion API)",
   config,
   check,
+  setup,
   destination,
 });
 
