@@ -103,7 +103,7 @@ function dataCollectionRule(stream: string): Json {
       dataFlows: tables.map(([name, table]) => ({
         streams: [streamOf(name, stream)],
         destinations: [TO],
-        // What the schema demands and the table does not store would stop the rule from being created.
+        // What the schema has and the table does not store is taken out here in the open, not dropped on the way.
         transformKql: table.lacks.length === 0 ? "source" : `source | project-away ${table.lacks.join(", ")}`,
         outputStream: `Microsoft-${table.name}`,
       })),

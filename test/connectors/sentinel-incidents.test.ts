@@ -121,9 +121,14 @@ describe("sentinel's incidents", () => {
     expect(await reactionOf(send(revision({ revision: 2 })))).toBeUndefined();
     expect(kept().properties).toMatchObject({ status: "Active", owner: { userPrincipalName: "bob@soc.example" } });
 
+    // Documented beside 409 for an etag that is not the newest.
+    running().workspace.fail({}, { status: 412 });
+    expect(await reactionOf(send(revision({ revision: 3 })))).toBeUndefined();
+    expect(kept().properties["labels"]).toContainEqual({ labelName: "custodes:revision:3" });
+
     const always = () => running().workspace.beforePut(() => (running().workspace.edit(ID, {}), always()));
     always();
-    expect((await send(revision({ revision: 3 })))[0]).toMatchObject({ status: "failed", kind: "retryable", code: "INCIDENT_MOVED" });
+    expect((await send(revision({ revision: 4 })))[0]).toMatchObject({ status: "failed", kind: "retryable", code: "INCIDENT_MOVED" });
   });
 
   it("get comments for their first eighty revisions and for the one that ends them", async () => {
