@@ -89,7 +89,7 @@ function idType(event: Event): string {
 }
 
 /** A TCP or UDP port. */
-export function port(value: number | undefined): number | undefined {
+function port(value: number | undefined): number | undefined {
   return value !== undefined && Number.isInteger(value) && value >= 0 && value <= 65_535 ? value : undefined;
 }
 

@@ -13,7 +13,7 @@ import { deniedFailure, withToken } from "./ingest.ts";
 import { errorCode } from "./responses.ts";
 
 /** Who answers, in messages. */
-export const INCIDENTS_PEER = "The incidents API";
+const INCIDENTS_PEER = "The incidents API";
 /** Role for it, in messages. */
 export const RESPONDER = "the application needs the role Microsoft Sentinel Responder on the workspace";
 

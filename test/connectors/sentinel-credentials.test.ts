@@ -8,6 +8,8 @@ import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { alertSubject, delivery, STORY_TIME } from "../fixtures/subjects.ts";
 
 const NOW = STORY_TIME + 600_000;
+/** The one program beside Node that this test needs; Node itself makes no certificates. */
+const OPENSSL = "openssl";
 const TOKEN = "eyJ-canary-federated-5b1c77";
 const KEYS = pair();
 const { tenantId, clientId, dcrImmutableId } = SENTINEL_DEMO;
@@ -15,7 +17,7 @@ const { tenantId, clientId, dcrImmutableId } = SENTINEL_DEMO;
 /** A self-signed certificate with its key, as an app registration has it. */
 function pair(): { readonly pem: string; readonly certificate: string; readonly key: string } {
   const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "-", "-subj", "/CN=custodes", "-days", "2"];
-  const pem = execFileSync("openssl", args, { stdio: ["ignore", "pipe", "ignore"] }).toString();
+  const pem = execFileSync(OPENSSL, args, { stdio: ["ignore", "pipe", "ignore"] }).toString();
   const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)![0];
   return { pem, certificate, key: pem.replace(certificate, "").split("\n")[1]! };
 }
