@@ -57,7 +57,7 @@ async function sendRows(options: Config, access: Access, batch: readonly Rendere
   const { answer, requestId } = await withToken(PEER, access, context, (token) => postRows(options, stream, token, body, context));
   const now = context.clock.now();
   if (answer.status === 403) throw deniedFailure(answer, batch, options.freshRoleGraceMs, now, { peer: PEER, needs: NEEDS });
-  if (answer.status !== 204) throw ingestionFailure(answer, now);
+  if (answer.status !== 204) throw ingestionFailure(answer, now, batch.length);
   const outcome: Outcome = { status: "delivered", receipt: `204, request ${requestId}` };
   return batch.map(() => outcome);
 }

@@ -26,7 +26,7 @@ export interface IncidentsOptions {
   readonly now: () => number;
   /** The role on the workspace works from this time on. */
   readonly roleFrom: number;
-  /** Actions of the caller's role. */
+  /** Actions of the caller's role; one with `-` before it is taken out again. */
   readonly actions: readonly string[];
   /** PUTs of incidents in five minutes. */
   readonly writesPerWindow: number;
@@ -108,9 +108,7 @@ function answer(request: SimulatedRequest, world: World): SimulatedAnswer {
   if (!request.path.startsWith(`${WORKSPACE}/`)) return refuse(404, "ParentResourceNotFound");
   if (options.now() < options.roleFrom) return refuse(403, "AuthorizationFailed");
   if (request.path === `${WORKSPACE}/providers/Microsoft.Authorization/permissions`)
-    return version === "2022-04-01"
-      ? { status: 200, body: { value: [{ actions: options.actions, notActions: [] }] } }
-      : refuse(400, "InvalidApiVersionParameter");
+    return version === "2022-04-01" ? { status: 200, body: { value: [role(options.actions)] } } : refuse(400, "InvalidApiVersionParameter");
   if (version !== "2024-03-01") return refuse(400, "InvalidApiVersionParameter");
   if (request.path === INCIDENTS && request.method === "GET")
     return { status: 200, body: { value: [...world.kept.values()].slice(0, 1).map(shown) } };
@@ -122,6 +120,11 @@ function answer(request: SimulatedRequest, world: World): SimulatedAnswer {
     return one === undefined ? refuse(404, "NotFound") : { status: 200, body: shown(one) };
   }
   return request.method === "PUT" ? putIncident(request, id, world) : refuse(405, "MethodNotAllowed");
+}
+
+function role(actions: readonly string[]): unknown {
+  const out = actions.filter((action) => action.startsWith("-")).map((action) => action.slice(1));
+  return { actions: actions.filter((action) => !action.startsWith("-")), notActions: out };
 }
 
 function shown(one: KeptIncident): unknown {

@@ -204,3 +204,30 @@ it("gives no secret to a host that a discovery document points to", async () => 
     await simulator.close();
   }
 });
+
+it("keeps machines' identities apart when several destinations ask at the same time", async () => {
+  const worlds = await Promise.all(
+    [11, 12, 13].map(async (index) => {
+      const simulator = await startSentinelSimulator({ proofs: { managedIdentity: machine(index) }, now: () => NOW });
+      const { url: endpoint, authority } = simulator;
+      const config = sentinel.config.parse({ endpoint, authority, dcrImmutableId, managedIdentity: true, clientId: machine(index) });
+      return { simulator, destination: sentinel.destination!(config) };
+    }),
+  );
+  try {
+    worlds[1]!.simulator.failToken({ status: 429 });
+    const reactions = await Promise.all(
+      worlds.map(({ destination }) =>
+        reactionOf(destination.send([destination.render(delivery(alertSubject(), "sentinel/soc"))], testContext().context)),
+      ),
+    );
+    expect(reactions.map((reaction) => reaction?.code)).toEqual([undefined, "HTTP_THROTTLED", undefined]);
+    expect(worlds.map(({ simulator }) => [simulator.tokenRequests(), simulator.received().length])).toEqual([
+      [1, 1],
+      [1, 0],
+      [1, 1],
+    ]);
+  } finally {
+    await Promise.all(worlds.map(({ simulator }) => simulator.close()));
+  }
+});

@@ -103,6 +103,27 @@ describe("sentinel's incidents API", () => {
     expect(running().workspace.incidents()).toHaveLength(25);
   });
 
+  it("begins no incident when the batch has taken long", async () => {
+    const { context } = testContext();
+    let now = NOW;
+    // Each look at the clock takes a second, as slow answers would.
+    const outcomes = await destination().send(many(12), { ...context, clock: { now: () => (now += 1_000) } });
+    const done = outcomes.filter((one) => one.status === "delivered").length;
+    expect(done).toBeGreaterThan(0);
+    expect(done).toBeLessThan(12);
+    expect(outcomes.at(-1)).toMatchObject({ status: "failed", kind: "retryable", retryAfterMs: 100_000 });
+    expect(running().workspace.incidents()).toHaveLength(done);
+  });
+
+  it("takes a 404 to a write for a workspace that is not there, whatever its code", async () => {
+    running().workspace.fail({}, refusal(404, "NotFound"));
+    expect(await reactionOf(send(revision({ revision: 1 })))).toEqual({
+      kind: "permanent",
+      code: "DESTINATION_CONFIG",
+      scope: "connector",
+    });
+  });
+
   it("counts nothing as delivered when the rows are refused, and repeats without harm", async () => {
     running().fail({ status: 503 });
     expect(await reactionOf(send(...many(2)))).toMatchObject(down);
@@ -127,7 +148,13 @@ describe("sentinel's incidents API", () => {
     expect(await checked({ workspace: elsewhere })).toEqual([expect.stringContaining("404 (ParentResourceNotFound)")]);
     running().workspace.fail({}, refusal(403, "AuthorizationFailed"));
     expect(await checked()).toEqual([expect.stringMatching(/^ok: incidents can be read; permissions cannot/)]);
-    for (const actions of [["*/read"], ["Microsoft.SecurityInsights/incidents/read"], ["Microsoft.SecurityInsights/incidents/write/*"]]) {
+    for (const actions of [
+      ["*/read"],
+      ["Microsoft.SecurityInsights/incidents/read"],
+      ["Microsoft.SecurityInsights/incidents/write/*"],
+      ["incidents/*"],
+      ["*", "-*/write"],
+    ]) {
       await start({ actions });
       expect(await checked()).toEqual([expect.stringMatching(/^failed: the application lacks /)]);
     }
