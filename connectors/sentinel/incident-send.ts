@@ -45,12 +45,8 @@ export async function sendIncidents(
       outcomes.push(waiting(error));
     }
   }
-  if (
-    written.length === 0 &&
-    stopped !== undefined &&
-    outcomes.every((outcome) => outcome.status === "failed" && outcome.code === stopped.code)
-  )
-    throw stopped;
+  const cause = stopped;
+  if (cause !== undefined && outcomes.every((outcome) => outcome.status === "failed" && outcome.code === cause.code)) throw cause;
   const rows = written.length === 0 ? [] : await sendRows(written);
   const byKey = new Map(written.map((one, index) => [one.key, rows[index]]));
   return outcomes.map((outcome, index) => {
