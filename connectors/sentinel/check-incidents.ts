@@ -6,30 +6,30 @@ import type { Check } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { azureAccess } from "./access.ts";
 import { CLOUDS, type Config } from "./config.ts";
-import { askManagement, incidentsUrl, RESPONDER } from "./incident-api.ts";
+import { askManagement, INCIDENTS_VERSION, incidentsUrl, RESPONDER, workspaceUrl } from "./incident-api.ts";
 import { errorCode } from "./responses.ts";
 
 const ACTION = "Microsoft.SecurityInsights/incidents/write";
+const PERMISSIONS_VERSION = "2022-04-01";
 const COMMENT_ACTION = "Microsoft.SecurityInsights/incidents/comments/write";
 
 /** Reads one incident, then the permissions that the caller has on the workspace. */
 export async function checkIncidents(options: Config, context: Context): Promise<readonly Check[]> {
-  const url = incidentsUrl(options) ?? "";
   const fix = "give the application the role Microsoft Sentinel Responder on the workspace; check workspace, cloud and managementEndpoint";
+  const name = "incidents";
   try {
     const token = await azureAccess(options, `${CLOUDS[options.cloud].management}/.default`).token(context);
-    const read = await askManagement("GET", `${url}?$top=1`, token, undefined, context);
-    if (read.status !== 200) return [{ name: "incidents", ok: false, message: said("incidents cannot be read", read), fix }];
-    const workspace = url.replace(/\/providers\/Microsoft\.SecurityInsights\/incidents$/, "");
-    const rights = await askManagement("GET", `${workspace}/providers/Microsoft.Authorization/permissions`, token, undefined, context);
+    const ask = (url: string, version: string) => askManagement("GET", { url, version }, token, undefined, context);
+    const read = await ask(`${incidentsUrl(options) ?? ""}?$top=1`, INCIDENTS_VERSION);
+    if (read.status !== 200) return [{ name, ok: false, message: said("incidents cannot be read", read), fix }];
+    const rights = await ask(`${workspaceUrl(options) ?? ""}/providers/Microsoft.Authorization/permissions`, PERMISSIONS_VERSION);
     const lacking = rights.status === 200 ? [ACTION, COMMENT_ACTION].filter((action) => !allows(rights, action)) : [];
-    const name = "incidents";
     // Not everybody may read permissions: then the first incident will tell.
     if (rights.status !== 200) return [{ name, ok: true, message: said("incidents can be read; permissions cannot", rights) }];
     if (lacking.length > 0) return [{ name, ok: false, message: `the application lacks ${lacking.join(" and ")}`, fix: RESPONDER }];
     return [{ name, ok: true, message: "incidents can be read and written" }];
   } catch (error) {
-    if (error instanceof Failure) return [{ name: "incidents", ok: false, message: error.message, fix }];
+    if (error instanceof Failure) return [{ name, ok: false, message: error.message, fix }];
     throw error;
   }
 }

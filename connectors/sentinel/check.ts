@@ -4,6 +4,7 @@ import type { Check } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { azureAccess, type Access } from "./access.ts";
 import { checkIncidents } from "./check-incidents.ts";
+import { checkStreams } from "./check-streams.ts";
 import { CLOUDS, type Config } from "./config.ts";
 import { postRows } from "./ingest.ts";
 import { errorCode } from "./responses.ts";
@@ -14,14 +15,18 @@ const NO_ROWS = "[]";
 
 /**
  * Says in order: whether a token is given, whether the endpoint answers, whether the token may write to the rule and which
- * streams exist; with incidents: api also whether incidents can be read and written. Sends no row and changes nothing. What
+ * streams exist; with dcrName whether they have all columns; with incidents: api whether incidents can be read and written. Sends no row and changes nothing. What
  * comes after a failed step is left out, since it would fail as well.
  */
 export async function check(options: Config, context: Context): Promise<readonly Check[]> {
   const access = azureAccess(options, CLOUDS[options.cloud].scope);
   const checks = await checkIngestion(options, access, context);
-  if (options.incidents === "rule" || checks[0]?.ok === false) return checks;
-  return [...checks, ...(await checkIncidents(options, context))];
+  if (checks[0]?.ok === false) return checks;
+  return [
+    ...checks,
+    ...(options.dcrName === undefined ? [] : [await checkStreams(options, context)]),
+    ...(options.incidents === "rule" ? [] : await checkIncidents(options, context)),
+  ];
 }
 
 async function checkIngestion(options: Config, access: Access, context: Context): Promise<readonly Check[]> {

@@ -89,6 +89,13 @@ export const config = z
       .optional()
       .describe("Page of an alert or incident for EventReportUrl; {id} stands for its id"),
     workspace: workspace.optional().describe("The workspace: needed for incidents: api, and fills in what `setup` writes"),
+    dcrName: z
+      .string()
+      .regex(/^[\w.-]{1,64}$/)
+      .optional()
+      .describe(
+        "Resource name of the data collection rule, in the workspace's resource group: `doctor` then also compares its streams (needs Reader on the rule)",
+      ),
     incidents: z
       .enum(["rule", "api"])
       .default("rule")
@@ -114,6 +121,7 @@ export const config = z
     if (host.includes(".ingest.monitor.azure.") && !host.endsWith(suffix))
       fail("endpoint", `must end in ${suffix} in cloud ${given.cloud}`);
     if (given.incidents === "api" && given.workspace === undefined) fail("workspace", "is needed for incidents: api");
+    if (given.dcrName !== undefined && given.workspace === undefined) fail("workspace", "is needed for dcrName");
   });
 
 /** The validated configuration. */

@@ -20,8 +20,8 @@ export const RESPONDER = "the application needs the role Microsoft Sentinel Resp
 const ANSWER_MS = 30_000;
 /** Somebody who edits the incident all the time must not hold us up: then the pipeline tries again later. */
 const ROUNDS_MAX = 3;
-const VERSION = "api-version=2024-03-01";
-const PERMISSIONS_VERSION = "api-version=2022-04-01";
+/** Version of the SecurityInsights API. */
+export const INCIDENTS_VERSION = "2024-03-01";
 
 /** 404s that say that there is nothing to create an incident in. */
 const NO_WORKSPACE = new Set([
@@ -32,13 +32,24 @@ const NO_WORKSPACE = new Set([
   "ParentResourceNotFound",
 ]);
 
-/** Address of the workspace's incidents, without a version. Undefined without a workspace. */
-export function incidentsUrl(options: Config): string | undefined {
+/** Address of the workspace's resource group in Resource Manager, without a version. Undefined without a workspace. */
+export function groupUrl(options: Config): string | undefined {
   const { workspace } = options;
   if (workspace === undefined) return undefined;
-  const path = `/subscriptions/${workspace.subscriptionId}/resourceGroups/${encodeURIComponent(workspace.resourceGroup)}`;
   const host = options.managementEndpoint ?? CLOUDS[options.cloud].management;
-  return `${host}${path}/providers/Microsoft.OperationalInsights/workspaces/${workspace.name}/providers/Microsoft.SecurityInsights/incidents`;
+  return `${host}/subscriptions/${workspace.subscriptionId}/resourceGroups/${encodeURIComponent(workspace.resourceGroup)}`;
+}
+
+/** Address of the workspace, likewise. */
+export function workspaceUrl(options: Config): string | undefined {
+  const group = groupUrl(options);
+  return group === undefined ? undefined : `${group}/providers/Microsoft.OperationalInsights/workspaces/${options.workspace?.name ?? ""}`;
+}
+
+/** Address of the workspace's incidents, likewise. */
+export function incidentsUrl(options: Config): string | undefined {
+  const url = workspaceUrl(options);
+  return url === undefined ? undefined : `${url}/providers/Microsoft.SecurityInsights/incidents`;
 }
 
 /**
@@ -85,7 +96,7 @@ async function putCurrent(ours: OurIncident, url: string, call: Call, owner: str
 function caller(options: Config, access: Access, one: Rendered, context: Context): Call {
   return async (method, url, body) => {
     const { answer } = await withToken(INCIDENTS_PEER, access, context, async (token) => ({
-      answer: await askManagement(method, url, token, body, context),
+      answer: await askManagement(method, { url, version: INCIDENTS_VERSION }, token, body, context),
     }));
     const now = context.clock.now();
     if (answer.status === 403)
@@ -97,10 +108,10 @@ function caller(options: Config, access: Access, one: Rendered, context: Context
   };
 }
 
-/** One request to Azure Resource Manager, about incidents or about what one may do with them. @throws {Failure} as `exchange` */
+/** One request to Azure Resource Manager; `url` has no version yet. @throws {Failure} as `exchange` */
 export async function askManagement(
   method: "GET" | "PUT",
-  url: string,
+  { url, version }: { readonly url: string; readonly version: string },
   token: string,
   body: Json | undefined,
   context: Context,
@@ -109,7 +120,7 @@ export async function askManagement(
     {
       peer: INCIDENTS_PEER,
       method,
-      url: `${url}${url.includes("?") ? "&" : "?"}${url.includes("/Microsoft.Authorization/") ? PERMISSIONS_VERSION : VERSION}`,
+      url: `${url}${url.includes("?") ? "&" : "?"}api-version=${version}`,
       headers: {
         Authorization: `Bearer ${token}`,
         Accept: "application/json",

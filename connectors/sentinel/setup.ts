@@ -38,6 +38,7 @@ export function setup(options: Config | undefined): Setup {
       service: [
         "Monitoring Metrics Publisher on the data collection rule",
         ...(api ? ["Microsoft Sentinel Responder on the workspace"] : []),
+        ...(options?.dcrName === undefined ? [] : ["Reader on the data collection rule (for doctor alone)"]),
       ],
       installer: [
         "Monitoring Contributor on the resource group (data collection rule)",

@@ -28,6 +28,8 @@ export interface IncidentsOptions {
   readonly roleFrom: number;
   /** Actions of the caller's role; one with `-` before it is taken out again. */
   readonly actions: readonly string[];
+  /** Properties of the data collection rule `custodes` in the resource group; undefined: there is none. */
+  readonly rule: () => unknown;
   /** PUTs of incidents in five minutes. */
   readonly writesPerWindow: number;
 }
@@ -92,7 +94,8 @@ function nextEtag(world: World): string {
 }
 
 const { subscriptionId, resourceGroup, name } = SENTINEL_WORKSPACE;
-const WORKSPACE = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.OperationalInsights/workspaces/${name}`;
+const GROUP = `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;
+const WORKSPACE = `${GROUP}/providers/Microsoft.OperationalInsights/workspaces/${name}`;
 const INCIDENTS = `${WORKSPACE}/providers/Microsoft.SecurityInsights/incidents`;
 
 function answer(request: SimulatedRequest, world: World): SimulatedAnswer {
@@ -105,8 +108,9 @@ function answer(request: SimulatedRequest, world: World): SimulatedAnswer {
   if (!request.path.startsWith(`/subscriptions/${subscriptionId}/`)) return refuse(404, "SubscriptionNotFound");
   if (!request.path.startsWith(`/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/`))
     return refuse(404, "ResourceGroupNotFound");
-  if (!request.path.startsWith(`${WORKSPACE}/`)) return refuse(404, "ParentResourceNotFound");
   if (options.now() < options.roleFrom) return refuse(403, "AuthorizationFailed");
+  if (request.path.startsWith(`${GROUP}/providers/Microsoft.Insights/dataCollectionRules/`)) return ruleAnswer(request, version, options);
+  if (!request.path.startsWith(`${WORKSPACE}/`)) return refuse(404, "ParentResourceNotFound");
   if (request.path === `${WORKSPACE}/providers/Microsoft.Authorization/permissions`)
     return version === "2022-04-01" ? { status: 200, body: { value: [role(options.actions)] } } : refuse(400, "InvalidApiVersionParameter");
   if (version !== "2024-03-01") return refuse(400, "InvalidApiVersionParameter");
@@ -120,6 +124,12 @@ function answer(request: SimulatedRequest, world: World): SimulatedAnswer {
     return one === undefined ? refuse(404, "NotFound") : { status: 200, body: shown(one) };
   }
   return request.method === "PUT" ? putIncident(request, id, world) : refuse(405, "MethodNotAllowed");
+}
+
+function ruleAnswer(request: SimulatedRequest, version: string, { rule }: IncidentsOptions): SimulatedAnswer {
+  if (request.method !== "GET" || version !== "2023-03-11") return refuse(400, "InvalidApiVersionParameter");
+  const properties = request.path.endsWith("/custodes") ? rule() : undefined;
+  return properties === undefined ? refuse(404, "ResourceNotFound") : { status: 200, body: { name: "custodes", properties } };
 }
 
 function role(actions: readonly string[]): unknown {

@@ -34,6 +34,8 @@ export interface SentinelSimulatorOptions {
   readonly roleFrom?: number;
   /** Audience of Resource Manager. Default `https://management.azure.com`. */
   readonly managementAudience?: string;
+  /** Properties of the data collection rule in Resource Manager. Default: made of the streams. */
+  readonly rule?: unknown;
   /** Actions of the role on the workspace. Default those of Microsoft Sentinel Responder that matter here. */
   readonly actions?: readonly string[];
   /** Incidents that may be written in five minutes. Default 75, the lowest documented. */
@@ -95,6 +97,7 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
     columns: ALERT_EVENT_COLUMNS,
     streams: new Map(),
     managementAudience: "https://management.azure.com",
+    rule: undefined,
     actions: ["*/read", "Microsoft.SecurityInsights/incidents/*"],
     incidentsPerWindow: 75,
     audience: "https://monitor.azure.com",
@@ -110,7 +113,15 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
   const entra = await startEntra({ tenantId, clientId, clientSecret, ...proofs, tokenLifeSeconds, now });
   const { roleFrom, actions, incidentsPerWindow: writesPerWindow, managementAudience } = options;
   const refusal = (token: string, audience: string) => entra.refusal(token, audience);
-  const workspace = await startIncidents({ refusal, audience: managementAudience, now, roleFrom, actions, writesPerWindow });
+  const workspace = await startIncidents({
+    refusal,
+    audience: managementAudience,
+    now,
+    roleFrom,
+    actions,
+    writesPerWindow,
+    rule: () => options.rule ?? ruleOf(options),
+  });
   const world: World = { options, entra, rows: [], losses: [], recent: [] };
   const faults = faultQueue<HttpFault>();
   const server = await startLoopback<HttpFault>({ fault: () => faults.next(), handle: (request) => ingest(request, world) });
@@ -130,6 +141,14 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
       await Promise.all([server.close(), entra.close(), workspace.close()]);
     },
   };
+}
+
+/** The rule as Resource Manager shows it. */
+function ruleOf(options: Required<SentinelSimulatorOptions>): unknown {
+  const streams = [[options.stream, options.columns] as const, ...options.streams];
+  const columnsOf = (columns: ReadonlyMap<string, ColumnType>) => [...columns].map(([name, type]) => ({ name, type }));
+  const streamDeclarations = Object.fromEntries(streams.map(([stream, columns]) => [stream, { columns: columnsOf(columns) }]));
+  return { immutableId: SENTINEL_DEMO.dcrImmutableId, provisioningState: "Succeeded", streamDeclarations };
 }
 
 function ingest(request: SimulatedRequest, world: World): SimulatedAnswer {

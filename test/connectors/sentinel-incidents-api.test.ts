@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import sentinel from "../../connectors/sentinel/sentinel.ts";
 import type { Rendered } from "../../src/ports/connector.ts";
 import type { HttpFault } from "../../src/simulators/http-server.ts";
+import { ALERT_EVENT_COLUMNS } from "../../src/simulators/sentinel-table.ts";
 import { SENTINEL_WORKSPACE } from "../../src/simulators/sentinel-incidents.ts";
 import { reactionOf } from "../contract/destination.ts";
 import { everythingIn, testContext } from "../fixtures/context.ts";
@@ -166,5 +167,27 @@ describe("sentinel's incidents API", () => {
     expect(await checked()).toEqual([expect.stringContaining("401 (InvalidAuthenticationToken)")]);
     expect(running().received()).toEqual([]);
     expect(running().workspace.incidents()).toEqual([]);
+  });
+
+  it("compares the rule's columns with what is sent, where the rule's name is known and it may be read", async () => {
+    const checked = async (settings = {}) => {
+      const checks = await sentinel.check(
+        configured({ incidents: "rule", dcrName: "custodes", ...settings }),
+        testContext({ now: NOW }).context,
+      );
+      return checks.filter((one) => one.name === "streams").map((one) => `${one.ok ? "ok" : "failed"}: ${one.message}`);
+    };
+    expect(await checked()).toEqual(["ok: the rule declares every column that is sent"]);
+    expect(await checked({ dcrName: undefined })).toEqual([]);
+    expect(await checked({ dcrName: "other" })).toEqual(["failed: the rule is not found: Azure answers 404 (ResourceNotFound)"]);
+    running().workspace.fail(refusal(403, "AuthorizationFailed"));
+    expect(await checked()).toEqual([expect.stringMatching(/^ok: the rule cannot be read/)]);
+    await start({ rule: { immutableId: `dcr-${"0".repeat(32)}` } });
+    expect(await checked()).toEqual(["failed: dcrName and dcrImmutableId are two different rules"]);
+    const columns = new Map([...ALERT_EVENT_COLUMNS].filter(([column]) => column !== "AttackTactics"));
+    await start({ columns: columns.set("EventCount", "string") });
+    expect(await checked()).toEqual([
+      expect.stringMatching(/dropped.*: Custom-ASimAlertEventLogs.EventCount, Custom-ASimAlertEventLogs.AttackTactics$/),
+    ]);
   });
 });
