@@ -71,6 +71,10 @@ const EXCEPTIONS: Readonly<Record<string, { readonly imports: string; readonly w
     imports: "@elastic/elasticsearch",
     why: "the vendor's client knows the API's versions; it is given the context's HTTP client as its transport",
   },
+  "connectors/sentinel/credential.ts": {
+    imports: "@azure/identity",
+    why: "the vendor's library knows every way to prove an identity; it is given the context's HTTP client as its transport",
+  },
   "connectors/otlp/protobuf.ts": { imports: "protobufjs", why: "OTLP's default encoding; a codec without I/O" },
 };
 

@@ -2,21 +2,34 @@ import type { Answer } from "../../src/archetypes/http-exchange.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { Check } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
-import type { Access } from "./access.ts";
-import type { Config } from "./config.ts";
+import { azureAccess, type Access } from "./access.ts";
+import { checkIncidents } from "./check-incidents.ts";
+import { checkStreams } from "./check-streams.ts";
+import { CLOUDS, type Config } from "./config.ts";
+import { postRows } from "./ingest.ts";
 import { errorCode } from "./responses.ts";
+import { streamOf, TABLES, type TableName } from "./tables.ts";
 
-/** Posts a body, with or without a token. */
-export type Probe = (token: string | undefined, body: string) => Promise<{ readonly answer: Answer }>;
-
-/** No rows: neither probe can store anything. That an empty array is judged like a full one is our reading, not documented. */
+/** No rows: no probe can store anything. That an empty array is judged like a full one is our reading, not documented. */
 const NO_ROWS = "[]";
 
 /**
- * Says in order: whether a token is given, whether the endpoint answers, whether the token may write to the rule
- * and the stream exists. Sends no row. What comes after a failed step is left out, since it would fail as well.
+ * Says in order: whether a token is given, whether the endpoint answers, whether the token may write to the rule and which
+ * streams exist; with dcrName whether they have all columns; with incidents: api whether incidents can be read and written. Sends no row and changes nothing. What
+ * comes after a failed step is left out, since it would fail as well.
  */
-export async function check(options: Config, access: Access, probe: Probe, context: Context): Promise<readonly Check[]> {
+export async function check(options: Config, context: Context): Promise<readonly Check[]> {
+  const access = azureAccess(options, CLOUDS[options.cloud].scope);
+  const checks = await checkIngestion(options, access, context);
+  if (checks[0]?.ok === false) return checks;
+  return [
+    ...checks,
+    ...(options.dcrName === undefined ? [] : [await checkStreams(options, context)]),
+    ...(options.incidents === "rule" ? [] : await checkIncidents(options, context)),
+  ];
+}
+
+async function checkIngestion(options: Config, access: Access, context: Context): Promise<readonly Check[]> {
   const token = await failureOf(access.token(context));
   if (token instanceof Failure)
     return [
@@ -24,12 +37,13 @@ export async function check(options: Config, access: Access, probe: Probe, conte
         name: "token",
         ok: false,
         message: token.message,
-        fix: "correct tenantId, clientId, clientSecret and cloud; see the connector's README",
+        fix: "correct tenantId, clientId, the credential and cloud; see the connector's README",
       },
     ];
-  const checks: Check[] = [{ name: "token", ok: true, message: `Microsoft Entra ID gave a token for client ${options.clientId}` }];
+  const whom = options.clientId === undefined ? "the machine's identity" : `client ${options.clientId}`;
+  const checks: Check[] = [{ name: "token", ok: true, message: `Microsoft Entra ID gave a token for ${whom}` }];
 
-  const reach = await failureOf(probe(undefined, NO_ROWS));
+  const reach = await failureOf(postRows(options, options.stream, undefined, NO_ROWS, context));
   if (reach instanceof Failure)
     return [
       ...checks,
@@ -49,11 +63,15 @@ export async function check(options: Config, access: Access, probe: Probe, conte
   );
   if (!refuses) return checks;
 
-  const write = await failureOf(probe(token, NO_ROWS));
-  return [
-    ...checks,
-    write instanceof Failure ? { name: "rule", ok: false, message: write.message, fix: "try again" } : ruleCheck(options, write.answer),
-  ];
+  const write = await failureOf(postRows(options, options.stream, token, NO_ROWS, context));
+  if (write instanceof Failure) return [...checks, { name: "rule", ok: false, message: write.message, fix: "try again" }];
+  const rule = ruleCheck(options, write.answer);
+  return rule.ok ? [...checks, rule, await eventCheck(options, token, context)] : [...checks, rule];
+}
+
+/** An empty array is accepted, or refused for being empty: both come after the checks of access and stream. */
+function isThere({ status }: Answer, code: string | undefined): boolean {
+  return status === 204 || (status === 400 && code !== "InvalidStream");
 }
 
 function ruleCheck(options: Config, answer: Answer): Check {
@@ -61,9 +79,7 @@ function ruleCheck(options: Config, answer: Answer): Check {
   const code = errorCode(answer);
   const said = `the rule answers ${status}${code === undefined ? "" : ` (${code})`}`;
   const failed = (message: string, fix: string): Check => ({ name: "rule", ok: false, message, fix });
-  // An empty array is accepted, or refused for being empty: both come after the checks of access and stream.
-  if (status === 204 || (status === 400 && code !== "InvalidStream"))
-    return { name: "rule", ok: true, message: `${said}: access is granted and the stream exists` };
+  if (isThere(answer, code)) return { name: "rule", ok: true, message: `${said}: access is granted and the stream exists` };
   if (status === 401)
     return failed(`${said}: the token is not for this service`, `set cloud to the Azure cloud of the endpoint; it is ${options.cloud}`);
   if (status === 403)
@@ -77,6 +93,20 @@ function ruleCheck(options: Config, answer: Answer): Check {
       `check dcrImmutableId, and that the rule's streamDeclarations contain ${options.stream}`,
     );
   return failed(said, "try again later; if it stays, check endpoint");
+}
+
+/** Supporting events are optional, so a rule without their streams is no fault; a request that cannot be answered is. */
+async function eventCheck(options: Config, token: string, context: Context): Promise<Check> {
+  const absent: string[] = [];
+  for (const table of Object.keys(TABLES) as TableName[]) {
+    if (table === "alert") continue;
+    const stream = streamOf(table, options.stream);
+    const probe = await failureOf(postRows(options, stream, token, NO_ROWS, context));
+    if (probe instanceof Failure) return { name: "events", ok: false, message: probe.message, fix: "try again" };
+    if (!isThere(probe.answer, errorCode(probe.answer))) absent.push(stream);
+  }
+  if (absent.length === 0) return { name: "events", ok: true, message: "the rule has the streams of all supporting events" };
+  return { name: "events", ok: true, message: `events for ${absent.join(", ")} cannot be sent: the rule has no such stream (optional)` };
 }
 
 async function failureOf<T>(attempt: Promise<T>): Promise<T | Failure> {

@@ -2,7 +2,6 @@ import type { Event } from "../../src/core/event.ts";
 import type { Row } from "./columns.ts";
 import { short } from "./values.ts";
 
-type Hosts = Pick<Row, "DvcHostname" | "DvcDomain" | "DvcDomainType" | "DvcFQDN">;
 type Users = Pick<Row, "Username" | "UsernameType" | "UserId" | "UserIdType" | "UserType">;
 
 /**
@@ -13,7 +12,10 @@ type Users = Pick<Row, "Username" | "UsernameType" | "UserId" | "UserIdType" | "
 export function entityColumns(evidence: readonly Event[], knownUser?: string): Row {
   const user = evidence.find((event) => filled(event.userUid) || filled(event.userName));
   return {
-    ...hostColumns(first(evidence, (event) => event.host ?? event.podName ?? event.srcHost)),
+    ...hostParts(
+      "Dvc",
+      first(evidence, (event) => event.host ?? event.podName ?? event.srcHost),
+    ),
     DvcIpAddr: short(first(evidence, (event) => event.srcIp)),
     DvcScopeId: short(first(evidence, (event) => event.cloudAccount)),
     DvcAction: decision(evidence),
@@ -37,29 +39,41 @@ function first(evidence: readonly Event[], read: (event: Event) => string | unde
   return undefined;
 }
 
-/** ASIM wants the bare name in DvcHostname; a name with a domain also fills DvcFQDN, DvcDomain and its type. */
-function hostColumns(host: string | undefined): Hosts {
+/**
+ * A host under a prefix such as `Dvc`. ASIM wants the bare name in `…Hostname`; a name with a domain also fills `…FQDN`,
+ * `…Domain` and its type.
+ */
+export function hostParts(prefix: string, host: string | undefined): Readonly<Record<string, string>> {
   const name = short(host);
   if (name === undefined) return {};
   const dot = name.indexOf(".");
   const address = /^[0-9.]+$/.test(name) || name.includes(":");
-  if (address || dot <= 0 || dot === name.length - 1) return { DvcHostname: name };
-  return { DvcHostname: name.slice(0, dot), DvcDomain: name.slice(dot + 1), DvcDomainType: "FQDN", DvcFQDN: name };
+  if (address || dot <= 0 || dot === name.length - 1) return { [`${prefix}Hostname`]: name };
+  return {
+    [`${prefix}Hostname`]: name.slice(0, dot),
+    [`${prefix}Domain`]: name.slice(dot + 1),
+    [`${prefix}DomainType`]: "FQDN",
+    [`${prefix}FQDN`]: name,
+  };
 }
 
 /** OCSF `user.type_id` 1 to 4 in the words of ASIM's UserType. */
 const USER_TYPES = ["Regular", "Admin", "System", "Service"];
 
+/** ASIM's kind of user; undefined for what it has no word for. */
+export function userType(id: number | undefined): string | undefined {
+  return id === undefined ? undefined : USER_TYPES[id - 1];
+}
+
 function userColumns(event: Event | undefined, known: string | undefined): Users {
   const name = short(event?.userName) ?? (filled(event?.userUid) ? undefined : short(known));
   const id = short(event?.userUid);
-  const type = event?.userTypeId === undefined ? undefined : USER_TYPES[event.userTypeId - 1];
   return {
     Username: name,
     UsernameType: name === undefined ? undefined : name.includes("@") ? "UPN" : "Simple",
     UserId: id,
     UserIdType: id === undefined ? undefined : userIdType(id),
-    UserType: type,
+    UserType: userType(event?.userTypeId),
   };
 }
 

@@ -38,7 +38,7 @@ export function render(delivery: FindingDelivery, options: RowOptions): Rendered
   const body = JSON.stringify(row);
   const bytes = utf8Bytes(body);
   if (bytes > ITEM_BYTES_MAX) throw poison("RENDER_CONTRACT", `the row has ${bytes} bytes, the limit is ${ITEM_BYTES_MAX}`);
-  return { key: delivery.key, body, bytes, meta: { createdTime: delivery.createdTime } };
+  return { key: delivery.key, body, bytes, meta: { createdTime: delivery.createdTime, table: "alert" } };
 }
 
 function alertRow(delivery: FindingDelivery, subject: Extract<FindingDelivery["subject"], { kind: "alert" }>, options: RowOptions): Row {

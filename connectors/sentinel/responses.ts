@@ -15,6 +15,9 @@ const CONFIG_CODES = new Set([
   "UnsupportedMediaType",
 ]);
 
+/** Seen in the place of a 413, when the service gives up reading ("Troubleshoot Azure Monitor Ingestion"). */
+const GAVE_UP_READING = new Set(["TimeoutExpired", "ReadyBody_ClientConnectionAbort"]);
+
 /**
  * The service's error code, from the body or `x-ms-error-code`; only if it looks like one, since its message may
  * repeat what was sent.
@@ -26,13 +29,18 @@ export function errorCode(answer: Answer): string | undefined {
 
 /**
  * What an answer other than 204 means (Logs Ingestion API swagger 2023-01-01 and the "Troubleshoot Azure Monitor
- * Ingestion" page). 401 and 403 are decided by the caller, who knows what was tried.
+ * Ingestion" page). `rows`: how many were sent. 401 and 403 are decided by the caller, who knows what was tried.
  */
-export function ingestionFailure(answer: Answer, now: EpochMs): Failure {
+export function ingestionFailure(answer: Answer, now: EpochMs, rows: number): Failure {
   const { status } = answer;
   const code = errorCode(answer);
   const said = `${PEER} answered ${status}${code === undefined ? "" : ` (${code})`}`;
   const wait = retryAfterMs(answer, now);
+  if (status >= 400 && code !== undefined && GAVE_UP_READING.has(code)) {
+    // One row is far below the limit: then it was the connection after all.
+    if (rows === 1) return connectorFailure("retryable", "HTTP_UNAVAILABLE", said, wait);
+    return new Failure(`${said}: the batch may be too large`, { kind: "permanent", code: "HTTP_TOO_LARGE" });
+  }
   if (status === 413) return new Failure(`${said}: the batch is too large`, { kind: "permanent", code: "HTTP_TOO_LARGE" });
   if (status === 429) return connectorFailure("retryable", "HTTP_THROTTLED", `${said}: over the rule's limit`, wait);
   if (status >= 500 || status === 408 || status === 425) return connectorFailure("retryable", "HTTP_UNAVAILABLE", said, wait);

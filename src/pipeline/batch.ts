@@ -1,7 +1,11 @@
 import type { Destination, Rendered } from "../ports/connector.ts";
 
-/** Splits rendered deliveries, in order, into batches within a destination's limits. */
+/** Splits rendered deliveries, in order, into batches of one group each within a destination's limits. */
 export function takeBatches(items: readonly Rendered[], limits: Destination["limits"]): Rendered[][] {
+  return [...Map.groupBy(items, ({ group = "" }) => group).values()].flatMap((group) => batchesOf(group, limits));
+}
+
+function batchesOf(items: readonly Rendered[], limits: Destination["limits"]): Rendered[][] {
   const batches: Rendered[][] = [];
   let batch: Rendered[] = [];
   let bytes = 0;

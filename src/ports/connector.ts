@@ -151,6 +151,8 @@ export interface Rendered {
   /** Request body (or its part for this delivery), UTF-8. */
   readonly body: string;
   readonly bytes: number;
+  /** Only deliveries of one group are sent in one batch, e.g. those for one table; absent: a group of its own name "". */
+  readonly group?: string;
   /** Set when the destination wants nothing sent for this delivery, with the reason; it is settled as skipped. */
   readonly skip?: string;
   /** What `send` needs beside the body, e.g. the index or document id. Small, no secrets. */

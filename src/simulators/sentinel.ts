@@ -5,7 +5,8 @@
  */
 import { gunzipSync } from "node:zlib";
 import { faultQueue, startLoopback, type HttpFault, type SimulatedAnswer, type SimulatedRequest } from "./http-server.ts";
-import { startEntra, type EntraSimulator } from "./sentinel-entra.ts";
+import { startEntra, type EntraOptions, type EntraSimulator } from "./sentinel-entra.ts";
+import { startIncidents, type IncidentsSimulator } from "./sentinel-incidents.ts";
 import { ALERT_EVENT_COLUMNS, storedRow, type ColumnType, type Loss } from "./sentinel-table.ts";
 
 /** Identities that the simulator knows unless told otherwise. */
@@ -20,13 +21,25 @@ export const SENTINEL_DEMO = {
 /** How the simulated tenant, rule and workspace are set up. */
 export interface SentinelSimulatorOptions {
   readonly clientSecret?: string;
+  /** Other ways to prove an identity that work beside the secret; see EntraOptions. */
+  readonly proofs?: Pick<EntraOptions, "certificate" | "federatedToken" | "managedIdentity">;
   readonly stream?: string;
   /** Columns that the rule declares for its stream. Default: those of ASimAlertEventLogs. */
   readonly columns?: ReadonlyMap<string, ColumnType>;
+  /** Further streams of the rule with their columns. Default none. */
+  readonly streams?: ReadonlyMap<string, ReadonlyMap<string, ColumnType>>;
   /** Audience of the cloud. Default `https://monitor.azure.com`. */
   readonly audience?: string;
   /** The role on the rule works from this time on. Default: always. */
   readonly roleFrom?: number;
+  /** Audience of Resource Manager. Default `https://management.azure.com`. */
+  readonly managementAudience?: string;
+  /** Properties of the data collection rule in Resource Manager. Default: made of the streams. */
+  readonly rule?: unknown;
+  /** Actions of the role on the workspace. Default those of Microsoft Sentinel Responder that matter here. */
+  readonly actions?: readonly string[];
+  /** Incidents that may be written in five minutes. Default 75, the lowest documented. */
+  readonly incidentsPerWindow?: number;
   /** Default 3599, as Entra gives. */
   readonly tokenLifeSeconds?: number;
   /** Requests that the rule takes in a minute. Default 12,000, the service's. */
@@ -43,8 +56,12 @@ export interface SentinelSimulator {
   readonly url: string;
   /** Authority that gives tokens. */
   readonly authority: string;
-  /** Rows as the table keeps them. */
-  received(): readonly Readonly<Record<string, unknown>>[];
+  /** Address of Resource Manager. */
+  readonly management: string;
+  /** The workspace's incidents. */
+  readonly workspace: IncidentsSimulator;
+  /** Rows as the table keeps them, of one stream or of all. */
+  received(stream?: string): readonly Readonly<Record<string, unknown>>[];
   /** What the service would have lost without a word. */
   losses(): readonly Loss[];
   /** Ingestion requests; token requests are counted apart. */
@@ -62,7 +79,7 @@ export interface SentinelSimulator {
 interface World {
   readonly options: Required<SentinelSimulatorOptions>;
   readonly entra: EntraSimulator;
-  readonly rows: Readonly<Record<string, unknown>>[];
+  readonly rows: { readonly stream: string; readonly row: Readonly<Record<string, unknown>> }[];
   readonly losses: Loss[];
   /** Times of the requests of the last minute. */
   readonly recent: number[];
@@ -75,8 +92,14 @@ const CALL_BYTES_MAX = 1_000_000;
 export async function startSentinelSimulator(given: SentinelSimulatorOptions = {}): Promise<SentinelSimulator> {
   const options: Required<SentinelSimulatorOptions> = {
     clientSecret: SENTINEL_DEMO.clientSecret,
+    proofs: {},
     stream: SENTINEL_DEMO.stream,
     columns: ALERT_EVENT_COLUMNS,
+    streams: new Map(),
+    managementAudience: "https://management.azure.com",
+    rule: undefined,
+    actions: ["*/read", "Microsoft.SecurityInsights/incidents/*"],
+    incidentsPerWindow: 75,
     audience: "https://monitor.azure.com",
     roleFrom: 0,
     tokenLifeSeconds: 3599,
@@ -86,15 +109,28 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
     ...given,
   };
   const { tenantId, clientId } = SENTINEL_DEMO;
-  const { clientSecret, tokenLifeSeconds, now } = options;
-  const entra = await startEntra({ tenantId, clientId, clientSecret, tokenLifeSeconds, now });
+  const { clientSecret, proofs, tokenLifeSeconds, now } = options;
+  const entra = await startEntra({ tenantId, clientId, clientSecret, ...proofs, tokenLifeSeconds, now });
+  const { roleFrom, actions, incidentsPerWindow: writesPerWindow, managementAudience } = options;
+  const refusal = (token: string, audience: string) => entra.refusal(token, audience);
+  const workspace = await startIncidents({
+    refusal,
+    audience: managementAudience,
+    now,
+    roleFrom,
+    actions,
+    writesPerWindow,
+    rule: () => options.rule ?? ruleOf(options),
+  });
   const world: World = { options, entra, rows: [], losses: [], recent: [] };
   const faults = faultQueue<HttpFault>();
   const server = await startLoopback<HttpFault>({ fault: () => faults.next(), handle: (request) => ingest(request, world) });
   return {
     url: server.url,
     authority: entra.url,
-    received: () => world.rows,
+    management: workspace.url,
+    workspace,
+    received: (stream) => world.rows.filter((one) => stream === undefined || one.stream === stream).map((one) => one.row),
     losses: () => world.losses,
     requests: () => server.requests(),
     tokenRequests: () => entra.requests(),
@@ -102,9 +138,17 @@ export async function startSentinelSimulator(given: SentinelSimulatorOptions = {
     failToken: (...list) => entra.fail(...list),
     revokeTokens: () => entra.revoke(),
     close: async () => {
-      await Promise.all([server.close(), entra.close()]);
+      await Promise.all([server.close(), entra.close(), workspace.close()]);
     },
   };
+}
+
+/** The rule as Resource Manager shows it. */
+function ruleOf(options: Required<SentinelSimulatorOptions>): unknown {
+  const streams = [[options.stream, options.columns] as const, ...options.streams];
+  const columnsOf = (columns: ReadonlyMap<string, ColumnType>) => [...columns].map(([name, type]) => ({ name, type }));
+  const streamDeclarations = Object.fromEntries(streams.map(([stream, columns]) => [stream, { columns: columnsOf(columns) }]));
+  return { immutableId: SENTINEL_DEMO.dcrImmutableId, provisioningState: "Succeeded", streamDeclarations };
 }
 
 function ingest(request: SimulatedRequest, world: World): SimulatedAnswer {
@@ -113,7 +157,9 @@ function ingest(request: SimulatedRequest, world: World): SimulatedAnswer {
   const rows = readRows(request);
   if ("status" in rows) return rows;
   const now = world.options.now();
-  for (const row of rows) world.rows.push(storedRow(row, world.options.columns, now, world.rows.length, world.losses));
+  const stream = decodeURIComponent(request.path.split("/").at(-1) ?? "");
+  const columns = columnsOf(stream, world.options) ?? new Map();
+  for (const row of rows) world.rows.push({ stream, row: storedRow(row, columns, now, world.rows.length, world.losses) });
   return { status: 204 };
 }
 
@@ -144,7 +190,11 @@ function misdirected(request: SimulatedRequest, options: Required<SentinelSimula
     );
   }
   if (!/^(Custom|Microsoft)-/.test(stream)) return refuse(400, "InvalidStream", "stream names begin with Custom- or Microsoft-");
-  return stream === options.stream ? undefined : refuse(404, "NotFound", `stream ${stream} is not declared`);
+  return columnsOf(stream, options) === undefined ? refuse(404, "NotFound", `stream ${stream} is not declared`) : undefined;
+}
+
+function columnsOf(stream: string, options: Required<SentinelSimulatorOptions>): ReadonlyMap<string, ColumnType> | undefined {
+  return stream === options.stream ? options.columns : options.streams.get(stream);
 }
 
 function throttled({ options, recent }: World): SimulatedAnswer | undefined {

@@ -54,6 +54,7 @@ const reactions: DestinationContract["reactions"] = [
   { title: "405", fault: { status: 405 }, expect: wrong },
   { title: "408", fault: { status: 408 }, expect: down },
   { title: "413", fault: refusal(413, "ContentLengthLimitExceeded"), expect: { kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" } },
+  { title: "a body that the service gave up reading", fault: refusal(400, "ReadyBody_ClientConnectionAbort"), expect: down },
   { title: "429 with Retry-After", fault: { status: 429, headers: { "retry-after": "23" } }, expect: { ...slow, retryAfterMs: 23_000 } },
   { title: "429 without Retry-After", fault: { status: 429 }, expect: slow },
   ...[500, 502, 503, 504].map((status) => ({ title: String(status), fault: { status }, expect: down })),
@@ -200,6 +201,30 @@ describe("sentinel's access", () => {
         /AADSTS7000215\): the client secret is wrong/,
       );
       await expect(world.destination.send(batchOf(world), testContext().context)).rejects.not.toThrow(/Trace ID/);
+    });
+  });
+
+  it.each(["TimeoutExpired", "ReadyBody_ClientConnectionAbort"])("has a batch split that the service gave up reading: %s", async (code) => {
+    await within({}, {}, async (world) => {
+      world.fail(refusal(400, code));
+      const sending = world.destination.send([...batchOf(world), ...batchOf(world)], testContext().context);
+      expect(await reactionOf(sending)).toMatchObject({ kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" });
+    });
+  });
+
+  it("compresses what it sends", async () => {
+    await within({}, {}, async (world) => {
+      const batch = alertDeliveries(100, NAME).map((each) => world.destination.render(each));
+      const { context } = testContext();
+      const sizes: number[] = [];
+      context.http.interceptors.request.use((request) => {
+        if (request.data instanceof ArrayBuffer) sizes.push(request.data.byteLength);
+        return request;
+      });
+      await world.destination.send(batch, context);
+      expect(world.received()).toHaveLength(100);
+      expect(sizes).toHaveLength(1);
+      expect(sizes[0]).toBeLessThan(batch.reduce((sum, one) => sum + one.bytes, 0) / 5);
     });
   });
 

@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import sentinel from "../../connectors/sentinel/sentinel.ts";
 import { SENTINEL_DEMO, startSentinelSimulator, type SentinelSimulatorOptions } from "../../src/simulators/sentinel.ts";
@@ -6,6 +9,16 @@ import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile
 import { alertSubject, delivery, incidentSubject, STORY_TIME } from "../fixtures/subjects.ts";
 
 const NAME = "sentinel/soc";
+
+const contracts = resolve(import.meta.dirname, "../../../shared/contracts/data/derived");
+const contractsPresent = existsSync(contracts);
+if (!contractsPresent && process.env["CI"] === "true") throw new Error("../shared/contracts/data is missing");
+
+/** Whether a body is what Microsoft's swagger says. */
+function fits(schema: string, body: unknown): boolean {
+  const ajv = new Ajv({ strict: false, validateFormats: false });
+  return ajv.validate(JSON.parse(readFileSync(resolve(contracts, `${schema}.schema.json`), "utf8")) as object, body);
+}
 
 describe("sentinel's simulator and check", () => {
   const settings = { tenantId: SENTINEL_DEMO.tenantId, clientId: SENTINEL_DEMO.clientId, dcrImmutableId: SENTINEL_DEMO.dcrImmutableId };
@@ -34,6 +47,7 @@ describe("sentinel's simulator and check", () => {
       const batch = all.map((subject) => destination.render(delivery(subject, NAME)));
       expect((await destination.send(batch, testContext().context)).every((outcome) => outcome.status === "delivered")).toBe(true);
       expect(simulator.losses()).toEqual([]);
+      if (contractsPresent) expect(fits("logs-ingestion-body", JSON.parse(`[${batch.map((one) => one.body).join(",")}]`))).toBe(true);
       expect(simulator.received()).toEqual(batch.map((one) => JSON.parse(one.body) as unknown));
     } finally {
       await simulator.close();
@@ -41,7 +55,7 @@ describe("sentinel's simulator and check", () => {
   });
 
   it("tells a wrong secret, a wrong rule, a wrong stream and a missing role apart, without sending a row", async () => {
-    expect(await checked({})).toEqual(["token ok", "endpoint ok", "rule ok"]);
+    expect(await checked({})).toEqual(["token ok", "endpoint ok", "rule ok", "events ok"]);
     expect(await checked({ clientSecret: "other" })).toEqual(["token failed"]);
     expect(await checked({}, { dcrImmutableId: `dcr-${"f".repeat(32)}` })).toEqual(["token ok", "endpoint ok", "rule failed"]);
     expect(await checked({}, { stream: "Custom-Other" })).toEqual(["token ok", "endpoint ok", "rule failed"]);
@@ -84,6 +98,7 @@ describe("sentinel's simulator and check", () => {
         transformRequest: [(data: unknown) => data],
       });
       expect(answer.status).toBe(status);
+      if (contractsPresent && status >= 400) expect(fits("logs-ingestion-error", JSON.parse(String(answer.data)))).toBe(true);
       expect(answer.headers["x-ms-error-code"] ?? null).toBe(code);
     } finally {
       await simulator.close();
@@ -125,6 +140,16 @@ describe("sentinel's configuration", () => {
     ["a stream with a path", { stream: "Custom-x/../y" }],
     ["a tenant with a path", { tenantId: "a/../b" }],
     ["an unknown key", { endpiont: "x" }],
+    ["no credential", { clientSecret: undefined }],
+    ["two credentials", { managedIdentity: true }],
+    ["a secret without a client", { clientId: undefined }],
+    ["a secret without a tenant", { tenantId: undefined }],
+    ["an endpoint of another cloud", { cloud: "usgov" }],
+    ["incidents without a workspace", { incidents: "api" }],
+    [
+      "a workspace with a path in its name",
+      { workspace: { subscriptionId: SENTINEL_DEMO.clientId, resourceGroup: "a/b", name: "soc-ws" } },
+    ],
   ])("refuses %s", (_, changes) => {
     expect(sentinel.config.safeParse({ ...valid, ...changes }).success).toBe(false);
   });

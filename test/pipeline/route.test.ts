@@ -133,6 +133,12 @@ test("batches keep the order and both limits; one item over the limit of a batch
   expect(split([11, 1, 12, 13])).toEqual([[11], [1], [12], [13]]);
 });
 
+test("items of different groups never share a batch, and each group keeps its order", () => {
+  const limits = { batchItems: 2, batchBytes: 10, itemBytes: 99 };
+  const items = [item("a", 1), { ...item("b", 1), group: "dns" }, item("c", 1), item("d", 1), { ...item("e", 1), group: "dns" }];
+  expect(takeBatches(items, limits).map((batch) => batch.map((one) => one.key))).toEqual([["a", "c"], ["d"], ["b", "e"]]);
+});
+
 test("the relay asks once per known destination with something due, without slashes in the queue's name", async () => {
   const asked: unknown[] = [];
   const queue = { add: async (...given: unknown[]) => void asked.push(given) } as unknown as Queue;
