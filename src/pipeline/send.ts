@@ -16,7 +16,7 @@ import type { Window } from "./window.ts";
 /** One claim of rows on its way to a destination. */
 export interface Claim {
   readonly to: RunningDestination;
-  readonly rows: ReadonlyMap<string, OutboxRow>;
+  readonly rows: Map<string, OutboxRow>;
   readonly signal: AbortSignal;
   /** No request begins after this: half of the lease is left for those under way. */
   readonly until: EpochMs;
@@ -47,7 +47,8 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
   await Promise.all(underWay);
 }
 
-async function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow): Promise<Rendered | undefined> {
+/** Exact bytes for a row; undefined when it was settled because there are none. */
+export async function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow): Promise<Rendered | undefined> {
   const subject = await loadSubject(deps, row);
   if (subject === undefined) {
     settlements.push(settled(row, "dead", deps.now(), "RENDER_CONTRACT: the revision is no longer in the store"));
@@ -85,7 +86,8 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   }
   claim.answered = true;
   const took = deps.now() - started;
-  claim.window.answered(took);
+  if (outcomes.some(asksForLess)) claim.window.failed();
+  else claim.window.answered(took);
   deps.meter.observe("delivery_seconds", { destination: claim.to.id }, took / 1000);
   batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index]));
   // At once: what a crash makes us send again is no more than the requests under way.
@@ -152,20 +154,16 @@ export function decide(deps: DeliverDeps, claim: Claim, row: OutboxRow, outcome:
   const { kind, code, retryAfterMs } = outcome;
   const failure = new Failure(outcome.message, { kind, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   claim.settlements.push(failedItem(deps, claim, row, failure, body, sent));
-  if (code !== "HTTP_THROTTLED") return;
-  claim.failure ??= failure;
-  claim.window.failed();
+  if (code === "HTTP_THROTTLED") claim.failure ??= failure;
+}
+
+/** Once per answer, however many of its items say so. */
+function asksForLess(outcome: Outcome | undefined): boolean {
+  return outcome?.status === "failed" ? outcome.code === "HTTP_THROTTLED" : outcome?.busy === true;
 }
 
 /** What becomes of a row whose attempt failed. */
-export function failedItem(
-  deps: DeliverDeps,
-  claim: Claim,
-  row: OutboxRow,
-  failure: Failure,
-  body: string | undefined,
-  sent?: Sent,
-): Settlement {
+function failedItem(deps: DeliverDeps, claim: Claim, row: OutboxRow, failure: Failure, body: string | undefined, sent?: Sent): Settlement {
   return failed(row, failure, body, { now: deps.now(), maxAttempts: claim.to.maxAttempts, random: () => deps.context.random() }, sent);
 }
 

@@ -4,7 +4,7 @@ import { Failure, type FailureKind } from "../../src/core/errors.ts";
 import { deliverer } from "../../src/pipeline/deliver.ts";
 import type { RunningDestination } from "../../src/pipeline/route.ts";
 import { deliveryKey } from "../../src/pipeline/route.ts";
-import type { Delivery, Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
+import type { Delivery, Destination, Outcome, Rendered, Ticket } from "../../src/ports/connector.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, ruleInfo } from "../fixtures/subjects.ts";
 import { sha256 } from "../../src/adapters/system/system.ts";
@@ -36,6 +36,7 @@ export const failure = (kind: FailureKind, scope: "item" | "connector", more: { 
 
 export interface Setting {
   readonly send?: Send;
+  readonly confirm?: (tickets: readonly Ticket[]) => readonly Outcome[] | Promise<readonly Outcome[]>;
   readonly render?: (delivery: Delivery) => Rendered;
   readonly limits?: Partial<Destination["limits"]>;
   readonly maxAttempts?: number;
@@ -44,7 +45,7 @@ export interface Setting {
   readonly over?: Store;
 }
 
-export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency = 1, id = "d/1", over = store }: Setting = {}) {
+export function setUp({ send = all, confirm, render, limits, maxAttempts = 3, concurrency = 1, id = "d/1", over = store }: Setting = {}) {
   const clock = testClock();
   const log = testLog();
   const meter = testMeter();
@@ -64,6 +65,7 @@ export function setUp({ send = all, render, limits, maxAttempts = 3, concurrency
         sent.push(batch.map((item) => item.key.split(":")[2]!));
         return send(batch, context.signal);
       },
+      ...(confirm === undefined ? {} : { confirm: async (tickets) => confirm(tickets) }),
     },
   };
   const delivery = deliverer({ store: over, now: () => clock.now(), meter, context: to.context, sha256, rule: () => ruleInfo() });
