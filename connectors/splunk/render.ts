@@ -2,12 +2,12 @@
  * One alert or incident revision as one HEC envelope around a CIM `Alerts` event. Pure: the same delivery gives
  * the same bytes. The CIM fields come first: search-time extraction reads only the beginning of a long event.
  */
-import { renderWithin, type Finding } from "../../src/archetypes/finding.ts";
+import { findingDelivery, renderWithin, type Finding } from "../../src/archetypes/finding.ts";
 import { isoTime } from "../../src/archetypes/own-object.ts";
 import type { Level } from "../../src/core/alert.ts";
 import { SEVERITY, type EpochMs, type Event } from "../../src/core/event.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
+import type { Delivery, Rendered } from "../../src/ports/connector.ts";
 
 /** What of the configuration shows in an envelope. */
 export interface EnvelopeOptions {
@@ -36,8 +36,8 @@ const UNKNOWN = "unknown";
 const VALUE_MAX = 256;
 
 /** The envelope of a delivery. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: FindingDelivery, options: EnvelopeOptions): Rendered {
-  return { key: delivery.key, ...renderWithin(delivery, options.eventBytesMax, (finding) => envelope(finding, options)) };
+export function render(delivery: Delivery, options: EnvelopeOptions): Rendered {
+  return { key: delivery.key, ...renderWithin(findingDelivery(delivery), options.eventBytesMax, (finding) => envelope(finding, options)) };
 }
 
 function envelope(finding: Finding, options: EnvelopeOptions): string {

@@ -3,7 +3,8 @@ import { CODE_VERDICTS } from "../../connectors/splunk/answers.ts";
 import splunk from "../../connectors/splunk/splunk.ts";
 import type { Config } from "../../connectors/splunk/config.ts";
 import type { Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
-import { HEC_CODES, SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
+import { HEC_CODES } from "../../src/simulators/splunk-codes.ts";
+import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator } from "../../src/simulators/splunk.ts";
 import { connectorWide, destinationContract, reactionOf, renderedAlerts, type Reaction } from "../contract/destination.ts";
 import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { hugeIncident } from "../fixtures/hostile.ts";
@@ -254,7 +255,7 @@ describe("the Splunk connector", () => {
       );
 
     it("passes without writing anything", async () => {
-      expect(await verdicts(simulator.url)).toEqual({ reach: true, token: true, index: true });
+      expect(await verdicts(simulator.url)).toEqual({ reach: true, token: true, acknowledgement: true, index: true });
       expect(simulator.accepted()).toEqual([]);
     });
 
