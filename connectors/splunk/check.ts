@@ -11,6 +11,8 @@ import { post } from "./post.ts";
 /** Of 1970: a channel that no event was ever sent through, so that asking takes nobody's answer away. */
 const CHECK_TIME = 0;
 
+const TOKEN_FIX = "create or enable a HEC token (Settings, Data inputs, HTTP Event Collector) and put it into the referenced secret";
+
 /** Health needs no credential; the rest is asked only where something answers. */
 export async function check(settings: Config, context: Context): Promise<readonly Check[]> {
   const health = await exchangeWithin(
@@ -46,6 +48,8 @@ function healthCheck(answer: Answer): Check {
       message: `HEC says that it is unhealthy (code ${code}: ${CODE_VERDICTS.get(code)?.[2] ?? "unknown"})`,
       fix: "look at the indexer's queues; deliveries wait until it recovers",
     };
+  const known = codeOf(answer);
+  if (known === 21 || known === 22) return { name: "reach", ok: false, message: told(known), fix: TOKEN_FIX };
   return {
     name: "reach",
     ok: false,
@@ -63,7 +67,7 @@ function tokenCheck(answer: Answer | string): Check {
     name: "token",
     ok: false,
     message: code === undefined ? `HTTP ${answer.status} to an empty request` : told(code),
-    fix: "create or enable a HEC token (Settings, Data inputs, HTTP Event Collector) and put it into the referenced secret",
+    fix: TOKEN_FIX,
   };
 }
 

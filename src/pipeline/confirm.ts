@@ -50,6 +50,11 @@ async function confirmSome(deps: DeliverDeps, claim: Claim, asked: readonly Shar
   const again: OutboxRow[] = [];
   for (const [index, rows] of asked.entries())
     for (const row of rows) if (await isToBeSentAgain(deps, claim, row, outcomes[index]!)) again.push(ticketless(claim, row));
+  if (again.length > 0)
+    deps.context.log.warn(
+      { destination: claim.to.id, deliveries: again.length },
+      "what the destination had accepted is sent again: it was not confirmed",
+    );
   return again;
 }
 

@@ -55,6 +55,11 @@ describe("the check of a Splunk destination", () => {
     expect((await checks())["reach"]).toMatchObject({ ok: false, message: expect.stringContaining(`code ${healthCode}`) });
   });
 
+  it.each([21, 22])("takes code %i of the health endpoint for what it says of the token", async (healthCode) => {
+    await restart({ healthCode });
+    expect((await checks())["reach"]).toMatchObject({ ok: false, message: expect.stringContaining(`HEC 400/${healthCode}`) });
+  });
+
   it.each([24, 25])("passes with the warning %i", async (healthCode) => {
     await restart({ healthCode });
     expect((await checks())["reach"]).toMatchObject({ ok: true, message: expect.stringContaining(`code ${healthCode}`) });
@@ -119,9 +124,12 @@ describe("the check of a Splunk destination", () => {
     });
 
     it("says who was refused, and asks nothing without an index or a port", async () => {
-      expect((await checks(management(OTHER_TOKEN)))["index"]).toMatchObject({ ok: false, message: expect.stringContaining("HTTP 401") });
+      expect((await checks(management(OTHER_TOKEN)))["index"]).toMatchObject({
+        ok: false,
+        message: "HTTP 401: the management token was refused",
+      });
       await restart({ management: { token: MANAGEMENT_TOKEN, indexes: [], forbidden: true } });
-      expect((await checks(management()))["index"]).toMatchObject({ ok: false, message: expect.stringContaining("HTTP 403") });
+      expect((await checks(management()))["index"]).toMatchObject({ ok: false, message: "HTTP 403: the management token was refused" });
       expect((await checks({ ...management(), index: undefined }))["index"]).toMatchObject({
         ok: true,
         message: expect.stringContaining("default"),

@@ -58,7 +58,7 @@ describe("a delivery that the destination accepted", () => {
 
   test("is asked about again as long as nothing is known, counted from when it was accepted", async () => {
     await put(["a"]);
-    const { run, clock, sent, asked } = accepting(notYet);
+    const { run, clock, sent, asked, log } = accepting(notYet);
     await run();
     for (let round = 1; round < GIVEN_UP_MS / ASK_MS; round++) {
       clock.move(ASK_MS);
@@ -70,6 +70,7 @@ describe("a delivery that the destination accepted", () => {
     clock.move(ASK_MS);
     await run();
     expect(sent).toEqual([["a"], ["a"]]);
+    expect(log.lines.filter((line) => line.startsWith("warn"))).toEqual([expect.stringContaining('{"destination":"d/1","deliveries":1}')]);
     expect((await rows())["a"]).toMatchObject({ status: "pending", attempts: 2, note: "accepted, not confirmed yet" });
     // The new ticket has its own five minutes.
     expect(await store.deliveries()).toMatchObject([{ ticket: "t1", ticketTime: clock.now() }]);
