@@ -13,11 +13,12 @@ import type { Context } from "../../src/ports/context.ts";
 import { codeFailure, codeOf, statusFailure } from "./answers.ts";
 import type { Config } from "./config.ts";
 
-/** Channels and nodes that are asked at once; others are asked next time. Six minutes of channels on five nodes. */
+/** Channels and nodes that are asked at once; others are asked next time. Five minutes have 31 channels. */
 const ASKED_AT_ONCE_MAX = 32;
 /** A cookie that fits into a ticket beside channel and id. */
 const COOKIE_MAX = TICKET_MAX - 100;
-const MINUTE_MS = 60_000;
+/** How long requests share a channel: less than any Splunk needs to start again. */
+const CHANNEL_MS = 10_000;
 /** What RFC 6265 lets a cookie's value be. */
 const COOKIE_VALUE = /^[!#-+\--:<-[\]-~]+$/;
 const TICKET = /^([0-9a-f-]{36}) (\d{1,16})(?: (\S+))?$/;
@@ -31,12 +32,12 @@ interface Question {
 }
 
 /**
- * The channel of requests at a time: the configured one, its last group the minute. A node that lost its memory counts ids from
- * zero again, and a true for somebody else's id would pass for ours; no node restarts within the minute that a channel is written to.
- * Channels that nobody uses are removed by Splunk after ten minutes (`maxIdleTime`).
+ * The channel of requests at a time: the configured one, its last group the number of the ten seconds since 1970. A node that lost its
+ * memory counts ids from zero again, and a true for a later request's id would pass for an earlier one's that is lost: so the two must
+ * not share a channel. Channels that nobody uses are removed by Splunk after ten minutes (`maxIdleTime`).
  */
 export function channelAt(base: string, now: EpochMs): string {
-  return `${base.slice(0, -12)}${Math.floor(now / MINUTE_MS)
+  return `${base.slice(0, -12)}${Math.floor(now / CHANNEL_MS)
     .toString(16)
     .padStart(12, "0")}`.toLowerCase();
 }

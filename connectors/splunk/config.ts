@@ -29,7 +29,7 @@ const keys = z.strictObject({
     .guid()
     .default("b6f6c1d2-6d3e-4b7a-9c55-0c7a1f2e3d48")
     .describe(
-      "Data channel of the requests; tokens with indexer acknowledgement refuse requests without one. With acknowledge, its last group is replaced by the minute",
+      "Data channel of the requests; tokens with indexer acknowledgement refuse requests without one. With acknowledge, its last group changes every ten seconds",
     ),
   acknowledge: z
     .boolean()

@@ -10,7 +10,7 @@ import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { STORY_TIME } from "../fixtures/subjects.ts";
 
 const NAME = "splunk/main";
-const MINUTE_MS = 60_000;
+const CHANNEL_MS = 10_000;
 
 function destinationTo(url: string, changes: object = {}): Destination {
   const settings = splunk.config.parse({ url, token: testSecret(SPLUNK_DEMO_TOKEN), acknowledge: true, ...changes }) as Config;
@@ -98,10 +98,10 @@ describe("Splunk with acknowledgement", () => {
     ]);
   });
 
-  it("uses another channel each minute, and asks each channel about its own ids", async () => {
+  it("uses another channel every ten seconds, and asks each channel about its own ids", async () => {
     const destination = destinationTo(simulator.url);
     const tickets = [];
-    for (const minute of [0, 0, 1, 5]) tickets.push(...(await taken(destination, 1, at(STORY_TIME + minute * MINUTE_MS))));
+    for (const turn of [0, 0, 1, 5]) tickets.push(...(await taken(destination, 1, at(STORY_TIME + turn * CHANNEL_MS))));
     simulator.index();
     expect(kinds(await destination.confirm!(tickets, testContext().context))).toEqual(Array(4).fill("delivered"));
     const asked = simulator.asked();
@@ -114,7 +114,7 @@ describe("Splunk with acknowledgement", () => {
     const destination = destinationTo(simulator.url);
     const lost = await taken(destination, 1, at(STORY_TIME));
     simulator.crash();
-    const safe = await taken(destination, 1, at(STORY_TIME + MINUTE_MS));
+    const safe = await taken(destination, 1, at(STORY_TIME + CHANNEL_MS));
     simulator.index();
     expect(kinds(await destination.confirm!([...lost, ...safe], testContext().context))).toEqual(["accepted", "delivered"]);
   });
@@ -154,7 +154,7 @@ describe("Splunk with acknowledgement", () => {
     ]);
   });
 
-  it("is throttled by a channel that is full, and free in the next minute", async () => {
+  it("is throttled by a channel that is full, and free in the next", async () => {
     await restart({ ackLimits: { perChannel: 1 } });
     const destination = destinationTo(simulator.url);
     const [first] = await destination.send(alerts(destination, 1), at(STORY_TIME));
@@ -162,7 +162,7 @@ describe("Splunk with acknowledgement", () => {
     expect(await reactionOf(destination.send(alerts(destination, 1), at(STORY_TIME)))).toMatchObject(
       connectorWide("retryable", "HTTP_THROTTLED"),
     );
-    expect(kinds(await destination.send(alerts(destination, 1), at(STORY_TIME + MINUTE_MS)))).toEqual(["accepted"]);
+    expect(kinds(await destination.send(alerts(destination, 1), at(STORY_TIME + CHANNEL_MS)))).toEqual(["accepted"]);
   });
 
   it("counts as delivered what a token without acknowledgement took, and says so", async () => {
@@ -260,7 +260,7 @@ describe("Splunk with acknowledgement", () => {
 
   it("keeps what one channel said though another said nothing", async () => {
     const destination = destinationTo(simulator.url);
-    const tickets = [...(await taken(destination, 1, at(STORY_TIME))), ...(await taken(destination, 1, at(STORY_TIME + MINUTE_MS)))];
+    const tickets = [...(await taken(destination, 1, at(STORY_TIME))), ...(await taken(destination, 1, at(STORY_TIME + CHANNEL_MS)))];
     simulator.index();
     simulator.failAck({ code: 9 });
     const { context, logged } = testContext();
@@ -272,7 +272,7 @@ describe("Splunk with acknowledgement", () => {
   it("asks 32 channels at once and the others next time", async () => {
     const destination = destinationTo(simulator.url);
     const tickets = [];
-    for (let minute = 0; minute < 34; minute++) tickets.push(...(await taken(destination, 1, at(STORY_TIME + minute * MINUTE_MS))));
+    for (let turn = 0; turn < 34; turn++) tickets.push(...(await taken(destination, 1, at(STORY_TIME + turn * CHANNEL_MS))));
     simulator.index();
     const first = await destination.confirm!(tickets, testContext().context);
     expect(kinds(first)).toEqual([...Array<string>(32).fill("delivered"), "accepted", "accepted"]);
