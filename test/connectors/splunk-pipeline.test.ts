@@ -220,23 +220,24 @@ describe("a delivery to Splunk with acknowledgement", () => {
   });
 
   // Fixed sequences of chance, so that a failure can be looked at.
-  test.each([7, 42, 4711, 99_991])("survives any order of crashes on both sides (%i)", async (seed) => {
+  test.each([7, 42, 4711])("survives any order of crashes on both sides (%i)", async (seed) => {
     let state = seed;
     const chance = (): number => ((state = (state * 48_271) % 2_147_483_647), state / 2_147_483_647);
-    await put(ids(60), NAME);
-    let process = service({}, 7);
-    for (let step = 0; step < 120; step++) {
+    const all = ids(120);
+    let added = 0;
+    let process = service({}, 2);
+    for (let step = 0; step < 150; step++) {
+      if (added < all.length && chance() < 0.7) await put(all.slice(added, (added += 2)), NAME);
       const dice = chance();
       if (dice < 0.1) {
         simulator.crash();
         // No Splunk starts faster.
         clock.move(ASK_MS);
-      }
-      if (dice >= 0.1 && dice < 0.25) simulator.index();
-      if (dice >= 0.25 && dice < 0.35) process = service({}, 7);
-      if (dice >= 0.35 && dice < 0.45) simulator.fail({ connection: "reset", stored: chance() < 0.5 });
-      if (dice >= 0.45 && dice < 0.55) simulator.failAck({ connection: "cut" });
-      clock.move(Math.floor(chance() * 60_000));
+      } else if (dice < 0.3) simulator.index();
+      else if (dice < 0.35) process = service({}, 2);
+      else if (dice < 0.4) simulator.fail({ connection: "reset", stored: chance() < 0.5 });
+      else if (dice < 0.45) simulator.failAck({ connection: "cut" });
+      clock.move(Math.floor(chance() * 15_000));
       await process.run();
     }
     for (let step = 0; step < 60; step++) {
@@ -246,6 +247,7 @@ describe("a delivery to Splunk with acknowledgement", () => {
     }
     simulator.crash();
     expect(await statuses()).toEqual(["delivered"]);
-    expect(Object.keys(copies()).sort()).toEqual(keysOf(60));
+    expect(Object.keys(copies()).sort()).toEqual(keysOf(added));
+    expect(added).toBe(all.length);
   });
 });
