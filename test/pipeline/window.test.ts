@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { sha256 } from "../../src/adapters/system/system.ts";
+import { sendRows } from "../../src/pipeline/send.ts";
 import { requestWindow } from "../../src/pipeline/window.ts";
-import { all, DELIVERED, ids, put, setUp, type Setting } from "./outbox.ts";
+import { ruleInfo } from "../fixtures/subjects.ts";
+import { DELIVERED, ids, put, setUp, store, type Setting } from "./outbox.ts";
+import { START } from "./world.ts";
 
 describe("the window of requests under way", () => {
   test("begins with one and grows by one for each round of quick answers", () => {
@@ -114,24 +118,29 @@ describe("a destination's requests", () => {
     expect(await mostAtOnce(() => [outcome])).toBe(1);
   });
 
-  test("become fewer by one word of it in a batch, once for the batch", async () => {
-    await put(ids(70));
-    const sizes: number[] = [];
-    let underWay = 0;
-    const { run } = setUp({
-      limits: { batchItems: 5 },
-      concurrency: 4,
-      send: async (batch) => {
-        sizes.push(++underWay);
-        const busy = batch.some((item) => item.key.includes("a0049"));
-        await new Promise(setImmediate);
-        underWay--;
-        return busy ? batch.map(() => ({ status: "delivered", receipt: "ok", busy: true })) : all(batch);
-      },
-    });
-    await run();
-    // Ten batches grow it from 1 to 4; five words of one batch halve it once: two at a time go on.
-    expect(Math.max(...sizes)).toBeGreaterThanOrEqual(3);
-    expect(sizes.slice(-3).some((size) => size >= 2)).toBe(true);
+  test.each([
+    ["answers", DELIVERED, [1, 0]],
+    ["says that it fills up", { status: "delivered", receipt: "ok", busy: true }, [0, 1]],
+    ["throttles items", { status: "failed", kind: "retryable", code: "HTTP_THROTTLED", message: "no" }, [0, 1]],
+    ["refuses items", { status: "failed", kind: "poison", code: "HTTP_REJECTED", message: "no" }, [1, 0]],
+  ] as const)("count once for the window when it %s, however many items say so", async (_, outcome, expected) => {
+    await put(ids(5));
+    const { to, clock, meter } = setUp({ send: (batch) => batch.map(() => outcome) });
+    const rows = await store.claimDeliveries("d/1", 10, START, START + 1000);
+    const told = [0, 0];
+    const window = { size: 1, answered: () => void told[0]!++, failed: () => void told[1]!++ };
+    const deps = { store, now: () => clock.now(), meter, context: to.context, sha256, rule: () => ruleInfo() };
+    const claim = {
+      to,
+      rows: new Map(rows.map((row) => [row.key, row])),
+      signal: new AbortController().signal,
+      until: START + 1000,
+      window,
+      settlements: [],
+      answered: false,
+      failure: undefined,
+    };
+    await sendRows(deps, claim, rows);
+    expect(told).toEqual(expected);
   });
 });
