@@ -18,7 +18,7 @@ export function eventDelivery(event: Event, destination = "splunk/main"): Delive
 }
 
 function event(category: Category, classUid: number, activityId: number, fields: Partial<Event>): Event {
-  return Object.assign(newEvent(`acme:${category}-${classUid}`, STORY_TIME, category, classUid, activityId), COMMON, fields);
+  return Object.assign(newEvent(`acme:${category}-${classUid}-${activityId}`, STORY_TIME, category, classUid, activityId), COMMON, fields);
 }
 
 const COMMON: Partial<Event> = {

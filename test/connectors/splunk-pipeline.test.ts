@@ -1,15 +1,17 @@
 /** Splunk's acknowledgement through the real outbox: whoever crashes in between, nothing is lost, and repeats carry the same key. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MODELS } from "../../connectors/splunk/models.ts";
 import splunk from "../../connectors/splunk/splunk.ts";
 import { sha256 } from "../../src/adapters/system/system.ts";
 import { deliverer } from "../../src/pipeline/deliver.ts";
-import type { RunningDestination } from "../../src/pipeline/route.ts";
+import { deliveryKey, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Connector } from "../../src/ports/connector.ts";
 import { SPLUNK_DEMO_TOKEN, startSplunkSimulator, type SplunkSimulator, type SplunkSimulatorOptions } from "../../src/simulators/splunk.ts";
 import { testSecret } from "../fixtures/context.ts";
 import { testClient } from "../fixtures/http.ts";
 import { ruleInfo } from "../fixtures/subjects.ts";
 import { ids, put, rows, store } from "../pipeline/outbox.ts";
+import { FULL } from "./splunk-events.ts";
 import { offline, testClock, testLog, testMeter, type TestClock } from "../pipeline/world.ts";
 
 const NAME = "splunk/main";
@@ -217,6 +219,39 @@ describe("a delivery to Splunk with acknowledgement", () => {
     await run();
     expect(await statuses()).toEqual(["delivered"]);
     expect(Object.values(copies())).toEqual([2, 2]);
+  });
+
+  test("can be of events, each in its model, beside the others", async () => {
+    const events = Object.values(FULL);
+    await store.transaction(async (tx) => {
+      await tx.appendEvents("acme/main", events);
+      await tx.addDeliveries(
+        events.map(({ uid }) => ({
+          key: deliveryKey(NAME, "event", uid, 1),
+          destination: NAME,
+          kind: "event" as const,
+          subjectId: uid,
+          revision: 1,
+          dueTime: clock.now(),
+          createdTime: clock.now(),
+        })),
+      );
+    });
+    await put(["a"], NAME);
+    const { run } = service();
+    await run();
+    simulator.index();
+    clock.move(ASK_MS);
+    await run();
+    expect(await statuses()).toEqual(["delivered"]);
+    const models = Object.keys(MODELS).map((model) => `custodes:event:${model}`);
+    expect(
+      simulator
+        .accepted()
+        .map(({ sourcetype }) => sourcetype!)
+        .sort(),
+    ).toEqual(["custodes:alert", ...models].sort());
+    for (const { uid } of events) expect(copies()[`${NAME}:event:${uid}:1`]).toBe(1);
   });
 
   // Fixed sequences of chance, so that a failure can be looked at.
