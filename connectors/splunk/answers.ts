@@ -40,33 +40,61 @@ export const CODE_VERDICTS: ReadonlyMap<number, readonly [status: number, verdic
   [27, [429, "throttled", "the acknowledgement channel is at capacity"]],
 ]);
 
+/** The code of an answer, when it comes with the status that the table has for it. */
+export function codeOf(answer: Answer): number | undefined {
+  const code = answerObject(answer)?.["code"];
+  // With another status it is not this table's: a proxy or another server made the answer.
+  return typeof code === "number" && CODE_VERDICTS.get(code)?.[0] === answer.status ? code : undefined;
+}
+
+/** Codes of a collector that took the events and fills up. */
+const BUSY_CODES: ReadonlySet<number> = new Set([24, 25]);
+
 /**
- * Outcomes of a batch of `count` events for an answer to it.
+ * Outcomes of a batch of `count` events for an answer to it. `ticketOf` gives the ticket for an acknowledgement id; without
+ * it, or without an id in the answer, an event that was taken counts as delivered.
  * @throws {Failure} as the port says: scope connector, or scope item to have the batch bisected
  */
-export function outcomesOf(answer: Answer, count: number, url: string, now: EpochMs): readonly Outcome[] {
-  const body = answerObject(answer);
-  const code = typeof body?.["code"] === "number" ? body["code"] : undefined;
-  const known = code === undefined ? undefined : CODE_VERDICTS.get(code);
-  // A code that comes with another status is not this table's: a proxy or another server made the answer.
-  if (known === undefined || known[0] !== answer.status) throw statusFailure(answer, url, now);
-  const [status, verdict, meaning] = known;
+export function outcomesOf(
+  answer: Answer,
+  count: number,
+  url: string,
+  now: EpochMs,
+  ack?: { readonly ticketOf: (id: number) => string; readonly askAfterMs: number },
+): readonly Outcome[] {
+  const code = codeOf(answer);
+  if (code === undefined) throw statusFailure(answer, url, now);
+  const body = answerObject(answer)!;
+  const [status, verdict, meaning] = CODE_VERDICTS.get(code)!;
+  if (verdict === "isolate") return isolated(body["invalid-event-number"], count, `HEC ${status}/${code}: ${meaning}`);
+  if (verdict !== "delivered") throw codeFailure(answer, code, now);
+  const busy = BUSY_CODES.has(code) ? { busy: true as const } : {};
+  const id = body["ackId"];
+  if (ack === undefined || id === undefined)
+    return Array.from({ length: count }, () => ({ status: "delivered", receipt: `hec:${code}`, ...busy }));
+  if (!(Number.isSafeInteger(id) && (id as number) >= 0))
+    throw connectorFailure("retryable", "HTTP_MALFORMED", "the acknowledgement id is not a number");
+  const ticket = ack.ticketOf(id as number);
+  return Array.from({ length: count }, () => ({ status: "accepted", ticket, askAfterMs: ack.askAfterMs, ...busy }));
+}
+
+/** What a code means that is neither success nor about one event. */
+export function codeFailure(answer: Answer, code: number, now: EpochMs): Failure {
+  const [status, verdict, meaning] = CODE_VERDICTS.get(code)!;
   const message = `HEC ${status}/${code}: ${meaning}`;
   switch (verdict) {
-    case "delivered":
-      return Array.from({ length: count }, () => ({ status: "delivered", receipt: `hec:${code}` }));
-    case "isolate":
-      return isolated(body?.["invalid-event-number"], count, message);
-    case "refused":
-      throw new Failure(message, { kind: "permanent", code: "HTTP_REJECTED" });
     case "denied":
-      throw connectorFailure("permanent", "HTTP_DENIED", message);
+      return connectorFailure("permanent", "HTTP_DENIED", message);
     case "config":
-      throw connectorFailure("permanent", "DESTINATION_CONFIG", message);
+      return connectorFailure("permanent", "DESTINATION_CONFIG", message);
     case "unavailable":
-      throw connectorFailure("retryable", "HTTP_UNAVAILABLE", message, retryAfterMs(answer, now));
+      return connectorFailure("retryable", "HTTP_UNAVAILABLE", message, retryAfterMs(answer, now));
     case "throttled":
-      throw connectorFailure("retryable", "HTTP_THROTTLED", message, retryAfterMs(answer, now));
+      return connectorFailure("retryable", "HTTP_THROTTLED", message, retryAfterMs(answer, now));
+    case "delivered":
+    case "isolate":
+    case "refused":
+      return new Failure(message, { kind: "permanent", code: "HTTP_REJECTED" });
   }
 }
 
@@ -93,7 +121,7 @@ function isolated(number: unknown, count: number, message: string): readonly Out
 }
 
 /** What a status alone means: answers of proxies, HTML errors, unknown codes. */
-function statusFailure(answer: Answer, url: string, now: EpochMs): Failure {
+export function statusFailure(answer: Answer, url: string, now: EpochMs): Failure {
   const { status } = answer;
   const permanent = (code: FailureCode, message: string): Failure => connectorFailure("permanent", code, message);
   const retryable = (code: FailureCode, message: string): Failure =>

@@ -1,25 +1,16 @@
 /**
- * One alert or incident revision as one HEC envelope around a CIM `Alerts` event. Pure: the same delivery gives
- * the same bytes. The CIM fields come first: search-time extraction reads only the beginning of a long event.
+ * One alert or incident revision as one HEC envelope around a CIM `Alerts` event, one event in its own model. Pure: the same delivery
+ * gives the same bytes. The CIM fields come first: search-time extraction reads only the beginning of a long event.
  */
-import { renderWithin, type Finding } from "../../src/archetypes/finding.ts";
+import { findingDelivery, renderWithin, type Finding } from "../../src/archetypes/finding.ts";
 import { isoTime } from "../../src/archetypes/own-object.ts";
 import type { Level } from "../../src/core/alert.ts";
-import { SEVERITY, type EpochMs, type Event } from "../../src/core/event.ts";
+import { SEVERITY, type Event } from "../../src/core/event.ts";
 import { safeText } from "../../src/core/safe-text.ts";
-import type { FindingDelivery, Rendered } from "../../src/ports/connector.ts";
-
-/** What of the configuration shows in an envelope. */
-export interface EnvelopeOptions {
-  readonly host: string;
-  readonly source: string;
-  /** Prefix of the source types `<prefix>:alert` and `<prefix>:incident`. */
-  readonly sourcetype: string;
-  /** Undefined: the token's default. Never from content. */
-  readonly index?: string | undefined;
-  /** Largest envelope. */
-  readonly eventBytesMax: number;
-}
+import type { Delivery, Rendered } from "../../src/ports/connector.ts";
+import { envelope, type EnvelopeOptions } from "./envelope.ts";
+import { renderEvent } from "./event.ts";
+import { UNKNOWN } from "./event-fields.ts";
 
 /** OCSF `severity_id` of a level, which CIM takes as `severity_id`. */
 const SEVERITY_ID: Readonly<Record<Level, number>> = {
@@ -30,27 +21,18 @@ const SEVERITY_ID: Readonly<Record<Level, number>> = {
   critical: SEVERITY.critical,
 };
 
-/** The value that CIM fills in where it knows nothing; its required fields must be there. */
-const UNKNOWN = "unknown";
 /** Longest value of a single-valued CIM field that comes from an event. */
 const VALUE_MAX = 256;
 
 /** The envelope of a delivery. @throws {Failure} poison RENDER_CONTRACT */
-export function render(delivery: FindingDelivery, options: EnvelopeOptions): Rendered {
-  return { key: delivery.key, ...renderWithin(delivery, options.eventBytesMax, (finding) => envelope(finding, options)) };
-}
-
-function envelope(finding: Finding, options: EnvelopeOptions): string {
-  const rest = JSON.stringify({
-    host: options.host,
-    source: options.source,
-    sourcetype: `${options.sourcetype}:${finding.kind}`,
-    index: options.index,
-    // HEC cannot be made idempotent: a reader drops repeats by the first and old states by the others.
-    fields: { custodes_dedup: finding.key, custodes_id: finding.id, custodes_revision: String(finding.revision) },
-    event: alertsEvent(finding),
-  });
-  return `{"time":${epochSeconds(finding.lastTime)},${rest.slice(1)}`;
+export function render(delivery: Delivery, options: EnvelopeOptions): Rendered {
+  const { subject } = delivery;
+  if (subject.kind === "event") return renderEvent({ ...delivery, subject }, options);
+  const body = (finding: Finding): string => {
+    const { kind: type, lastTime: time, key, id, revision } = finding;
+    return envelope({ type, time, key, id, revision, event: alertsEvent(finding) }, options);
+  };
+  return { key: delivery.key, ...renderWithin(findingDelivery(delivery), options.eventBytesMax, body) };
 }
 
 function alertsEvent(finding: Finding): Readonly<Record<string, unknown>> {
@@ -97,9 +79,4 @@ function techniques({ attack }: Finding): readonly string[] | undefined {
   const parents = new Set(attack.subTechniques.map((id) => id.slice(0, 5)));
   const ids = [...attack.techniques.filter((id) => !parents.has(id)), ...attack.subTechniques];
   return ids.length === 0 ? undefined : ids;
-}
-
-/** Seconds with three decimals, written out: HEC refuses scientific notation, and a float may show it. */
-function epochSeconds(time: EpochMs): string {
-  return `${Math.floor(time / 1000)}.${String(time % 1000).padStart(3, "0")}`;
 }

@@ -27,7 +27,7 @@ export interface Exchange {
 export interface Answer {
   readonly status: number;
   readonly text: string;
-  /** Value of a header by its lower-case name. */
+  /** Value of a header by its lower-case name; of one that may come several times (`set-cookie`), the values by lines. */
   header(name: string): string | undefined;
 }
 
@@ -58,7 +58,7 @@ export async function exchange(request: Exchange, context: Context): Promise<Ans
       text: typeof response.data === "string" ? response.data : "",
       header: (name) => {
         const value = headers[name];
-        return typeof value === "string" ? value : undefined;
+        return typeof value === "string" ? value : Array.isArray(value) ? value.join("\n") : undefined;
       },
     };
   } catch (error) {

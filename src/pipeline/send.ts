@@ -21,7 +21,7 @@ const LOADED_MAX = 50;
 /** One claim of rows on its way to a destination. */
 export interface Claim {
   readonly to: RunningDestination;
-  readonly rows: ReadonlyMap<string, OutboxRow>;
+  readonly rows: Map<string, OutboxRow>;
   readonly signal: AbortSignal;
   /** No request begins after this: half of the lease is left for those under way. */
   readonly until: EpochMs;
@@ -66,7 +66,13 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
   if (claim.broken !== undefined) throw claim.broken.error;
 }
 
-function renderRow(deps: DeliverDeps, { to, settlements }: Claim, row: OutboxRow, subject: Subject | undefined): Rendered | undefined {
+/** Exact bytes for a row; undefined when it was settled because there are none. */
+export function renderRow(
+  deps: DeliverDeps,
+  { to, settlements }: Claim,
+  row: OutboxRow,
+  subject: Subject | undefined,
+): Rendered | undefined {
   if (subject === undefined) {
     settlements.push(settled(row, "dead", deps.now(), "RENDER_CONTRACT: the revision is no longer in the store"));
     return undefined;
@@ -103,7 +109,8 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   }
   claim.answered = true;
   const took = deps.now() - started;
-  claim.window.answered(took);
+  if (outcomes.some(asksForLess)) claim.window.failed();
+  else claim.window.answered(took);
   deps.meter.observe("delivery_seconds", { destination: claim.to.id }, took / 1000);
   batch.forEach((item, index) => settleItem(deps, claim, item, outcomes[index], started));
   // What a crash makes us send again is bounded: the requests under way, and what is being stored.
@@ -181,20 +188,16 @@ export function decide(deps: DeliverDeps, claim: Claim, row: OutboxRow, outcome:
   const { kind, code, retryAfterMs } = outcome;
   const failure = new Failure(outcome.message, { kind, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
   claim.settlements.push(failedItem(deps, claim, row, failure, body, sent));
-  if (code !== "HTTP_THROTTLED") return;
-  claim.failure ??= failure;
-  claim.window.failed();
+  if (code === "HTTP_THROTTLED") claim.failure ??= failure;
+}
+
+/** Once per answer, however many of its items say so. */
+function asksForLess(outcome: Outcome | undefined): boolean {
+  return outcome?.status === "failed" ? outcome.code === "HTTP_THROTTLED" : outcome?.busy === true;
 }
 
 /** What becomes of a row whose attempt failed. */
-export function failedItem(
-  deps: DeliverDeps,
-  claim: Claim,
-  row: OutboxRow,
-  failure: Failure,
-  body: string | undefined,
-  sent?: Sent,
-): Settlement {
+function failedItem(deps: DeliverDeps, claim: Claim, row: OutboxRow, failure: Failure, body: string | undefined, sent?: Sent): Settlement {
   return failed(row, failure, body, { now: deps.now(), maxAttempts: claim.to.maxAttempts, random: () => deps.context.random() }, sent);
 }
 

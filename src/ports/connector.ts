@@ -159,9 +159,9 @@ export interface Rendered {
   readonly meta?: Readonly<Record<string, string | number>>;
 }
 
-/** What became of one delivery. */
+/** What became of one delivery. `busy`: it was taken, and the destination says that it fills up: fewer requests at once from now on. */
 export type Outcome =
-  | { readonly status: "delivered"; readonly receipt: string }
+  | { readonly status: "delivered"; readonly receipt: string; readonly busy?: true }
   | {
       /** Taken, but not safe yet: `confirm` is asked with the ticket, also by another process, until it says more. */
       readonly status: "accepted";
@@ -169,6 +169,7 @@ export type Outcome =
       readonly ticket: string;
       /** Ask not before so much from now, milliseconds. */
       readonly askAfterMs: number;
+      readonly busy?: true;
     }
   | {
       readonly status: "failed";
@@ -193,7 +194,8 @@ export interface Destination {
   send(batch: readonly Rendered[], context: Context): Promise<readonly Outcome[]>;
   /**
    * Asks what became of accepted deliveries, once. One outcome per ticket, same order: `accepted` again means not yet known, `failed`
-   * with kind retryable that it must be sent again (under the same key). Required of whoever gives tickets.
+   * with kind retryable that it must be sent again (under the same key). Deliveries that were given the same ticket are asked about
+   * once and settled alike. Required of whoever gives tickets.
    * @throws {Failure} as `send`; the tickets stay good
    */
   confirm?(tickets: readonly Ticket[], context: Context): Promise<readonly Outcome[]>;
@@ -202,8 +204,9 @@ export interface Destination {
 /** Longest ticket, UTF-16 units. */
 export const TICKET_MAX = 400;
 
-/** A delivery that waits to be confirmed. */
+/** Deliveries that wait to be confirmed. */
 export interface Ticket {
+  /** Of one of those that share it. */
   readonly key: string;
   readonly ticket: string;
   /** When it was accepted. */

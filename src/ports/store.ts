@@ -166,7 +166,8 @@ export interface Store {
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**
    * Leases pending, due deliveries of one destination, oldest first and never two revisions of one subject out of
-   * order. A lease that is not settled by `leaseUntil` becomes claimable again.
+   * order. Those that share a ticket come together, also beyond the limit and before they are due: some destinations answer a
+   * ticket once. A lease that is not settled by `leaseUntil` becomes claimable again.
    */
   claimDeliveries(destination: string, limit: number, now: EpochMs, leaseUntil: EpochMs): Promise<readonly OutboxRow[]>;
   settleDeliveries(settlements: readonly Settlement[], now: EpochMs): Promise<void>;

@@ -1,15 +1,18 @@
 /**
- * A strict stand-in for Splunk's HTTP Event Collector: tokens, envelopes, the documented codes, and the measured
- * habits that hurt (a batch is stored up to its first bad event, code 7 counts one too far, some errors are HTML).
- * Codes and texts follow Splunk's "Troubleshoot HTTP Event Collector".
+ * A strict stand-in for Splunk's HTTP Event Collector: tokens, envelopes, acknowledgement, the documented codes, and the measured
+ * habits that hurt (a batch is stored up to its first bad event, code 7 counts one too far, some errors are HTML, a true
+ * acknowledgement is told once). Codes and texts follow Splunk's "Troubleshoot HTTP Event Collector".
  */
 import { gunzipSync } from "node:zlib";
 import { faultQueue, startLoopback, type HttpFault, type SimulatedAnswer, type SimulatedRequest } from "./http-server.ts";
+import { ACK_LIMITS, ackStore, type AckLimits, type AckStore } from "./splunk-acks.ts";
+import { codeAnswer, HEC_CODES, htmlAnswer, UNKNOWN_PATH, WRONG_METHOD } from "./splunk-codes.ts";
 import { readEnvelopes, type HecEvent } from "./splunk-envelope.ts";
+import { INDEX_PATH, managementAnswer, type SimulatedManagement } from "./splunk-management.ts";
 
 /** A fault that this simulator knows beside the general ones. */
 interface SplunkFault extends HttpFault {
-  /** Answers with this HEC code, its documented status and text; nothing is stored. */
+  /** Answers with this HEC code, its documented status and text; nothing is stored unless its status is 200. */
   readonly code?: number;
   /** `invalid-event-number` beside `code`; events before it are stored, as the vendor does. */
   readonly invalidEventNumber?: number;
@@ -22,14 +25,28 @@ export interface SplunkSimulatorOptions {
   readonly tokenDisabled?: boolean;
   /** Indexes that the token may write to; without a list any name is accepted, as the vendor does. */
   readonly indexes?: readonly string[];
-  readonly defaultIndex?: string;
   /** `max_content_length` in bytes. Default 838,860,800, the vendor's. */
   readonly bodyBytesMax?: number;
   /** The token has indexer acknowledgement: every request needs a channel. */
   readonly useAck?: boolean;
+  /** `by-hand`: what was taken stays in memory until `index()`. Default `at-once`. */
+  readonly indexing?: "at-once" | "by-hand";
+  readonly ackLimits?: Partial<AckLimits>;
+  /** Nodes behind a load balancer that hands requests round and gives a cookie `hecnode`. Default 1, without a cookie. */
+  readonly nodes?: number;
   /** What the health endpoint says: 17 healthy (default), 18 to 20, 23, 24, 25. */
   readonly healthCode?: number;
+  /** The management port; it listens at the same address. */
+  readonly management?: SimulatedManagement;
+  readonly now?: () => number;
   readonly port?: number;
+}
+
+/** What was asked about acknowledgements in one request. */
+export interface AckQuestion {
+  readonly channel: string;
+  readonly node: number;
+  readonly acks: readonly number[];
 }
 
 /** A running simulator. */
@@ -37,11 +54,21 @@ export interface SplunkSimulator {
   readonly url: string;
   /** Accepted envelopes, the highest revision per `fields.custodes_id`: what a search for the latest shows. */
   received(): readonly unknown[];
-  /** Every accepted envelope, duplicates included. */
+  /** Every envelope that it has, duplicates included, also what is not indexed yet. */
   accepted(): readonly HecEvent[];
   requests(): number;
+  /** Every question about acknowledgements so far. */
+  asked(): readonly AckQuestion[];
+  /** Indexes what is in memory, so that it is acknowledged and survives a crash. */
+  index(): void;
+  /** All nodes die and start again: what was in memory is gone, events and acknowledgements. */
+  crash(): void;
   /** Spoils the next event requests, one fault each. */
   fail(...faults: readonly SplunkFault[]): void;
+  /** Spoils the next questions about acknowledgements, one fault each. */
+  failAck(...faults: readonly SplunkFault[]): void;
+  /** Another set-up of the token from now on, as after an administrator's change. */
+  change(options: Pick<SplunkSimulatorOptions, "useAck" | "tokenDisabled">): void;
   close(): Promise<void>;
 }
 
@@ -52,63 +79,49 @@ export const SPLUNK_DEMO_TOKEN = "5a9e3b1c-7d42-4f60-8c1e-2b6f0d9a7e34";
 const BODY_BYTES_MAX = 838_860_800;
 const GUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
-/** Every code: HTTP status and text. Texts of 21 to 27 vary between versions. */
-export const HEC_CODES: ReadonlyMap<number, readonly [status: number, text: string]> = new Map([
-  [0, [200, "Success"]],
-  [1, [403, "Token disabled"]],
-  [2, [401, "Token is required"]],
-  [3, [401, "Invalid authorization"]],
-  [4, [403, "Invalid token"]],
-  [5, [400, "No data"]],
-  [6, [400, "Invalid data format"]],
-  [7, [400, "Incorrect index"]],
-  [8, [500, "Internal server error"]],
-  [9, [503, "Server is busy"]],
-  [10, [400, "Data channel is missing"]],
-  [11, [400, "Invalid data channel"]],
-  [12, [400, "Event field is required"]],
-  [13, [400, "Event field cannot be blank"]],
-  [14, [400, "ACK is disabled"]],
-  [15, [400, "Error in handling indexed fields"]],
-  [16, [400, "Query string authorization is not enabled"]],
-  [17, [200, "HEC is healthy"]],
-  [18, [503, "HEC is unhealthy, queues are full"]],
-  [19, [503, "HEC is unhealthy, ack service unavailable"]],
-  [20, [503, "HEC is unhealthy, queues are full, ack service unavailable"]],
-  [21, [400, "Invalid token"]],
-  [22, [400, "Token disabled"]],
-  [23, [503, "Server is shutting down"]],
-  [24, [200, "Queue approaching capacity"]],
-  [25, [200, "ACK channel approaching capacity"]],
-  [26, [429, "Queue at capacity"]],
-  [27, [429, "ACK channel at capacity"]],
-]);
-
 interface Collector {
-  readonly options: SplunkSimulatorOptions;
-  readonly accepted: HecEvent[];
-  /** Acknowledgement ids per channel: asked-for ones are gone after one true answer. */
-  readonly acks: Map<string, Set<number>>;
-  nextAck: number;
+  options: SplunkSimulatorOptions;
+  /** In the order of arrival. */
+  events: { readonly event: HecEvent; isIndexed: boolean }[];
+  readonly nodes: readonly AckStore[];
+  readonly asked: AckQuestion[];
+  turn: number;
 }
 
 /** Starts the simulator on a free loopback port. */
 export async function startSplunkSimulator(options: SplunkSimulatorOptions = {}): Promise<SplunkSimulator> {
   const faults = faultQueue<SplunkFault>();
-  const collector: Collector = { options, accepted: [], acks: new Map(), nextAck: 0 };
+  const ackFaults = faultQueue<SplunkFault>();
+  const limits = { ...ACK_LIMITS, ...options.ackLimits };
+  const nodes = Array.from({ length: options.nodes ?? 1 }, () => ackStore(limits, options.now ?? Date.now));
+  const collector: Collector = { options, events: [], nodes, asked: [], turn: 0 };
   const server = await startLoopback<SplunkFault>({
     ...(options.port === undefined ? {} : { port: options.port }),
-    fault: (request) => (EVENT_PATHS.has(request.path) ? faults.next() : undefined),
+    fault: ({ path }) => (EVENT_PATHS.has(path) ? faults.next() : path === ACK_PATH ? ackFaults.next() : undefined),
     handle: (request, fault) => route(request, collector, fault),
   });
+  const accepted = (): HecEvent[] => collector.events.map(({ event }) => event);
   return {
     url: server.url,
     requests: () => server.requests(),
-    received: () => newest(collector.accepted),
-    accepted: () => collector.accepted,
+    received: () => newest(accepted()),
+    accepted,
+    asked: () => collector.asked,
+    index: () => index(collector),
+    crash: () => {
+      collector.events = collector.events.filter(({ isIndexed }) => isIndexed);
+      for (const node of nodes) node.forget();
+    },
     fail: (...list) => faults.add(list),
+    failAck: (...list) => ackFaults.add(list),
+    change: (changes) => void (collector.options = { ...collector.options, ...changes }),
     close: () => server.close(),
   };
+}
+
+function index({ events, nodes }: Collector): void {
+  for (const one of events) one.isIndexed = true;
+  for (const node of nodes) node.index();
 }
 
 function newest(accepted: readonly HecEvent[]): readonly HecEvent[] {
@@ -126,70 +139,95 @@ function revisionOf(event: HecEvent): number {
 }
 
 const EVENT_PATHS: ReadonlySet<string> = new Set(["", "/event", "/1.0", "/event/1.0"].map((suffix) => `/services/collector${suffix}`));
+const ACK_PATH = "/services/collector/ack";
 
 function route(request: SimulatedRequest, collector: Collector, fault: SplunkFault | undefined): SimulatedAnswer {
   const { path, method } = request;
-  if (/^\/services\/collector\/health(\/1\.0)?$/.test(path)) {
-    return method === "GET" ? answer(collector.options.healthCode ?? 17) : NOT_FOUND_METHOD;
-  }
-  const isAck = path === "/services/collector/ack";
-  if (!EVENT_PATHS.has(path) && !isAck)
-    return { status: 404, body: { text: "The requested URL was not found on this server.", code: 404 } };
-  if (method !== "POST") return NOT_FOUND_METHOD;
-  const denied = authorize(request, collector.options);
-  if (denied !== undefined) return answer(denied);
-  if (isAck) return acknowledge(request, collector);
-  if (request.body.length > (collector.options.bodyBytesMax ?? BODY_BYTES_MAX)) return html(413, "Request Entity Too Large");
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "gzip" && encoding !== "identity") return html(415, "Unsupported Media Type");
-  const text = decoded(request.body, encoding === "gzip");
-  if (text === undefined) return html(400, "Bad Request");
-  const channel = channelOf(request);
-  if (collector.options.useAck === true && channel === undefined) return answer(10);
-  if (channel !== undefined && !GUID.test(channel)) return answer(11);
-  if (text.trim() === "") return answer(5);
-  return store(text, collector, fault, channel);
+  const { options } = collector;
+  if (/^\/services\/collector\/health(\/1\.0)?$/.test(path)) return method === "GET" ? codeAnswer(options.healthCode ?? 17) : WRONG_METHOD;
+  if (options.management !== undefined && path.startsWith(INDEX_PATH)) return managementAnswer(request, options.management);
+  if (!EVENT_PATHS.has(path) && path !== ACK_PATH) return UNKNOWN_PATH;
+  if (method !== "POST") return WRONG_METHOD;
+  const denied = authorize(request, options);
+  if (denied !== undefined) return codeAnswer(denied);
+  const node = nodeOf(request, collector);
+  const answer = path === ACK_PATH ? acknowledge(request, collector, node, fault) : take(request, collector, node, fault);
+  return collector.nodes.length === 1 ? answer : { ...answer, headers: { ...answer.headers, "set-cookie": `hecnode=n${node}; Path=/` } };
 }
 
-function store(text: string, collector: Collector, fault: SplunkFault | undefined, channel: string | undefined): SimulatedAnswer {
-  const read = readEnvelopes(text, collector.options.indexes);
-  if (fault?.code !== undefined) {
-    collector.accepted.push(...read.events.slice(0, fault.invalidEventNumber ?? 0));
-    if (HEC_CODES.get(fault.code)?.[0] === 200) collector.accepted.push(...read.events);
-    return answer(fault.code, fault.invalidEventNumber);
+/** The node that the cookie names, else the next one in turn. */
+function nodeOf({ headers }: SimulatedRequest, collector: Collector): number {
+  const named = /(?:^|; )hecnode=n(\d+)/.exec(headers.cookie ?? "")?.[1];
+  return named === undefined ? collector.turn++ % collector.nodes.length : Number(named) % collector.nodes.length;
+}
+
+function take(request: SimulatedRequest, collector: Collector, node: number, fault: SplunkFault | undefined): SimulatedAnswer {
+  const { options } = collector;
+  if (request.body.length > (options.bodyBytesMax ?? BODY_BYTES_MAX)) return htmlAnswer(413, "Request Entity Too Large");
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "gzip" && encoding !== "identity") return htmlAnswer(415, "Unsupported Media Type");
+  const text = decoded(request.body, encoding === "gzip");
+  if (text === undefined) return htmlAnswer(400, "Bad Request");
+  const channel = channelOf(request);
+  if (options.useAck === true && channel === undefined) return codeAnswer(10);
+  if (channel !== undefined && !GUID.test(channel)) return codeAnswer(11);
+  if (text.trim() === "") return codeAnswer(5);
+  const read = readEnvelopes(text, options.indexes);
+  if (fault?.code !== undefined && HEC_CODES.get(fault.code)?.[0] !== 200) {
+    store(collector, read.events.slice(0, fault.invalidEventNumber ?? 0));
+    return codeAnswer(fault.code, { "invalid-event-number": fault.invalidEventNumber });
   }
+  const hasAck = options.useAck === true && channel !== undefined && read.error === undefined;
+  const ack = hasAck ? collector.nodes[node]!.issue(channel) : undefined;
+  if (hasAck && ack === undefined) return codeAnswer(27);
   // The vendor reads as a stream: what came before the bad event is already in.
-  collector.accepted.push(...read.events);
-  if (read.error !== undefined) return answer(read.error.code, read.error.at);
-  if (collector.options.useAck !== true || channel === undefined) return answer(0);
-  const acks = collector.acks.get(channel) ?? new Set<number>();
-  collector.acks.set(channel, acks);
-  const ackId = collector.nextAck++;
-  acks.add(ackId);
-  return { status: 200, body: { text: "Success", code: 0, ackId } };
+  store(collector, read.events);
+  if (read.error !== undefined) return codeAnswer(read.error.code, { "invalid-event-number": read.error.at });
+  return codeAnswer(fault?.code ?? (ack?.isNearlyFull === true ? 25 : 0), { ackId: ack?.id });
+}
+
+function store(collector: Collector, events: readonly HecEvent[]): void {
+  collector.events.push(...events.map((event) => ({ event, isIndexed: false })));
+  if (collector.options.indexing !== "by-hand") index(collector);
 }
 
 /** 2 without a credential, 3 for a scheme it does not know, 4 for a wrong token, 1 for a disabled one. */
 function authorize(request: SimulatedRequest, options: SplunkSimulatorOptions): number | undefined {
   const header = request.headers.authorization;
-  if (header === undefined) return request.query.has("token") ? 16 : 2;
+  const valid = options.token ?? SPLUNK_DEMO_TOKEN;
+  if (header === undefined) {
+    const query = request.query.get("token");
+    return query === null ? 2 : query === valid ? 16 : 4;
+  }
   const [scheme, value = ""] = header.split(" ");
   const basic = scheme === "Basic" ? Buffer.from(value, "base64").toString("utf8").split(":")[1] : undefined;
   const token = scheme === "Splunk" ? value : basic;
   if (token === undefined) return 3;
-  if (token !== (options.token ?? SPLUNK_DEMO_TOKEN)) return 4;
+  if (token !== valid) return 4;
   return options.tokenDisabled === true ? 1 : undefined;
 }
 
-/** The check for acknowledgement comes before that of the channel, and a true answer is given once. */
-function acknowledge(request: SimulatedRequest, collector: Collector): SimulatedAnswer {
-  if (collector.options.useAck !== true) return answer(14);
+/** The check for acknowledgement comes before that of the channel. */
+function acknowledge(request: SimulatedRequest, collector: Collector, node: number, fault: SplunkFault | undefined): SimulatedAnswer {
+  if (fault?.code !== undefined) return codeAnswer(fault.code);
+  if (collector.options.useAck !== true) return codeAnswer(14);
   const channel = channelOf(request);
-  if (channel === undefined) return answer(10);
-  if (!GUID.test(channel)) return answer(11);
-  const known = collector.acks.get(channel);
-  const { acks = [] } = JSON.parse(request.body.toString("utf8")) as { acks?: readonly number[] };
-  return { status: 200, body: { acks: Object.fromEntries(acks.map((id) => [String(id), known?.delete(id) ?? false])) } };
+  if (channel === undefined) return codeAnswer(10);
+  if (!GUID.test(channel)) return codeAnswer(11);
+  const acks = acksOf(request.body.toString("utf8"));
+  if (acks === undefined) return codeAnswer(6);
+  collector.asked.push({ channel, node, acks });
+  return { status: 200, body: { acks: collector.nodes[node]!.ask(channel, acks) } };
+}
+
+function acksOf(text: string): readonly number[] | undefined {
+  try {
+    const { acks } = JSON.parse(text) as { acks?: unknown };
+    return Array.isArray(acks) && acks.every((id) => Number.isSafeInteger(id) && (id as number) >= 0) ? (acks as number[]) : undefined;
+  } catch {
+    // What is no JSON is an answer of its own, not an accident.
+    return undefined;
+  }
 }
 
 function channelOf(request: SimulatedRequest): string | undefined {
@@ -204,20 +242,4 @@ function decoded(body: Buffer, gzip: boolean): string | undefined {
     // Broken gzip is an answer of its own, not an accident.
     return undefined;
   }
-}
-
-function answer(code: number, invalidEventNumber?: number): SimulatedAnswer {
-  const [status, text] = HEC_CODES.get(code) ?? [500, "unknown code"];
-  return { status, body: { text, code, ...(invalidEventNumber === undefined ? {} : { "invalid-event-number": invalidEventNumber }) } };
-}
-
-/** The vendor answers 405 with a body that says 404. */
-const NOT_FOUND_METHOD: SimulatedAnswer = { status: 405, body: { text: "The requested URL was not found on this server.", code: 404 } };
-
-function html(status: number, title: string): SimulatedAnswer {
-  return {
-    status,
-    headers: { "content-type": "text/html" },
-    body: `<!doctype html><html><head><title>${title}</title></head><body></body></html>`,
-  };
 }

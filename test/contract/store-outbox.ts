@@ -57,6 +57,23 @@ export function outboxPromises(store: TheStore): void {
       expect(await claim(51)).toEqual(["elastic:alert:later:1"]);
     });
 
+    test("takes what shares a ticket together, beyond the limit and before it is due, and nothing else", async () => {
+      await add(...["a", "b", "c", "d", "e"].map((id, index) => delivery(id, 1, { createdTime: index })));
+      await add(delivery("f", 1, { destination: "splunk" }));
+      const ticket = { text: "t/1", time: 5 };
+      for (const id of ["elastic:alert:a", "elastic:alert:c", "elastic:alert:e", "splunk:alert:f"])
+        await store().settleDeliveries([settle(`${id}:1`, { status: "pending", ticket, dueTime: id.endsWith("e") ? 90 : 10 })], 5);
+      const other = { text: "t/2", time: 5 };
+      await store().settleDeliveries([settle("elastic:alert:d:1", { status: "pending", ticket: other, dueTime: 10 })], 5);
+      const claimed = await store().claimDeliveries("elastic", 1, 10, 20);
+      expect(claimed.map(({ subjectId }) => subjectId)).toEqual(["a", "c", "e"]);
+      expect(claimed.map((row) => row.ticket)).toEqual(["t/1", "t/1", "t/1"]);
+      // Leased ones are not taken again, and one without a ticket has nothing to share.
+      expect(await claim(10, 20, 1)).toEqual(["elastic:alert:b:1"]);
+      expect(await claim(10, 20)).toEqual(["elastic:alert:d:1"]);
+      expect(await claim(20, 30, 1)).toEqual(["elastic:alert:a:1", "elastic:alert:c:1", "elastic:alert:e:1"]);
+    });
+
     test("gives a row to one sender until its lease ends", async () => {
       await add(delivery("a", 1));
       expect(await claim(10, 20)).toHaveLength(1);

@@ -4,7 +4,7 @@ import { Failure, type FailureKind } from "../../src/core/errors.ts";
 import { deliverer } from "../../src/pipeline/deliver.ts";
 import type { RunningDestination } from "../../src/pipeline/route.ts";
 import { deliveryKey } from "../../src/pipeline/route.ts";
-import type { Delivery, Destination, Outcome, Rendered } from "../../src/ports/connector.ts";
+import type { Delivery, Destination, Outcome, Rendered, Ticket } from "../../src/ports/connector.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { alertSubject, ruleInfo } from "../fixtures/subjects.ts";
 import { directory } from "../../src/core/identity/directory.ts";
@@ -37,6 +37,7 @@ export const failure = (kind: FailureKind, scope: "item" | "connector", more: { 
 
 export interface Setting {
   readonly send?: Send;
+  readonly confirm?: (tickets: readonly Ticket[]) => readonly Outcome[] | Promise<readonly Outcome[]>;
   readonly render?: (delivery: Delivery) => Rendered;
   readonly limits?: Partial<Destination["limits"]>;
   readonly maxAttempts?: number;
@@ -48,6 +49,7 @@ export interface Setting {
 
 export function setUp({
   send = all,
+  confirm,
   render,
   limits,
   maxAttempts = 3,
@@ -76,6 +78,7 @@ export function setUp({
         sent.push(batch.map((item) => item.key.split(":")[2]!));
         return send(batch, context.signal);
       },
+      ...(confirm === undefined ? {} : { confirm: async (tickets) => confirm(tickets) }),
     },
   };
   const delivery = deliverer({

@@ -51,6 +51,8 @@ describe("the simulated HTTP Event Collector", () => {
   it("knows a disabled token and refuses one in the query", async () => {
     const query = await post('{"event":"x"}', {}, `/services/collector/event?token=${SPLUNK_DEMO_TOKEN}`);
     expect(((await query.json()) as HecAnswer).code).toBe(16);
+    const wrong = await post('{"event":"x"}', {}, "/services/collector/event?token=00000000-0000-4000-8000-000000000000");
+    expect([wrong.status, ((await wrong.json()) as HecAnswer).code]).toEqual([403, 4]);
     await restart({ tokenDisabled: true });
     expect(await answer('{"event":"x"}')).toEqual([403, 1, undefined]);
   });

@@ -9,6 +9,9 @@ const BODY_BYTES_MAX = 1_048_576;
 /** A note is a code and a sentence; a vendor's receipt can be long. */
 const NOTE_BYTES_MAX = 4096;
 
+/** Deliveries beyond a claim's limit that share its tickets: ten of the largest batches. What is left is asked about later. */
+const SHARING_MAX = 5000;
+
 const COLUMNS = `key, destination, kind, subject_id as "subjectId", revision, status, attempts,
   due_time as "dueTime", created_time as "createdTime", settled_time as "settledTime", note,
   ticket, ticket_time as "ticketTime", sent_hash as "sentHash", sent_time as "sentTime"`;
@@ -93,6 +96,31 @@ export async function claimDeliveries(
      )
      select ${COLUMNS} from leased order by created_time, number`,
     [storable(destination), now, leaseUntil, limit],
+  );
+  const tickets = new Set(rows.flatMap(({ ticket }) => ticket ?? []));
+  return tickets.size === 0 ? rows : [...rows, ...(await claimSharing(session, destination, [...tickets], now, leaseUntil))];
+}
+
+/** Leases what shares these tickets: it was in order when it was accepted, and may be asked about before it is due. */
+async function claimSharing(
+  session: Session,
+  destination: string,
+  tickets: readonly string[],
+  now: EpochMs,
+  leaseUntil: EpochMs,
+): Promise<readonly OutboxRow[]> {
+  const { rows } = await session.query<OutboxRow>(
+    `with chosen as (
+       select key from custodes.outbox
+       where destination = $1 and status = 'pending' and (lease_until is null or lease_until <= $2)
+         and ticket in (select json_array_elements_text($4::json))
+       order by created_time, number limit $5
+       for update skip locked
+     ), leased as (
+       update custodes.outbox set lease_until = $3 where key in (select key from chosen) returning *
+     )
+     select ${COLUMNS} from leased order by created_time, number`,
+    [storable(destination), now, leaseUntil, JSON.stringify(tickets), SHARING_MAX],
   );
   return rows;
 }
