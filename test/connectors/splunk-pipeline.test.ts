@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MODELS } from "../../connectors/splunk/models.ts";
 import splunk from "../../connectors/splunk/splunk.ts";
 import { sha256 } from "../../src/adapters/system/system.ts";
+import { directory } from "../../src/core/identity/directory.ts";
 import { deliverer } from "../../src/pipeline/deliver.ts";
 import { deliveryKey, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Connector } from "../../src/ports/connector.ts";
@@ -12,7 +13,7 @@ import { testClient } from "../fixtures/http.ts";
 import { ruleInfo } from "../fixtures/subjects.ts";
 import { ids, put, rows, store } from "../pipeline/outbox.ts";
 import { FULL } from "./splunk-events.ts";
-import { offline, testClock, testLog, testMeter, type TestClock } from "../pipeline/world.ts";
+import { EVERYTHING, offline, testClock, testLog, testMeter, type TestClock } from "../pipeline/world.ts";
 
 const NAME = "splunk/main";
 const ASK_MS = 10_000;
@@ -40,12 +41,21 @@ function service(changes: object = {}, batchItems = 500) {
     id: NAME,
     connector: splunk as Connector,
     destination: { ...destination, limits: { ...destination.limits, batchItems } },
-    when: { minLevel: undefined, kinds: undefined, rules: undefined, final: undefined },
+    when: EVERYTHING,
     maxAttempts: 24,
+    disableAfterMs: Infinity,
     concurrency: 8,
     context,
   };
-  const delivery = deliverer({ store, now: () => clock.now(), meter, context, sha256, rule: () => ruleInfo() });
+  const delivery = deliverer({
+    store,
+    now: () => clock.now(),
+    meter,
+    context,
+    sha256,
+    rule: () => ruleInfo(),
+    registry: () => directory([]),
+  });
   return { meter, hold: () => delivery.hold(NAME), run: () => delivery.run(to, new AbortController().signal) };
 }
 

@@ -6,6 +6,7 @@ import { requestWindow } from "../../src/pipeline/window.ts";
 import { ruleInfo } from "../fixtures/subjects.ts";
 import { DELIVERED, ids, put, setUp, store, type Setting } from "./outbox.ts";
 import { START } from "./world.ts";
+import { directory } from "../../src/core/identity/directory.ts";
 
 describe("the window of requests under way", () => {
   test("begins with one and grows by one for each round of quick answers", () => {
@@ -129,7 +130,15 @@ describe("a destination's requests", () => {
     const rows = await store.claimDeliveries("d/1", 10, START, START + 1000);
     const told = [0, 0];
     const window = { size: 1, answered: () => void told[0]!++, failed: () => void told[1]!++ };
-    const deps = { store, now: () => clock.now(), meter, context: to.context, sha256, rule: () => ruleInfo() };
+    const deps = {
+      store,
+      now: () => clock.now(),
+      meter,
+      context: to.context,
+      sha256,
+      rule: () => ruleInfo(),
+      registry: () => directory([]),
+    };
     const claim = {
       to,
       rows: new Map(rows.map((row) => [row.key, row])),
@@ -137,6 +146,8 @@ describe("a destination's requests", () => {
       until: START + 1000,
       window,
       settlements: [],
+      unsettled: 0,
+      storing: [],
       answered: false,
       failure: undefined,
     };
