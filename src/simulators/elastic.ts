@@ -29,6 +29,12 @@ export interface ElasticSimulatorOptions {
   readonly autoCreate?: boolean;
   /** The key lacks the cluster privilege `monitor`, so that `GET /` answers 403. */
   readonly noMonitor?: boolean;
+  /** When the key ends, epoch milliseconds. Default never. */
+  readonly keyExpiration?: number;
+  /** What `_simulate_index` answers for a name: the template that would win. Default one with our own object in it. */
+  readonly template?: (name: string) => unknown;
+  /** Answers a request in place of the simulator, before its key is looked at: routes of another simulator. */
+  readonly before?: (request: SimulatedRequest) => SimulatedAnswer | undefined;
   readonly port?: number;
 }
 
@@ -61,7 +67,7 @@ export async function startElasticSimulator(options: ElasticSimulatorOptions = {
     ...(options.port === undefined ? {} : { port: options.port }),
     fault: (request) => (isBulk(request.path) ? faults.next() : undefined),
     handle: (request, fault) => {
-      const answer = route(request, store, fault);
+      const answer = options.before?.(request) ?? route(request, store, fault);
       const type = typeof answer.body === "string" ? "text/plain" : "application/vnd.elasticsearch+json;compatible-with=9";
       return {
         ...answer,
@@ -100,11 +106,18 @@ function route(request: SimulatedRequest, store: BulkStore, fault: ElasticFault 
   if (path === "/" && method === "GET") return store.options.noMonitor === true ? forbidden("cluster:monitor/main") : info();
   if (path === "/_security/_authenticate" && method === "GET") return { status: 200, body: AUTHENTICATED };
   if (path === "/_security/user/_has_privileges") return privileges(request, store.options);
+  if (path === "/_security/api_key" && method === "GET") return apiKey(request, store.options);
+  const simulated = /^\/_index_template\/_simulate_index\/([^/]+)$/.exec(path)?.[1];
+  if (simulated !== undefined && method === "POST") {
+    const template = (store.options.template ?? (() => OUR_TEMPLATE))(decodeURIComponent(simulated));
+    return { status: 200, body: { template: { settings: {}, mappings: {}, aliases: {}, ...(template as object) }, overlapping: [] } };
+  }
   const stream = /^\/_data_stream\/([^/]+)$/.exec(path)?.[1];
   if (stream !== undefined && method === "GET") {
     const name = decodeURIComponent(stream);
     if (!matches(store.options.dataStreams ?? [], name)) return error(404, "index_not_found_exception", `no such index [${name}]`);
-    return { status: 200, body: { data_streams: [{ name, generation: store.generation, status: "GREEN" }] } };
+    const failure_store = { enabled: true, indices: [], rollover_on_write: true };
+    return { status: 200, body: { data_streams: [{ name, generation: store.generation, status: "GREEN", failure_store }] } };
   }
   return error(400, "illegal_argument_exception", "no handler found for uri and method");
 }
@@ -212,6 +225,15 @@ function privileges(request: SimulatedRequest, options: ElasticSimulatorOptions)
   }
   const all = Object.values(index).every((entry) => Object.values(entry).every(Boolean));
   return { status: 200, body: { username: "custodes", has_all_requested: all, cluster: {}, index, application: {} } };
+}
+
+const OUR_TEMPLATE = { mappings: { properties: { custodes: { properties: {} } } } };
+
+function apiKey(request: SimulatedRequest, options: ElasticSimulatorOptions): SimulatedAnswer {
+  if (request.query.get("owner") !== "true") return forbidden("cluster:admin/xpack/security/api_key/get");
+  const end = options.keyExpiration === undefined ? {} : { expiration: options.keyExpiration };
+  const key = { ...AUTHENTICATED.api_key, type: "rest", creation: 1_780_000_000_000, invalidated: false, ...end };
+  return { status: 200, body: { api_keys: [{ ...key, username: "custodes", realm: "_es_api_key", metadata: {}, role_descriptors: {} }] } };
 }
 
 function forbidden(action: string): SimulatedAnswer {
