@@ -162,7 +162,8 @@ function indexRoutes(method: string, path: string, body: Json, server: SetupServ
   if (!matches(options.indices, name)) return forbidden(`indices:admin on [${name}]`);
   if (stream !== undefined) return streamRoute(method, stream, option, body, server, options);
   const found = server.indices.get(name) ?? server.streams.get(name);
-  if (part === undefined) return method === "PUT" ? createIndex(name, server) : error(400, "illegal_argument_exception", "not simulated");
+  if (part === undefined)
+    return method === "PUT" ? createIndex(name, body, server) : error(400, "illegal_argument_exception", "not simulated");
   if (found === undefined) return error(404, "index_not_found_exception", `no such index [${name}]`);
   if (part === "_alias") {
     const { aliases } = found as { aliases: Set<string> };
@@ -178,7 +179,7 @@ function indexRoutes(method: string, path: string, body: Json, server: SetupServ
   return { status: 200, body: { acknowledged: true } };
 }
 
-function createIndex(name: string, server: SetupServer): SimulatedAnswer {
+function createIndex(name: string, body: Json, server: SetupServer): SimulatedAnswer {
   if (server.indices.has(name)) return error(400, "resource_already_exists_exception", `index [${name}] already exists`);
   const template = resolve(server, name);
   if (template?.["data_stream"] !== undefined)
@@ -188,7 +189,7 @@ function createIndex(name: string, server: SetupServer): SimulatedAnswer {
       `cannot create index with name [${name}], because it matches with a template that creates data streams only`,
     );
   const aliases = new Set(Object.keys((template?.["aliases"] ?? {}) as Json));
-  server.indices.set(name, { mappings: (template?.["mappings"] ?? {}) as Json, aliases });
+  server.indices.set(name, { mappings: merged((template?.["mappings"] ?? {}) as Json, (body["mappings"] ?? {}) as Json), aliases });
   return { status: 200, body: { acknowledged: true, shards_acknowledged: true, index: name } };
 }
 

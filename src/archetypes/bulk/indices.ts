@@ -7,8 +7,11 @@ import { includes, jsonOf, type Ask, type Asks } from "./install.ts";
 
 type Done = "created" | "changed" | "unchanged";
 
-/** Creates the plain index by its template, or adds the fields that an older one lacks. `name` may be a write alias. */
-export function indexStep(name: string, dialect: Dialect, asks: Asks): SetupStep {
+/**
+ * Creates the plain index, or adds the fields that an older one lacks. `name` may be a write alias. `withMappings` where no
+ * template gives the index its types.
+ */
+export function indexStep(name: string, dialect: Dialect, asks: Asks, { withMappings = false } = {}): SetupStep {
   const step = `index ${name}`;
   return {
     name: step,
@@ -16,7 +19,8 @@ export function indexStep(name: string, dialect: Dialect, asks: Asks): SetupStep
       const ask = asks(context, credential);
       const present = await ask("GET", `/${name}/_mapping`);
       if (present.status === 404) {
-        jsonOf(await ask("PUT", `/${name}`), step, credential);
+        const body = withMappings ? { mappings: mappingsOf(dialect, false) } : undefined;
+        jsonOf(await ask("PUT", `/${name}`, body), step, credential);
         return "created";
       }
       return await mapFields(name, step, jsonOf(present, step, credential), mappingsOf(dialect, false), ask, credential);
