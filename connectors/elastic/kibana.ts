@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 import { panels } from "./panels.ts";
 
 /** The dashboard's id, by which a later setup finds it again. */
-export const DASHBOARD_ID = "custodes-overview";
+const DASHBOARD_ID = "custodes-overview";
 /** By this the setup tells its own version of an object from an older one: Kibana rewrites whatever else it is given. */
 export const SETUP_MARK = `Custodes setup ${SETUP_VERSION}`;
 

@@ -1,10 +1,11 @@
-/** One request to OpenSearch with the credential of the service or of an installer. */
+/** Requests to OpenSearch with the credential of the service or of an installer. */
 import { basicAuth } from "../../src/archetypes/bulk/basic-auth.ts";
 import type { Asks } from "../../src/archetypes/bulk/install.ts";
 import { exchangeWithin } from "../../src/archetypes/deadline.ts";
 import type { Answer } from "../../src/archetypes/http-exchange.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { Context } from "../../src/ports/context.ts";
+import { chainKeys } from "./chain.ts";
 import type { Config } from "./config.ts";
 import { signed, type AwsKeys } from "./sigv4.ts";
 
@@ -20,18 +21,25 @@ interface Request {
   readonly body?: string;
 }
 
-/** Asks with the service's own credential, revealed anew. */
-export function ask(request: Request, settings: Config, context: Context): Promise<Answer> {
-  const { basic, aws } = settings;
-  const credential =
-    basic === undefined
-      ? {
-          accessKeyId: aws!.accessKeyId.reveal(),
-          secretAccessKey: aws!.secretAccessKey.reveal(),
-          sessionToken: aws!.sessionToken?.reveal(),
-        }
-      : `${basic.username}:${basic.password.reveal()}`;
-  return send(request, credential, settings, context, settings.timeoutMs);
+/** Asks as the service. */
+export type ServiceAsk = (request: Request, context: Context) => Promise<Answer>;
+
+/** Makes one that reveals its secrets anew each time; what AWS's chain has found is kept while it is good. */
+export function serviceAsk(settings: Config): ServiceAsk {
+  const { timeoutMs } = settings;
+  const credential = credentialOf(settings);
+  return async (request, context) => await send(request, await credential(), settings, context, timeoutMs);
+}
+
+function credentialOf({ basic, aws }: Config): () => string | AwsKeys | Promise<AwsKeys> {
+  if (basic !== undefined) return () => `${basic.username}:${basic.password.reveal()}`;
+  const { region, accessKeyId, secretAccessKey, sessionToken } = aws!;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return chainKeys(region);
+  return () => ({
+    accessKeyId: accessKeyId.reveal(),
+    secretAccessKey: secretAccessKey.reveal(),
+    sessionToken: sessionToken?.reveal(),
+  });
 }
 
 /** Asks with an installer's: `user:password`, or `accessKeyId:secretAccessKey[:sessionToken]` where requests are signed. */

@@ -6,7 +6,7 @@ import { asObject, type Json } from "../../src/core/record.ts";
 import { safeList, safeText } from "../../src/core/safe-text.ts";
 import type { Check } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
-import { ask } from "./ask.ts";
+import { serviceAsk } from "./ask.ts";
 import { isServerless, type Config } from "./config.ts";
 
 /** Roles that are named at most. */
@@ -14,9 +14,10 @@ const ROLES_MAX = 10;
 
 /** Reach and product, credential, then each index. Stops at the first that makes the next meaningless. */
 export async function check(settings: Config, context: Context): Promise<readonly Check[]> {
+  const ask = serviceAsk(settings);
   const get = async (path: string): Promise<Answer | Failure> => {
     try {
-      return await ask({ method: "GET", path }, settings, context);
+      return await ask({ method: "GET", path }, context);
     } catch (error) {
       if (error instanceof Failure) return error;
       throw error;
@@ -56,8 +57,13 @@ function reachCheck(answer: Answer | Failure, settings: Config): Check {
 }
 
 function unreachable(name: string, failure: Failure): Check {
-  return failure.code === "SECRET_MISSING"
-    ? { name, ok: false, message: failure.message, fix: "provide the secrets that basic or aws refer to" }
+  return failure.code === "SECRET_MISSING" || failure.code === "HTTP_DENIED"
+    ? {
+        name,
+        ok: false,
+        message: failure.message,
+        fix: "provide the secrets that basic or aws refer to, or credentials in AWS's usual places",
+      }
     : { name, ok: false, message: failure.message, fix: "check host, port and firewall, and the authority of a certificate of your own" };
 }
 

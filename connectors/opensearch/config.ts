@@ -7,16 +7,25 @@ const basic = z.strictObject({
   password: secret.describe("Its password, as a secret reference"),
 });
 
-const aws = z.strictObject({
-  region: z
-    .string()
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be a region such as eu-west-1")
-    .describe("Region of the domain or collection"),
-  service: z.enum(["es", "aoss"]).describe("es for a managed domain, aoss for OpenSearch Serverless"),
-  accessKeyId: secret.describe("Access key id, as a secret reference: short-lived keys change together"),
-  secretAccessKey: secret.describe("Secret access key, as a secret reference"),
-  sessionToken: secret.optional().describe("Session token of short-lived keys, as a secret reference"),
-});
+const aws = z
+  .strictObject({
+    region: z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be a region such as eu-west-1")
+      .describe("Region of the domain or collection"),
+    service: z.enum(["es", "aoss"]).describe("es for a managed domain, aoss for OpenSearch Serverless"),
+    accessKeyId: secret
+      .optional()
+      .describe(
+        "Access key id, as a secret reference. Without it: AWS's usual chain (environment, web identity, container, instance, profile)",
+      ),
+    secretAccessKey: secret.optional().describe("Secret access key, as a secret reference"),
+    sessionToken: secret.optional().describe("Session token of short-lived keys, as a secret reference"),
+  })
+  .refine(({ accessKeyId, secretAccessKey }) => (accessKeyId === undefined) === (secretAccessKey === undefined), {
+    path: ["secretAccessKey"],
+    message: "accessKeyId and secretAccessKey go together",
+  });
 
 const keys = z.strictObject({
   url: serverUrl("https://opensearch.example.com:9200").describe("OpenSearch itself (not Dashboards): scheme, host, port and path prefix"),

@@ -5,7 +5,7 @@ import { statusFailure } from "../../src/archetypes/bulk/status.ts";
 import { answerObject, connectorFailure } from "../../src/archetypes/http-exchange.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
-import { ask } from "./ask.ts";
+import { serviceAsk, type ServiceAsk } from "./ask.ts";
 import { check } from "./check.ts";
 import { config, isServerless, type Config } from "./config.ts";
 import { setup } from "./setup.ts";
@@ -20,24 +20,25 @@ export default defineConnector<Config>({ id: "opensearch", title: "OpenSearch (b
 const BATCH_BYTES_MAX = 5_000_000;
 
 function destination(settings: Config): Destination {
+  const ask = serviceAsk(settings);
   const names = { ...settings, stream: undefined, serverIds: !settings.documentIds };
   return {
     limits: { batchItems: BATCH_ITEMS_MAX, batchBytes: BATCH_BYTES_MAX, itemBytes: ITEM_BYTES_MAX },
     accepts: ["alert", "incident", "event"],
     render: (delivery) => renderBulk(delivery, names, ITEM_BYTES_MAX),
-    send: (batch, context) => send(batch, settings, context),
+    send: (batch, context) => send(batch, settings, ask, context),
   };
 }
 
 /** What of the answer is asked for. Serverless documents no such filter. */
 const FILTER = "?filter_path=errors,took,items.*.status,items.*.error,items.*._id";
 
-async function send(batch: readonly Rendered[], settings: Config, context: Context): Promise<readonly Outcome[]> {
+async function send(batch: readonly Rendered[], settings: Config, ask: ServiceAsk, context: Context): Promise<readonly Outcome[]> {
   if (batch.length === 0) return [];
   const body = batch.map((item) => item.body).join("");
   const path = `/_bulk${isServerless(settings) ? "" : FILTER}`;
   // The types of Elastic's own client (application/vnd.elasticsearch+…) are unknown here.
-  const answer = await ask({ method: "POST", path, contentType: "application/x-ndjson", body }, settings, context);
+  const answer = await ask({ method: "POST", path, contentType: "application/x-ndjson", body }, context);
   if (answer.status !== 200) {
     const headers = { location: answer.header("location"), "retry-after": answer.header("retry-after") };
     throw statusFailure(answer.status, headers, settings.url, context.clock.now());

@@ -90,7 +90,17 @@ describe("the setup and check of OpenSearch", () => {
     expect(outcomes.every((one) => one.status === "delivered")).toBe(true);
     expect([...server.streams.keys()]).toEqual(["custodes-events"]);
     const types = new Set([...JSON.stringify([...server.objects.values()]).matchAll(/"type":"([a-z_]+)"/g)].map(([, type]) => type));
-    expect([...types].toSorted((a, b) => a!.localeCompare(b!))).toEqual(["boolean", "date", "float", "integer", "ip", "keyword", "long", "object", "text"]);
+    expect([...types].toSorted((a, b) => a!.localeCompare(b!))).toEqual([
+      "boolean",
+      "date",
+      "float",
+      "integer",
+      "ip",
+      "keyword",
+      "long",
+      "object",
+      "text",
+    ]);
   });
 
   it("makes plain indices with their mappings on Serverless, and nothing else", async () => {

@@ -143,6 +143,32 @@ describe("the OpenSearch connector", () => {
     expect(await reactionOf(sending)).toMatchObject({ kind: "permanent", code: "HTTP_DENIED", scope: "connector" });
   });
 
+  it("takes keys from AWS's chain where none are configured, and says when there are none", async () => {
+    const before = { ...process.env };
+    await restart({ credential: SIGNING });
+    const configured = opensearch.config.parse({ url: simulator.url, aws: { region: SIGNING.region, service: "es" } });
+    try {
+      const { accessKeyId, secretAccessKey, sessionToken } = SIGNING;
+      Object.assign(process.env, {
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_SESSION_TOKEN: sessionToken,
+      });
+      const destination = opensearch.destination!(configured);
+      expect((await destination.send(renderedAlerts(destination, NAME, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+      for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) delete process.env[name];
+      const nowhere = { AWS_EC2_METADATA_DISABLED: "true", AWS_CONFIG_FILE: "/nonexistent", AWS_SHARED_CREDENTIALS_FILE: "/nonexistent" };
+      Object.assign(process.env, nowhere);
+      const lost = opensearch.destination!(configured);
+      const reaction = await reactionOf(lost.send(renderedAlerts(lost, NAME, 1), testContext().context));
+      expect(reaction).toEqual({ kind: "retryable", code: "HTTP_DENIED", scope: "connector" });
+      expect((await opensearch.check(configured, testContext().context))[0]).toMatchObject({ name: "reach", ok: false });
+    } finally {
+      for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  });
+
   it("uses rotated credentials without being made anew", async () => {
     let password = "stale";
     const destination = destinationTo(simulator.url, { basic: { username: "custodes", password: { reveal: () => password } } });

@@ -7,7 +7,7 @@ import { SETUP_META, type ApiObject } from "./install.ts";
 /** Above the built-in templates of Elastic for `logs-*-*`, which have priority 100. */
 const PRIORITY = 250;
 /** The pipeline's name. */
-export const PIPELINE = "custodes-ingested";
+const PIPELINE = "custodes-ingested";
 const ECS_COMPONENT = "custodes-ecs";
 const STREAM_COMPONENT = "custodes-ecs-stream";
 const OWN_COMPONENT = "custodes-own";
