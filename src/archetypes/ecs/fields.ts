@@ -82,7 +82,9 @@ const IGNORE_ABOVE = 1024;
 function fieldMapping(type: string, dialect: Dialect): Mapping {
   if (type === "ip") return { type, ignore_malformed: true };
   if (type === "keyword") return { type, ignore_above: IGNORE_ABOVE };
+  // The title is to be searched by its words and counted as a whole.
+  if (type === "match_only_text")
+    return { type: dialect === "elastic" ? type : "text", fields: { keyword: { type: "keyword", ignore_above: IGNORE_ABOVE } } };
   if (dialect === "elastic") return { type };
-  if (type === "match_only_text") return { type: "text" };
   return type === "wildcard" || type === "constant_keyword" ? { type: "keyword", ignore_above: IGNORE_ABOVE } : { type };
 }
