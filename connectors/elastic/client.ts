@@ -40,7 +40,7 @@ function connectionOver(context: Context, timeoutMs: number): typeof BaseConnect
       const query = params.querystring === undefined || params.querystring === "" ? "" : `?${params.querystring}`;
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries({ ...this.headers, ...params.headers }))
-        if (typeof value === "string") headers[name] = value;
+        if (typeof value === "string") headers[name] = plainType(value);
       const exchange = exchangeWithin(
         {
           peer: "Elasticsearch",
@@ -59,6 +59,14 @@ function connectionOver(context: Context, timeoutMs: number): typeof BaseConnect
       return Promise.resolve();
     }
   };
+}
+
+/**
+ * The client asks for answers in the form of its own major version, which a server of an older one refuses as a media type that it
+ * does not know. What is used here has had one form since version 8, so the plain types do for every version.
+ */
+function plainType(value: string): string {
+  return value.replace(/application\/vnd\.elasticsearch\+((?:x-nd)?json); ?compatible-with=\d+/g, "application/$1");
 }
 
 function toResponse(answer: Answer): { readonly statusCode: number; readonly headers: Record<string, string>; readonly body: string } {

@@ -109,7 +109,11 @@ const PANELS: readonly Panel[] = [
   table(
     "Incidents",
     INCIDENTS,
-    { title: top("message.keyword", "Incident", 25), agent: top("gen_ai.agent.name", "Agent", 1), owner: top("custodes.owner", "Owner", 1) },
+    {
+      title: top("message.keyword", "Incident", 25),
+      agent: top("gen_ai.agent.name", "Agent", 1),
+      owner: top("custodes.owner", "Owner", 1),
+    },
     [0, 18, 48, 12],
   ),
   table("Agents with alerts", ALERTS, { agent: top("gen_ai.agent.name", "Agent", 15) }, [0, 30, 16, 12]),

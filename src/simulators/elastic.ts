@@ -29,6 +29,8 @@ export interface ElasticSimulatorOptions {
   readonly autoCreate?: boolean;
   /** The key lacks the cluster privilege `monitor`, so that `GET /` answers 403. */
   readonly noMonitor?: boolean;
+  /** Of Elasticsearch. A client that asks for the form of a later major version is refused. Default 9.4.0. */
+  readonly version?: string;
   /** When the key ends, epoch milliseconds. Default never. */
   readonly keyExpiration?: number;
   /** What `_simulate_index` answers for a name: the template that would win. Default one with our own object in it. */
@@ -98,12 +100,12 @@ function isBulk(path: string): boolean {
 
 function route(request: SimulatedRequest, store: BulkStore, fault: ElasticFault | undefined): SimulatedAnswer {
   if (request.body.length > (store.options.bodyBytesMax ?? BODY_BYTES_MAX)) return { status: 413 };
-  const denied = authenticate(request, store.options);
+  const denied = laterForm(request, store.options) ?? authenticate(request, store.options);
   if (denied !== undefined) return denied;
   const { method, path } = request;
   if (isBulk(path))
     return method === "POST" || method === "PUT" ? bulk(request, store, fault) : error(405, "method_not_allowed", "wrong method");
-  if (path === "/" && method === "GET") return store.options.noMonitor === true ? forbidden("cluster:monitor/main") : info();
+  if (path === "/" && method === "GET") return store.options.noMonitor === true ? forbidden("cluster:monitor/main") : info(store.options);
   if (path === "/_security/_authenticate" && method === "GET") return { status: 200, body: AUTHENTICATED };
   if (path === "/_security/user/_has_privileges") return privileges(request, store.options);
   if (path === "/_security/api_key" && method === "GET") return apiKey(request, store.options);
@@ -176,7 +178,15 @@ function authenticate(request: SimulatedRequest, options: ElasticSimulatorOption
   return { ...error(401, "security_exception", reason), headers: { "www-authenticate": "ApiKey" } };
 }
 
-function info(): SimulatedAnswer {
+function laterForm({ headers }: SimulatedRequest, options: ElasticSimulatorOptions): SimulatedAnswer | undefined {
+  const wanted = [headers.accept, headers["content-type"]].map((value) => Number(/compatible-with=(\d+)/.exec(value ?? "")?.[1] ?? 0));
+  if (Math.max(...wanted) <= Number.parseInt(options.version ?? VERSION, 10)) return undefined;
+  return error(400, "media_type_header_exception", "Invalid media-type value on headers [Accept, Content-Type]");
+}
+
+const VERSION = "9.4.0";
+
+function info({ version = VERSION }: ElasticSimulatorOptions): SimulatedAnswer {
   return {
     status: 200,
     body: {
@@ -184,7 +194,7 @@ function info(): SimulatedAnswer {
       cluster_name: "simulator",
       cluster_uuid: "AAAAAAAAAAAAAAAAAAAAAA",
       version: {
-        number: "9.4.0",
+        number: version,
         build_flavor: "default",
         build_type: "docker",
         build_hash: "0000000000000000000000000000000000000000",

@@ -220,6 +220,14 @@ describe("the Elastic connector", () => {
     expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
   });
 
+  it("is understood by a cluster of an older version than the vendor's client", async () => {
+    await restart({ version: "8.19.2" });
+    const destination = destinationTo(simulator.url);
+    expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+    const [reach] = await elastic.check(settings(simulator.url), testContext().context);
+    expect(reach).toMatchObject({ ok: true, message: "Elasticsearch 8.19.2 answers" });
+  });
+
   it("works below a path, as behind a proxy, and asks for errors without our document in them", async () => {
     const paths: string[] = [];
     const proxy = await startLoopback({
