@@ -72,7 +72,6 @@ const EXCEPTIONS: Readonly<Record<string, { readonly imports: string; readonly w
   },
   "connectors/opensearch/chain.ts": { imports: "@aws-sdk/credential-providers", why: "AWS's chain of credentials" },
   "connectors/opensearch/sigv4.ts": { imports: "@smithy/signature-v4", why: "AWS's own signing of requests; no I/O" },
-  "connectors/opensearch/sha256.ts": { imports: "@aws-crypto/sha256-js", why: "the hash behind it, without Node's modules; no I/O" },
   "connectors/otlp/protobuf.ts": { imports: "protobufjs", why: "OTLP's default encoding; a codec without I/O" },
 };
 

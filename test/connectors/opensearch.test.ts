@@ -1,6 +1,8 @@
+import { createHash, createHmac } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Config } from "../../connectors/opensearch/config.ts";
 import opensearch from "../../connectors/opensearch/opensearch.ts";
+import { Sha256 } from "../../connectors/opensearch/sha256.ts";
 import type { Destination, Outcome } from "../../src/ports/connector.ts";
 import { startLoopback } from "../../src/simulators/http-server.ts";
 import { destinationContract, reactionOf, renderedAlerts } from "../contract/destination.ts";
@@ -141,6 +143,21 @@ describe("the OpenSearch connector", () => {
     const destination = opensearch.destination!(awsSettings(simulator.url));
     const sending = destination.send(renderedAlerts(destination, NAME, 1), testContext().context);
     expect(await reactionOf(sending)).toMatchObject({ kind: "permanent", code: "HTTP_DENIED", scope: "connector" });
+  });
+
+  it("hashes as Node does, in pieces, of views, with and without a secret", async () => {
+    for (const secret of [undefined, "key", new Uint8Array([0, 255, 7]).subarray(1)]) {
+      const ours = new Sha256(secret);
+      const theirs = secret === undefined ? createHash("sha256") : createHmac("sha256", secret);
+      for (const piece of ["", "grün", new Uint8Array([1, 2, 3, 4]).subarray(1, 3), "x".repeat(100_000)]) {
+        ours.update(piece);
+        theirs.update(piece);
+      }
+      expect(Buffer.from(await ours.digest()).toString("hex")).toBe(theirs.digest("hex"));
+      ours.reset();
+      const empty = secret === undefined ? createHash("sha256") : createHmac("sha256", secret);
+      expect(Buffer.from(await ours.digest()).toString("hex")).toBe(empty.digest("hex"));
+    }
   });
 
   it("takes keys from AWS's chain where none are configured, and says when there are none", async () => {
