@@ -75,6 +75,7 @@ describe("the setup of Elastic", () => {
       const second = await apply(steps(changes));
       expect(second).toEqual(Object.fromEntries(Object.keys(first).map((name) => [name, "unchanged"])));
       expect([server.writes().length, kibana.imports()]).toEqual([writes, imports]);
+      expect([...kibana.spaces]).toEqual([settings(changes).kibanaSpace]);
     },
     // The first one waits for the vendor's schemas to be compiled.
     120_000,
@@ -138,6 +139,12 @@ describe("the setup of Elastic", () => {
     expect(server.indices.get("custodes-alerts")!.mappings["properties"]).toHaveProperty("gen_ai");
     expect(server.streams.get("logs-custodes.event-default")).toMatchObject({ failureStore: true, lifecycle: { data_retention: "7d" } });
     expect(new Set(Object.values(await apply(steps({ eventRetention: "7d" }))))).toEqual(new Set(["unchanged"]));
+  });
+
+  it("gives an index that is there already its alias", async () => {
+    await apply(steps());
+    const done = await apply(steps({ alertAlias: "logs-custodes.alert" }));
+    expect(done).toMatchObject({ "index template custodes-alerts": "changed", "alias logs-custodes.alert": "created" });
   });
 
   it("says which type of an old index is in the way", async () => {

@@ -14,6 +14,8 @@ export interface KibanaSimulator {
   readonly url: string;
   readonly savedObjects: Map<string, Json>;
   readonly rules: Map<string, Json>;
+  /** Spaces that were asked, by their ids. */
+  readonly spaces: Set<string>;
   imports(): number;
   fail(...faults: readonly HttpFault[]): void;
   close(): Promise<void>;
@@ -33,16 +35,26 @@ export async function startKibana(options: KibanaOptions): Promise<KibanaSimulat
   const faults = faultQueue<HttpFault>();
   const savedObjects = new Map<string, Json>();
   const rules = new Map<string, Json>();
+  const spaces = new Set<string>();
   let imports = 0;
   const server = await startLoopback({
     fault: () => faults.next(),
     handle: (request) => {
+      spaces.add(/^\/s\/([^/]+)/.exec(request.path)?.[1] ?? "default");
       const answer = route(request, options, savedObjects, rules);
       if (request.path.endsWith("/_import") && answer.status === 200) imports++;
       return answer;
     },
   });
-  return { url: server.url, savedObjects, rules, imports: () => imports, fail: (...list) => faults.add(list), close: () => server.close() };
+  return {
+    url: server.url,
+    savedObjects,
+    rules,
+    spaces,
+    imports: () => imports,
+    fail: (...list) => faults.add(list),
+    close: () => server.close(),
+  };
 }
 
 function refusal(status: number, message: string, more: Json = {}): SimulatedAnswer {
