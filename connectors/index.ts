@@ -10,6 +10,7 @@ import istio from "./istio/istio.ts";
 import kong from "./kong/kong.ts";
 import kubernetes from "./kubernetes/kubernetes.ts";
 import okta from "./okta/okta.ts";
+import opensearch from "./opensearch/opensearch.ts";
 import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
@@ -29,6 +30,7 @@ export const connectors: readonly Connector[] = [
   kong,
   kubernetes,
   okta,
+  opensearch,
   otlp,
   pagerduty,
   sentinel,

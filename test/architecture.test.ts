@@ -75,6 +75,8 @@ const EXCEPTIONS: Readonly<Record<string, { readonly imports: string; readonly w
     imports: "@azure/identity",
     why: "the vendor's library knows every way to prove an identity; it is given the context's HTTP client as its transport",
   },
+  "connectors/opensearch/chain.ts": { imports: "@aws-sdk/credential-providers", why: "AWS's chain of credentials" },
+  "connectors/opensearch/sigv4.ts": { imports: "@smithy/signature-v4", why: "AWS's own signing of requests; no I/O" },
   "connectors/otlp/protobuf.ts": { imports: "protobufjs", why: "OTLP's default encoding; a codec without I/O" },
 };
 

@@ -2,8 +2,9 @@
  * The vendor's client, tamed: one attempt per call, over the connector's own Context, failures without contents.
  */
 import { BaseConnection, Client, errors } from "@elastic/elasticsearch";
+import { statusFailure } from "../../src/archetypes/bulk/status.ts";
 import { exchangeWithin } from "../../src/archetypes/deadline.ts";
-import { connectorFailure, retryAfterMs, type Answer } from "../../src/archetypes/http-exchange.ts";
+import { connectorFailure, type Answer } from "../../src/archetypes/http-exchange.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { EpochMs } from "../../src/core/event.ts";
 import type { Context } from "../../src/ports/context.ts";
@@ -39,7 +40,7 @@ function connectionOver(context: Context, timeoutMs: number): typeof BaseConnect
       const query = params.querystring === undefined || params.querystring === "" ? "" : `?${params.querystring}`;
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries({ ...this.headers, ...params.headers }))
-        if (typeof value === "string") headers[name] = value;
+        if (typeof value === "string") headers[name] = plainType(value);
       const exchange = exchangeWithin(
         {
           peer: "Elasticsearch",
@@ -58,6 +59,14 @@ function connectionOver(context: Context, timeoutMs: number): typeof BaseConnect
       return Promise.resolve();
     }
   };
+}
+
+/**
+ * The client asks for answers in the form of its own major version, which a server of an older one refuses as a media type that it
+ * does not know. What is used here has had one form since version 8, so the plain types do for every version.
+ */
+function plainType(value: string): string {
+  return value.replace(/application\/vnd\.elasticsearch\+((?:x-nd)?json); ?compatible-with=\d+/g, "application/$1");
 }
 
 function toResponse(answer: Answer): { readonly statusCode: number; readonly headers: Record<string, string>; readonly body: string } {
@@ -87,43 +96,4 @@ function failureOf(error: unknown, url: string, now: EpochMs): unknown {
   if (error instanceof errors.ProductNotSupportedError)
     return connectorFailure("retryable", "HTTP_MALFORMED", "the answer does not come from Elasticsearch (no X-Elastic-Product header)");
   return error;
-}
-
-/** What a status other than success means for a whole request. */
-export function statusFailure(status: number, headers: Readonly<Record<string, unknown>>, url: string, now: EpochMs): Failure {
-  const header = (name: string): string | undefined => (typeof headers[name] === "string" ? headers[name] : undefined);
-  const wait = retryAfterMs({ status, text: "", header }, now);
-  if (status >= 200 && status < 300)
-    return connectorFailure("retryable", "HTTP_MALFORMED", `HTTP ${status} is no answer to a bulk request`);
-  if (status >= 300 && status < 400) {
-    const location = header("location");
-    const elsewhere = location !== undefined && URL.canParse(location, url) && new URL(location, url).host !== new URL(url).host;
-    return connectorFailure(
-      "permanent",
-      elsewhere ? "HTTP_WRONG_HOST" : "DESTINATION_CONFIG",
-      `HTTP ${status}: the address redirects${elsewhere ? " to another host" : ""}; nothing follows it`,
-    );
-  }
-  switch (status) {
-    case 401:
-      return connectorFailure("permanent", "HTTP_DENIED", "HTTP 401: the API key was refused");
-    case 403:
-      return connectorFailure("permanent", "HTTP_DENIED", "HTTP 403: the API key may not do this");
-    case 404:
-    case 405:
-    case 406:
-    case 415:
-      return connectorFailure("permanent", "DESTINATION_CONFIG", `HTTP ${status}: there is no bulk API at this address`);
-    case 408:
-      return connectorFailure("retryable", "HTTP_TIMEOUT", "HTTP 408: the server gave up waiting", wait);
-    case 413:
-    case 417:
-      return new Failure(`HTTP ${status}: the request is too large`, { kind: "permanent", code: "HTTP_TOO_LARGE" });
-    case 429:
-      return connectorFailure("retryable", "HTTP_THROTTLED", "HTTP 429: the cluster rejects requests for now", wait);
-    default:
-      return status === 425 || status >= 500
-        ? connectorFailure("retryable", "HTTP_UNAVAILABLE", `HTTP ${status}: the cluster or what is before it failed`, wait)
-        : new Failure(`HTTP ${status}: the request was refused`, { kind: "permanent", code: "HTTP_REJECTED" });
-  }
 }

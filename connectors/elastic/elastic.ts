@@ -1,30 +1,31 @@
-import { findingDelivery } from "../../src/archetypes/finding.ts";
+import { itemOutcomes } from "../../src/archetypes/bulk/items.ts";
+import { BATCH_ITEMS_MAX, ITEM_BYTES_MAX } from "../../src/archetypes/bulk/limits.ts";
+import { streamOf } from "../../src/archetypes/bulk/names.ts";
+import { renderBulk } from "../../src/archetypes/bulk/render.ts";
+import { statusFailure } from "../../src/archetypes/bulk/status.ts";
 import { defineConnector, type Destination, type Outcome, type Rendered } from "../../src/ports/connector.ts";
 import type { Context } from "../../src/ports/context.ts";
 import { check } from "./check.ts";
-import { called, clientFor, statusFailure } from "./client.ts";
+import { called, clientFor } from "./client.ts";
 import { config, type Config } from "./config.ts";
-import { itemOutcomes } from "./items.ts";
-import { render } from "./render.ts";
+import { setup } from "./setup.ts";
 
 /**
- * Elasticsearch and Elastic Security. A delivery is an ECS document in a plain index, under the subject's id and with
- * its revision as external version: later revisions replace earlier ones, whatever the order of arrival.
+ * Elasticsearch and Elastic Security. An alert or incident is an ECS document in a plain index, under its own id and with
+ * its revision as external version: later revisions replace earlier ones, whatever the order of arrival. An event never
+ * changes: it is created once, under its uid, in a data stream.
  */
-export default defineConnector<Config>({ id: "elastic", title: "Elastic (Elasticsearch bulk)", config, check, destination });
+export default defineConnector<Config>({ id: "elastic", title: "Elastic (Elasticsearch bulk)", config, check, destination, setup });
 
-/** The vendor's advice is to start with 500 to 1,000 documents or 5 MB; the smaller of each repeats less after a lost answer. */
-const BATCH_ITEMS_MAX = 500;
 /** Well below the 100 MB of `http.max_content_length`, and below what proxies and cloud front ends usually take. */
 const BATCH_BYTES_MAX = 5_000_000;
-/** Nobody reads an alert of more than a quarter megabyte, and a few such must not fill a batch. */
-const ITEM_BYTES_MAX = 250_000;
 
 function destination(settings: Config): Destination {
+  const names = { ...settings, eventIndex: settings.eventStream, stream: streamOf(settings.eventStream) };
   return {
     limits: { batchItems: BATCH_ITEMS_MAX, batchBytes: BATCH_BYTES_MAX, itemBytes: ITEM_BYTES_MAX },
-    accepts: ["alert", "incident"],
-    render: (delivery) => render(findingDelivery(delivery), settings, ITEM_BYTES_MAX),
+    accepts: ["alert", "incident", "event"],
+    render: (delivery) => renderBulk(delivery, names, ITEM_BYTES_MAX),
     send: (batch, context) => send(batch, settings, context),
   };
 }

@@ -31,3 +31,9 @@ export function serverUrl(example: string): z.ZodType<string, string> {
     return url.href.replace(/\/$/, "");
   });
 }
+
+/** A retention in whole days such as `90d`, at most ten years; kept as text, which is how lifecycles write it. */
+export const days = z
+  .string()
+  .regex(/^[1-9]\d{0,3}d$/, "write a retention as whole days: 90d")
+  .refine((text) => Number.parseInt(text, 10) <= 3_660, "must be at most 3660d");

@@ -39,6 +39,7 @@ const alertLine = z.object({
 const PLACEHOLDERS: Readonly<Record<string, readonly unknown[]>> = {
   url: ["https://render.invalid"],
   apiKey: [fixedSecret("render")],
+  basic: [{ username: "render", password: fixedSecret("render") }],
   token: [fixedSecret("render")],
   routingKey: [fixedSecret("0".repeat(32))],
   tenantId: ["00000000-0000-0000-0000-000000000000"],

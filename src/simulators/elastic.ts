@@ -29,6 +29,14 @@ export interface ElasticSimulatorOptions {
   readonly autoCreate?: boolean;
   /** The key lacks the cluster privilege `monitor`, so that `GET /` answers 403. */
   readonly noMonitor?: boolean;
+  /** Of Elasticsearch. A client that asks for the form of a later major version is refused. Default 9.4.0. */
+  readonly version?: string;
+  /** When the key ends, epoch milliseconds. Default never. */
+  readonly keyExpiration?: number;
+  /** What `_simulate_index` answers for a name: the template that would win. Default one with our own object in it. */
+  readonly template?: (name: string) => unknown;
+  /** Answers a request in place of the simulator, before its key is looked at: routes of another simulator. */
+  readonly before?: (request: SimulatedRequest) => SimulatedAnswer | undefined;
   readonly port?: number;
 }
 
@@ -61,7 +69,7 @@ export async function startElasticSimulator(options: ElasticSimulatorOptions = {
     ...(options.port === undefined ? {} : { port: options.port }),
     fault: (request) => (isBulk(request.path) ? faults.next() : undefined),
     handle: (request, fault) => {
-      const answer = route(request, store, fault);
+      const answer = options.before?.(request) ?? route(request, store, fault);
       const type = typeof answer.body === "string" ? "text/plain" : "application/vnd.elasticsearch+json;compatible-with=9";
       return {
         ...answer,
@@ -92,19 +100,26 @@ function isBulk(path: string): boolean {
 
 function route(request: SimulatedRequest, store: BulkStore, fault: ElasticFault | undefined): SimulatedAnswer {
   if (request.body.length > (store.options.bodyBytesMax ?? BODY_BYTES_MAX)) return { status: 413 };
-  const denied = authenticate(request, store.options);
+  const denied = laterForm(request, store.options) ?? authenticate(request, store.options);
   if (denied !== undefined) return denied;
   const { method, path } = request;
   if (isBulk(path))
     return method === "POST" || method === "PUT" ? bulk(request, store, fault) : error(405, "method_not_allowed", "wrong method");
-  if (path === "/" && method === "GET") return store.options.noMonitor === true ? forbidden("cluster:monitor/main") : info();
+  if (path === "/" && method === "GET") return store.options.noMonitor === true ? forbidden("cluster:monitor/main") : info(store.options);
   if (path === "/_security/_authenticate" && method === "GET") return { status: 200, body: AUTHENTICATED };
   if (path === "/_security/user/_has_privileges") return privileges(request, store.options);
+  if (path === "/_security/api_key" && method === "GET") return apiKey(request, store.options);
+  const simulated = /^\/_index_template\/_simulate_index\/([^/]+)$/.exec(path)?.[1];
+  if (simulated !== undefined && method === "POST") {
+    const template = (store.options.template ?? (() => OUR_TEMPLATE))(decodeURIComponent(simulated));
+    return { status: 200, body: { template: { settings: {}, mappings: {}, aliases: {}, ...(template as object) }, overlapping: [] } };
+  }
   const stream = /^\/_data_stream\/([^/]+)$/.exec(path)?.[1];
   if (stream !== undefined && method === "GET") {
     const name = decodeURIComponent(stream);
     if (!matches(store.options.dataStreams ?? [], name)) return error(404, "index_not_found_exception", `no such index [${name}]`);
-    return { status: 200, body: { data_streams: [{ name, generation: store.generation, status: "GREEN" }] } };
+    const failure_store = { enabled: true, indices: [], rollover_on_write: true };
+    return { status: 200, body: { data_streams: [{ name, generation: store.generation, status: "GREEN", failure_store }] } };
   }
   return error(400, "illegal_argument_exception", "no handler found for uri and method");
 }
@@ -163,7 +178,15 @@ function authenticate(request: SimulatedRequest, options: ElasticSimulatorOption
   return { ...error(401, "security_exception", reason), headers: { "www-authenticate": "ApiKey" } };
 }
 
-function info(): SimulatedAnswer {
+function laterForm({ headers }: SimulatedRequest, options: ElasticSimulatorOptions): SimulatedAnswer | undefined {
+  const wanted = [headers.accept, headers["content-type"]].map((value) => Number(/compatible-with=(\d+)/.exec(value ?? "")?.[1] ?? 0));
+  if (Math.max(...wanted) <= Number.parseInt(options.version ?? VERSION, 10)) return undefined;
+  return error(400, "media_type_header_exception", "Invalid media-type value on headers [Accept, Content-Type]");
+}
+
+const VERSION = "9.4.0";
+
+function info({ version = VERSION }: ElasticSimulatorOptions): SimulatedAnswer {
   return {
     status: 200,
     body: {
@@ -171,7 +194,7 @@ function info(): SimulatedAnswer {
       cluster_name: "simulator",
       cluster_uuid: "AAAAAAAAAAAAAAAAAAAAAA",
       version: {
-        number: "9.4.0",
+        number: version,
         build_flavor: "default",
         build_type: "docker",
         build_hash: "0000000000000000000000000000000000000000",
@@ -212,6 +235,15 @@ function privileges(request: SimulatedRequest, options: ElasticSimulatorOptions)
   }
   const all = Object.values(index).every((entry) => Object.values(entry).every(Boolean));
   return { status: 200, body: { username: "custodes", has_all_requested: all, cluster: {}, index, application: {} } };
+}
+
+const OUR_TEMPLATE = { mappings: { properties: { custodes: { properties: {} } } } };
+
+function apiKey(request: SimulatedRequest, options: ElasticSimulatorOptions): SimulatedAnswer {
+  if (request.query.get("owner") !== "true") return forbidden("cluster:admin/xpack/security/api_key/get");
+  const end = options.keyExpiration === undefined ? {} : { expiration: options.keyExpiration };
+  const key = { ...AUTHENTICATED.api_key, type: "rest", creation: 1_780_000_000_000, invalidated: false, ...end };
+  return { status: 200, body: { api_keys: [{ ...key, username: "custodes", realm: "_es_api_key", metadata: {}, role_descriptors: {} }] } };
 }
 
 function forbidden(action: string): SimulatedAnswer {

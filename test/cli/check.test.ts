@@ -41,7 +41,7 @@ describe("custodes check", () => {
 
   test("the example configuration has nothing wrong but what the machine lacks", async () => {
     const env = Object.fromEntries(
-      "CUSTODES_RECEIVER_TOKEN OKTA_API_TOKEN ELASTIC_API_KEY SPLUNK_HEC_TOKEN AZURE_CLIENT_SECRET PAGERDUTY_ROUTING_KEY PAGERDUTY_WEBHOOK_SECRET"
+      "CUSTODES_RECEIVER_TOKEN OKTA_API_TOKEN ELASTIC_API_KEY OPENSEARCH_PASSWORD SPLUNK_HEC_TOKEN AZURE_CLIENT_SECRET PAGERDUTY_ROUTING_KEY PAGERDUTY_WEBHOOK_SECRET"
         .split(" ")
         .map((name) => [name, "x"]),
     );

@@ -34,6 +34,12 @@ describe("custodes render prints what the destination would get", () => {
     });
   });
 
+  test("opensearch: the same as elastic", async () => {
+    const ran = await render("opensearch");
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(ran.stdout).toBe((await render("elastic")).stdout.replaceAll("elastic/render:", "opensearch/render:"));
+  });
+
   test("splunk: one envelope per alert with its key", async () => {
     const ran = await render("splunk");
     expect([ran.code, ran.stderr]).toEqual([0, ""]);
@@ -91,7 +97,7 @@ test("what is no alert is refused with its line, the rest is rendered, and the a
 });
 
 test.each([
-  [["render", "--destination", "kong", "--in", "package.json"], /known: elastic, pagerduty, sentinel, splunk/],
+  [["render", "--destination", "kong", "--in", "package.json"], /known: elastic, opensearch, pagerduty, sentinel, splunk/],
   [["render", "--destination", "elastic", "--in", "no/such/file"], /no such file/],
   [["render", "--in", "package.json"], /--destination/],
 ])("%j is wrong usage", async (arguments_, message) => {

@@ -25,7 +25,19 @@ describe("the check of the Elastic connector", () => {
       testContext({ timeoutMs: 500 }).context,
     );
   const verdicts = async (changes: object = {}) => Object.fromEntries((await checks(changes)).map((one) => [one.name, one.ok]));
-  const GOOD = { reach: true, key: true, privileges: true, "index custodes-alerts": true, "index custodes-incidents": true };
+  const GOOD = {
+    reach: true,
+    key: true,
+    privileges: true,
+    "privileges for events": true,
+    "index custodes-alerts": true,
+    "template of custodes-alerts": true,
+    "index custodes-incidents": true,
+    "template of custodes-incidents": true,
+    "template of logs-custodes.event-default": true,
+    "data stream logs-custodes.event-default": true,
+  };
+  const messageOf = async (name: string) => (await checks()).find((one) => one.name === name)?.message;
 
   it("passes without writing anything", async () => {
     expect(await verdicts()).toEqual(GOOD);
@@ -49,5 +61,25 @@ describe("the check of the Elastic connector", () => {
   it("finds missing privileges and a data stream in the way", async () => {
     await restart({ writable: ["custodes-alerts"], dataStreams: ["custodes-incidents"] });
     expect(await verdicts()).toEqual({ ...GOOD, privileges: false, "index custodes-incidents": false });
+  });
+
+  it("says when the key ends, and warns a week before", async () => {
+    const { clock } = testContext().context;
+    expect(await messageOf("key")).toBe("the API key is valid");
+    await restart({ keyExpiration: clock.now() + 8 * 86_400_000 });
+    expect(await messageOf("key")).toBe(`the API key is valid until ${new Date(clock.now() + 8 * 86_400_000).toISOString().slice(0, 10)}`);
+    for (const keyExpiration of [clock.now() + 6 * 86_400_000, clock.now() - 1, 1e300]) {
+      await restart({ keyExpiration });
+      expect(await verdicts()).toEqual({ ...GOOD, key: keyExpiration === 1e300 });
+    }
+  });
+
+  it("finds that the setup was not made, and that events may not be created, which few need", async () => {
+    await restart({ template: () => ({ mappings: {} }), writable: ["custodes-*"] });
+    expect(await verdicts()).toEqual({ ...GOOD, "template of custodes-alerts": false, "template of custodes-incidents": false });
+    expect(await messageOf("privileges for events")).toContain("create_doc, auto_configure on logs-custodes.event-default");
+    for (const one of await checks()) expect(one.ok || (one.fix ?? "").length > 0).toBe(true);
+    await restart({ dataStreams: ["logs-*"] });
+    expect(await messageOf("data stream logs-custodes.event-default")).toBe("status GREEN, with a failure store");
   });
 });

@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
-import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import elastic from "../../connectors/elastic/elastic.ts";
-import { ECS_VERSION } from "../../connectors/elastic/render.ts";
+import { ecsMappings, ownMappings } from "../../src/archetypes/ecs/fields.ts";
 import { startElasticSimulator } from "../../src/simulators/elastic.ts";
 import { testContext, testSecret } from "../fixtures/context.ts";
 import { hostileAlert, hostileIncident, hugeIncident } from "../fixtures/hostile.ts";
-import { referenceJson } from "../fixtures/reference.ts";
+import { expectEcs, mappedType, type Mapped, referenceEcs, scalars } from "../fixtures/ecs.ts";
 import { alertSubject, delivery, incidentSubject, storyEvents } from "../fixtures/subjects.ts";
 
 const NAME = "elastic/main";
@@ -40,20 +38,9 @@ describe("an Elastic document", () => {
   });
 
   it("uses only ECS fields, with their types and array-ness, and our own object", () => {
-    const ecs = referenceJson<Readonly<Record<string, Field>>>(`reference/ecs/ecs_flat-${ECS_VERSION}.min.json`);
+    const ecs = referenceEcs();
     if (ecs === undefined) return;
-    for (const subject of everySubject()) {
-      for (const [path, value] of leaves(lines(subject)[1], "")) {
-        const field = ecs[path];
-        expect(field, path).toBeDefined();
-        expect(Array.isArray(value), `${path} is a list`).toBe(field!.normalize?.includes("array") === true);
-        for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
-          expect(typeof item, path).toBe(["long", "float"].includes(field!.type) ? "number" : "string");
-          if (field!.allowed_values !== undefined) expect(field!.allowed_values).toContain(item);
-          if (field!.ignore_above !== undefined) expect(String(item).length).toBeLessThanOrEqual(field!.ignore_above);
-        }
-      }
-    }
+    for (const subject of everySubject()) expectEcs(lines(subject)[1], ecs);
   });
 
   it("is one that Elastic Security promotes to an alert of the right severity", () => {
@@ -166,47 +153,18 @@ describe("an Elastic document", () => {
   });
 });
 
-interface Properties {
-  readonly [name: string]: { readonly type?: string; readonly properties?: Properties };
-}
-
-describe("the Elastic assets and configuration", () => {
-  it("ships a mapping for every field that is sent", () => {
-    const { template } = JSON.parse(readFileSync("connectors/elastic/assets/index-template.json", "utf8")) as {
-      template: { mappings: { properties: Properties } };
-    };
-    const mapped = (path: string): string | undefined => {
-      let properties: Properties | undefined = template.mappings.properties;
-      let type: string | undefined;
-      for (const name of path.split(".")) {
-        type = properties?.[name]?.type;
-        properties = properties?.[name]?.properties;
-      }
-      return type;
-    };
+describe("the Elastic mappings and configuration", () => {
+  it("has a mapping for every field that is sent", () => {
+    const properties = { ...ecsMappings("elastic", false)["properties"]!, ...(ownMappings("elastic")["properties"] as Mapped) };
     for (const subject of everySubject()) {
       for (const [path, value] of scalars(lines(subject)[1], "")) {
-        const type = mapped(path);
+        const type = mappedType(properties, path);
         expect(type, path).toBeDefined();
         if (typeof value === "number") expect(["long", "float"], path).toContain(type);
         else if (typeof value === "boolean") expect(type, path).toBe("boolean");
         else expect(["keyword", "date", "ip", "match_only_text"], path).toContain(type);
       }
     }
-  });
-
-  it("ships a template that the vendor's schema accepts and that covers the default names", () => {
-    const template = JSON.parse(readFileSync("connectors/elastic/assets/index-template.json", "utf8")) as {
-      index_patterns: readonly string[];
-    };
-    for (const name of [config().alertIndex, config().incidentIndex]) {
-      expect(template.index_patterns.some((pattern) => name.startsWith(pattern.slice(0, -1)))).toBe(true);
-    }
-    expect(template).not.toHaveProperty("data_stream");
-    const schema = referenceJson<object>("contracts/data/derived/es-put-index-template.schema.json");
-    if (schema === undefined) return;
-    const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(schema);
-    expect(validate(template), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
   });
 
   it("describes every key", () => {
@@ -228,28 +186,3 @@ describe("the Elastic assets and configuration", () => {
     expect(elastic.config.safeParse({ url: "https://elastic.example.com", apiKey: testSecret("k"), ...change }).success).toBe(false);
   });
 });
-
-interface Field {
-  readonly type: string;
-  readonly normalize?: readonly string[];
-  readonly allowed_values?: readonly string[];
-  readonly ignore_above?: number;
-}
-
-/** Leaf values with their dotted path; lists of scalars are one leaf, our own object is left out. */
-function* leaves(value: Document, path: string): Generator<readonly [string, unknown]> {
-  for (const [key, item] of Object.entries(value)) {
-    const full = path === "" ? key : `${path}.${key}`;
-    if (full === "custodes") continue;
-    if (typeof item === "object" && item !== null && !Array.isArray(item)) yield* leaves(item as Document, full);
-    else yield [full, item];
-  }
-}
-
-/** Every scalar with the path that a mapping gives it: lists do not count, our own object does. */
-function* scalars(value: unknown, path: string): Generator<readonly [string, unknown]> {
-  if (Array.isArray(value)) for (const item of value) yield* scalars(item, path);
-  else if (typeof value === "object" && value !== null)
-    for (const [key, item] of Object.entries(value)) yield* scalars(item, path === "" ? key : `${path}.${key}`);
-  else yield [path, value];
-}

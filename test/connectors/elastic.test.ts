@@ -9,10 +9,12 @@ import {
   type ElasticSimulatorOptions,
 } from "../../src/simulators/elastic.ts";
 import { startLoopback } from "../../src/simulators/http-server.ts";
-import { connectorWide, destinationContract, reactionOf, renderedAlerts, type Reaction } from "../contract/destination.ts";
+import { destinationContract, reactionOf, renderedAlerts } from "../contract/destination.ts";
 import { everythingIn, testContext, testSecret } from "../fixtures/context.ts";
 import { hugeIncident } from "../fixtures/hostile.ts";
+import { classEvents, eventDelivery } from "../fixtures/events.ts";
 import { alertSubject, delivery, incidentSubject } from "../fixtures/subjects.ts";
+import { bulkMalformed, bulkReactions } from "./bulk-contract.ts";
 
 const NAME = "elastic/main";
 const JSON_HEADERS = { "x-elastic-product": "Elasticsearch", "content-type": "application/vnd.elasticsearch+json;compatible-with=9" };
@@ -27,48 +29,6 @@ function destinationTo(url: string, changes: object = {}): Destination {
 
 const alerts = (destination: Destination, count: number): Rendered[] => renderedAlerts(destination, NAME, count);
 
-const STATUSES: Readonly<Record<number, Reaction>> = {
-  201: connectorWide("retryable", "HTTP_MALFORMED"),
-  301: connectorWide("permanent", "DESTINATION_CONFIG"),
-  400: { kind: "permanent", code: "HTTP_REJECTED", scope: "item" },
-  401: connectorWide("permanent", "HTTP_DENIED"),
-  403: connectorWide("permanent", "HTTP_DENIED"),
-  404: connectorWide("permanent", "DESTINATION_CONFIG"),
-  405: connectorWide("permanent", "DESTINATION_CONFIG"),
-  406: connectorWide("permanent", "DESTINATION_CONFIG"),
-  408: connectorWide("retryable", "HTTP_TIMEOUT"),
-  413: { kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" },
-  417: { kind: "permanent", code: "HTTP_TOO_LARGE", scope: "item" },
-  422: { kind: "permanent", code: "HTTP_REJECTED", scope: "item" },
-  425: connectorWide("retryable", "HTTP_UNAVAILABLE"),
-  429: connectorWide("retryable", "HTTP_THROTTLED"),
-  500: connectorWide("retryable", "HTTP_UNAVAILABLE"),
-  502: connectorWide("retryable", "HTTP_UNAVAILABLE"),
-  503: connectorWide("retryable", "HTTP_UNAVAILABLE"),
-  504: connectorWide("retryable", "HTTP_UNAVAILABLE"),
-};
-/** Item status and error type with the reaction to a single such item. */
-const ITEMS: readonly (readonly [status: number, type: string, expected: Reaction])[] = [
-  [429, "es_rejected_execution_exception", { kind: "retryable", code: "HTTP_THROTTLED" }],
-  [429, "circuit_breaking_exception", { kind: "retryable", code: "HTTP_THROTTLED" }],
-  [429, "cluster_block_exception", { kind: "retryable", code: "HTTP_THROTTLED", retryAfterMs: 300_000 }],
-  [403, "cluster_block_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
-  [403, "security_exception", connectorWide("permanent", "HTTP_DENIED")],
-  [401, "security_exception", connectorWide("permanent", "HTTP_DENIED")],
-  [400, "document_parsing_exception", { kind: "poison", code: "HTTP_REJECTED" }],
-  [400, "mapper_parsing_exception", { kind: "poison", code: "HTTP_REJECTED" }],
-  [400, "strict_dynamic_mapping_exception", { kind: "poison", code: "HTTP_REJECTED" }],
-  [400, "illegal_argument_exception", { kind: "poison", code: "HTTP_REJECTED" }],
-  [404, "index_not_found_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
-  [400, "invalid_index_name_exception", connectorWide("permanent", "DESTINATION_CONFIG")],
-  [503, "unavailable_shards_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
-  [503, "no_shard_available_action_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
-  [500, "exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
-  [409, "something_else_exception", { kind: "retryable", code: "HTTP_UNAVAILABLE" }],
-  [413, "too_large", { kind: "permanent", code: "HTTP_TOO_LARGE" }],
-  [418, "teapot", { kind: "permanent", code: "HTTP_REJECTED" }],
-];
-
 destinationContract({
   name: NAME,
   secrets: [ELASTIC_DEMO_KEY, "demo-key-secret"],
@@ -76,46 +36,8 @@ destinationContract({
     const simulator = await startElasticSimulator();
     return { ...simulator, destination: destinationTo(simulator.url, { timeoutMs: 5_000 }) };
   },
-  reactions: [
-    ...Object.entries(STATUSES).map(([status, expected]) => ({
-      title: `status ${status}`,
-      fault: {
-        status: Number(status),
-        headers: JSON_HEADERS,
-        body: JSON.stringify({ error: { type: "x", reason: "y" }, status: Number(status) }),
-      },
-      expect: expected,
-    })),
-    ...[413, 502].map((status) => ({ title: `an empty ${status}`, fault: { status }, expect: STATUSES[status]! })),
-    ...ITEMS.map(([status, type, expected]) => ({
-      title: `an item with ${status} ${type}`,
-      fault: {
-        status: 200,
-        headers: JSON_HEADERS,
-        body: JSON.stringify({ took: 1, errors: true, items: [{ index: { status, error: { type, reason: "r" } } }] }),
-      },
-      expect: expected,
-    })),
-  ],
-  malformed: [
-    "",
-    "OK",
-    "null",
-    "[]",
-    "{}",
-    '{"took":1,"errors":false,"items":[{"index":{"sta',
-    '{"took":1,"errors":false,"items":[]}',
-    '{"took":1,"errors":false,"items":{}}',
-    '{"took":1,"errors":false,"items":[{}]}',
-    '{"took":1,"errors":false,"items":[null]}',
-    '{"took":1,"errors":false,"items":[{"index":{}}]}',
-    '{"took":1,"errors":false,"items":[{"index":{"status":"201"}}]}',
-    '{"took":1,"errors":false,"items":[{"index":{"_id":"another","status":201}}]}',
-    '{"took":1,"errors":false,"items":[{"index":{"status":201},"create":{"status":201}}]}',
-    '{"took":1,"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}',
-  ]
-    .map((body) => ({ status: 200, headers: JSON_HEADERS, body }) as const)
-    .concat([{ status: 200, headers: { "content-type": "text/html" } as never, body: "<html>maintenance</html>" }]),
+  reactions: bulkReactions(JSON_HEADERS),
+  malformed: bulkMalformed(JSON_HEADERS),
   identity: (received) => (received as { event: { id: string } }).event.id,
   idempotent: true,
 });
@@ -215,6 +137,30 @@ describe("the Elastic connector", () => {
     });
   });
 
+  it("creates an event once, in a data stream, also after an answer that never came or broke off", async () => {
+    await restart({ dataStreams: ["logs-custodes.event-default"] });
+    const destination = destinationTo(simulator.url);
+    const batch = classEvents().map(([, event]) => destination.render(eventDelivery(event)));
+    simulator.fail({ connection: "hang", stored: true }, { connection: "cut" });
+    for (const code of ["HTTP_TIMEOUT", "HTTP_MALFORMED"])
+      expect(await reactionOf(destination.send(batch, testContext({ timeoutMs: 150 }).context))).toMatchObject({ kind: "retryable", code });
+    const outcomes = await destination.send(batch, testContext().context);
+    expect(outcomes.every((outcome) => outcome.status === "delivered" && outcome.receipt.endsWith("(already there)"))).toBe(true);
+    expect(simulator.documents().map((one) => one.id)).toEqual(classEvents().map(([, event]) => event.uid));
+    simulator.rollover();
+    expect((await destination.send(batch.slice(0, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+    expect(simulator.documents(), "an id is known within one backing index only").toHaveLength(batch.length + 1);
+  });
+
+  it("sends events beside alerts, each with its own outcome", async () => {
+    await restart({ dataStreams: ["logs-*"], writable: ["custodes-*", "logs-*"] });
+    const destination = destinationTo(simulator.url);
+    const [first, second] = classEvents().map(([, event]) => destination.render(eventDelivery(event)));
+    simulator.fail({ items: [{ at: 2, status: 400, type: "document_parsing_exception" }] });
+    const outcomes = await destination.send([first!, ...alerts(destination, 1), second!], testContext().context);
+    expect(outcomes.map(kindOf)).toEqual(["delivered", "delivered", "poison"]);
+  });
+
   it("delivers what goes to the failure store, and says so", async () => {
     const destination = destinationTo(simulator.url);
     const { context, logged } = testContext();
@@ -272,6 +218,14 @@ describe("the Elastic connector", () => {
     expect(await reactionOf(destination.send(alerts(destination, 1), testContext().context))).toMatchObject({ code: "HTTP_DENIED" });
     key = ELASTIC_DEMO_KEY;
     expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+  });
+
+  it("is understood by a cluster of an older version than the vendor's client", async () => {
+    await restart({ version: "8.19.2" });
+    const destination = destinationTo(simulator.url);
+    expect((await destination.send(alerts(destination, 1), testContext().context)).map(kindOf)).toEqual(["delivered"]);
+    const [reach] = await elastic.check(settings(simulator.url), testContext().context);
+    expect(reach).toMatchObject({ ok: true, message: "Elasticsearch 8.19.2 answers" });
   });
 
   it("works below a path, as behind a proxy, and asks for errors without our document in them", async () => {

@@ -99,6 +99,9 @@ describe("the simulated Elasticsearch", () => {
     const vnd = "application/vnd.elasticsearch+x-ndjson; compatible-with=9";
     expect((await post(line, { ...AUTH, "content-type": vnd })).status).toBe(200);
     expect((await post(line, { ...AUTH, "content-type": "text/plain" })).status).toBe(406);
+    await restart({ version: "8.19.2" });
+    expect((await post(line, { ...AUTH, "content-type": vnd })).status).toBe(400);
+    expect((await post(line, AUTH)).status).toBe(200);
   });
 
   it("counts a body before it is decompressed, and answers 413 with nothing", async () => {

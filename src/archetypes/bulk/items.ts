@@ -2,10 +2,10 @@
  * What the items of a bulk answer mean. A bulk request answers 200 whatever became of its items; they come back
  * in the order in which they were sent ("Bulk index or delete documents").
  */
-import { connectorFailure } from "../../src/archetypes/http-exchange.ts";
-import type { FailureCode, FailureKind } from "../../src/core/errors.ts";
-import { asObject, type Json } from "../../src/core/record.ts";
-import type { Outcome, Rendered } from "../../src/ports/connector.ts";
+import type { FailureCode, FailureKind } from "../../core/errors.ts";
+import { asObject, type Json } from "../../core/record.ts";
+import type { Outcome, Rendered } from "../../ports/connector.ts";
+import { connectorFailure } from "../http-exchange.ts";
 
 /** A full disk is not freed in seconds: after a flood-stage block an index is asked again every five minutes. */
 const FLOOD_STAGE_RETRY_MS = 300_000;
@@ -14,7 +14,6 @@ const SAME_FAULT_ITEMS_MIN = 10;
 
 /** One item's result, read as far as it is needed. */
 interface ItemResult {
-  readonly id: unknown;
   readonly status: number;
   readonly type: string;
   readonly reason: string;
@@ -50,10 +49,11 @@ function itemResult(item: unknown, sent: Rendered): ItemResult {
   const status = result?.["status"];
   if (result === undefined || more.length > 0 || typeof status !== "number") throw malformed("an item of the answer has no status");
   const id = result["_id"];
-  if (typeof id === "string" && id !== sent.meta?.["id"]) throw malformed("the items of the answer are not in the order of the request");
+  // Without an id of ours the server chose one.
+  if (typeof id === "string" && sent.meta?.["id"] !== undefined && id !== sent.meta["id"])
+    throw malformed("the items of the answer are not in the order of the request");
   const error: Json = asObject(result["error"]) ?? {};
   return {
-    id,
     status,
     type: typeof error["type"] === "string" ? error["type"] : "",
     reason: typeof error["reason"] === "string" ? error["reason"] : "",
@@ -70,7 +70,7 @@ function stopFor({ status, type, reason }: ItemResult): void {
   if (type === "cluster_block_exception" && status === 403)
     throw connectorFailure("permanent", "DESTINATION_CONFIG", "the index is blocked for writing (cluster_block_exception)");
   if (status === 401 || status === 403)
-    throw connectorFailure("permanent", "HTTP_DENIED", `item status ${status}: the API key may not write to the index`);
+    throw connectorFailure("permanent", "HTTP_DENIED", `item status ${status}: the credential may not write to the index`);
   if (status === 404 || type === "index_not_found_exception")
     throw connectorFailure("permanent", "DESTINATION_CONFIG", "the index does not exist and may not be created automatically");
   if (type === "invalid_index_name_exception") throw connectorFailure("permanent", "DESTINATION_CONFIG", "the index name is not valid");
@@ -98,7 +98,7 @@ function stopForSameFault(results: readonly ItemResult[]): void {
 
 function outcomeOf(result: ItemResult, sent: Rendered): Outcome {
   const { status, type } = result;
-  const place = `${sent.meta?.["index"]}/${sent.meta?.["id"]}@${sent.meta?.["revision"]}`;
+  const place = `${sent.meta?.["index"]}/${sent.meta?.["id"] ?? "id of the server"}@${sent.meta?.["revision"]}`;
   if (status >= 200 && status < 300) return { status: "delivered", receipt: result.failureStore ? `${place} (failure store)` : place };
   // With an external version a conflict says that this revision or a newer one is there: the goal is reached.
   if (status === 409 && (type === "" || type.includes("version_conflict") || type.includes("already_exists")))
