@@ -5,6 +5,7 @@ import type { Context } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { Store } from "../ports/store.ts";
 import type { RunningDestination } from "./route.ts";
+import { budgetOf, type Budget } from "./budget.ts";
 import { confirmRows } from "./confirm.ts";
 import { sendRows, storeSettled, type Claim } from "./send.ts";
 import { PROBE_MS } from "./settle.ts";
@@ -53,6 +54,7 @@ export interface Deliverer {
 export function deliverer(deps: DeliverDeps): Deliverer {
   const holds = new Map<string, Hold>();
   const windows = new Map<string, Window>();
+  const budgets = new Map<string, Budget>();
   return {
     hold: (destination) => holds.get(destination),
     async run(to, signal) {
@@ -61,13 +63,15 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         const hold = holds.get(to.id);
         const now = deps.now();
         if (hold !== undefined && now < hold.until) return false;
-        const most = hold === undefined ? CLAIM_MAX : PROBE_ITEMS;
+        const budget = budgetOf(budgets, to);
+        const most = Math.min(hold === undefined ? CLAIM_MAX : PROBE_ITEMS, budget?.left(now) ?? CLAIM_MAX);
+        if (most < 1) return false;
         const rows = await deps.store.claimDeliveries(to.id, most, now, now + LEASE_MS);
         if (rows.length === 0) return false;
         const window = windowOf(windows, to);
         const byKey = new Map(rows.map((row) => [row.key, row]));
         const until = now + LEASE_MS / 2;
-        const claim: Claim = { to, rows: byKey, signal, until, window, settlements: [], answered: false, failure: undefined };
+        const claim: Claim = { to, rows: byKey, signal, until, window, budget, settlements: [], answered: false, failure: undefined };
         const again = await confirmRows(
           deps,
           claim,

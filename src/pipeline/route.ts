@@ -27,7 +27,10 @@ export interface RunningDestination {
 export type Routed = Pick<RunningDestination, "id" | "when"> & { readonly destination: Pick<Destination, "accepts"> };
 
 /** A new row of the outbox. */
-export type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
+export type NewDelivery = Pick<
+  OutboxRow,
+  "key" | "destination" | "kind" | "subjectId" | "revision" | "urgency" | "dueTime" | "createdTime"
+>;
 
 /** Key of a delivery: the same subject revision to the same destination has the same key for ever. */
 export function deliveryKey(destination: string, kind: Subject["kind"], id: string, revision: number): string {
@@ -53,7 +56,8 @@ export function route(
       const rules = incident.alerts.map((alert) => rule(alert.ruleId));
       // Nobody amends what is closed, and a page that is open must end also where a late alert is still provisional.
       if (wanted(destination, "incident", incident.level, incident.final || isClosed(incident), rules)) {
-        rows.push(row(destination.id, "incident", incident.id, incident.revision, now));
+        const made = row(destination.id, "incident", incident.id, incident.revision, now);
+        rows.push(isClosed(incident) || incident.level === "critical" ? { ...made, urgency: "first" } : made);
       }
     }
   }

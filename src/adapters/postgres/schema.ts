@@ -1,5 +1,6 @@
 import { OUTBOX_TICKETS } from "./schema-deliveries.ts";
 import { INCIDENT_ENTITIES } from "./schema-incidents.ts";
+import { SHOWN } from "./schema-shown.ts";
 
 // All names carry their schema, since the queue's statements set the search path.
 /** The store's tables: version n is the n-th text. One that was released is never changed, only followed by another. */
@@ -285,4 +286,5 @@ export const MIGRATIONS: readonly string[] = [
   INCIDENT_ENTITIES,
   "alter table custodes.source add column progress_time bigint",
   OUTBOX_TICKETS,
+  SHOWN,
 ];

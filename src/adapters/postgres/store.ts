@@ -25,6 +25,7 @@ import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgen
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevision, alerts, incidentRevision, incidents, saveAlerts } from "./subjects.ts";
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
+import { digest, placeIncident } from "./shown.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
@@ -64,6 +65,8 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     claimDeliveries: (destination, limit, now, leaseUntil) =>
       withOne((session) => claimDeliveries(session, destination, limit, now, leaseUntil)),
     settleDeliveries: (settlements, now) => withOne((session) => settleDeliveries(session, settlements, now)),
+    placeIncident: (placement, now) => runTransaction(database, (session) => placeIncident(session, placement, now)),
+    digest: (id) => withOne((session) => digest(session, id)),
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
