@@ -13,6 +13,7 @@ import okta from "./okta/okta.ts";
 import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
+import slack from "./slack/slack.ts";
 import splunk from "./splunk/splunk.ts";
 import zeek from "./zeek/zeek.ts";
 
@@ -32,6 +33,7 @@ export const connectors: readonly Connector[] = [
   otlp,
   pagerduty,
   sentinel,
+  slack,
   splunk,
   zeek,
 ] as readonly Connector[];
