@@ -13,6 +13,7 @@ import okta from "./okta/okta.ts";
 import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
+import servicenow from "./servicenow/servicenow.ts";
 import slack from "./slack/slack.ts";
 import splunk from "./splunk/splunk.ts";
 import zeek from "./zeek/zeek.ts";
@@ -33,6 +34,7 @@ export const connectors: readonly Connector[] = [
   otlp,
   pagerduty,
   sentinel,
+  servicenow,
   slack,
   splunk,
   zeek,
