@@ -69,10 +69,11 @@ it("opens no page when all of it is old, ends at any age, and is one alert from 
   const simulator = await startPagerdutySimulator();
   try {
     const config = pagerduty.config.parse({ routingKey: testSecret(PAGERDUTY_DEMO_KEY), endpoint: simulator.url });
-    const { storm, send } = pagerduty.destination!(config);
+    const destination = pagerduty.destination!(config);
+    const { storm } = destination;
     expect(storm).toMatchObject({ incidents: 20, withinMs: 300_000 });
     for (const changes of [{ incidents: 1 }, {}, { open: 0 }])
-      expect((await send([storm!.render(delivery(changes))], testContext().context))[0]?.status).toBe("delivered");
+      expect((await destination.send([storm!.render(delivery(changes))], testContext().context))[0]?.status).toBe("delivered");
     expect(simulator.received().map(({ dedupKey, status, triggers }) => `${dedupKey} ${status} ${triggers}`)).toEqual([
       `${DIGEST.id} resolved 2`,
     ]);

@@ -150,7 +150,7 @@ async function outcome(run: (happened: readonly Incident[]) => Promise<readonly 
   const list = Array.from({ length: 21 }, (_, index) => incident(`i${String(index).padStart(2, "0")}`, { level: LEVELS[index] ?? "high" }));
   for (const [index, one] of list.entries()) await happen([one], START + index * 1000);
   const pages = await run(list);
-  const found = [...(await notes())].filter(([key]) => key.includes(":incident:")).sort();
+  const found = [...(await notes())].filter(([key]) => key.includes(":incident:")).sort(([one], [other]) => (one < other ? -1 : 1));
   return { own: new Set(ownPages(pages)), found };
 }
 

@@ -112,7 +112,7 @@ export async function startSlackSimulator(given: SlackSimulatorOptions = {}) {
       channel,
       ts,
       threadTs: typeof threadTs === "string" ? threadTs : undefined,
-      text: String(message["text"] ?? ""),
+      text: typeof message["text"] === "string" ? message["text"] : "",
       blocks: (message["blocks"] ?? []) as readonly Json[],
       metadata: message["metadata"] as Json | undefined,
       unfurl: message["unfurl_links"] !== false || message["unfurl_media"] !== false,
