@@ -69,7 +69,8 @@ function escaped(text: string): string {
 
 function notification(finding: Finding, delivery: FindingDelivery): string {
   // Escaping makes a character up to five.
-  return escaped(safeText(`${headline(finding, delivery)}. ${finding.description}`, TEXT_MAX / 5));
+  const text = [headline(finding, delivery), finding.description].filter((one) => one !== "").join(". ");
+  return escaped(safeText(text, TEXT_MAX / 5));
 }
 
 function headline({ level, title }: Finding, { subject }: FindingDelivery): string {
