@@ -58,7 +58,10 @@ export function shownPromises(store: TheStore): void {
       await add("a", 1, { createdTime: 1 });
       await add("b", 1, { createdTime: 2, urgency: "first" });
       await add("c", 1, { createdTime: 3, urgency: "first" });
-      expect((await claim(5)).map(({ subjectId }) => subjectId)).toEqual(["b", "c", "a"]);
+      const two = await store().claimDeliveries("pager", 2, 5, 100);
+      expect(two.map(({ subjectId }) => subjectId)).toEqual(["b", "c"]);
+      expect((await claim(5)).map(({ subjectId }) => subjectId)).toEqual(["a"]);
+      expect((await claim(200)).map(({ subjectId }) => subjectId)).toEqual(["b", "c", "a"]);
     });
   });
 
