@@ -14,6 +14,8 @@ import opensearch from "./opensearch/opensearch.ts";
 import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
+import servicenow from "./servicenow/servicenow.ts";
+import slack from "./slack/slack.ts";
 import splunk from "./splunk/splunk.ts";
 import zeek from "./zeek/zeek.ts";
 
@@ -34,6 +36,8 @@ export const connectors: readonly Connector[] = [
   otlp,
   pagerduty,
   sentinel,
+  servicenow,
+  slack,
   splunk,
   zeek,
 ] as readonly Connector[];

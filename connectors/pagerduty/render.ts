@@ -20,11 +20,11 @@ export const ROUTING_KEY_BYTES = 49;
  */
 export const ITEM_BYTES_MAX = 500_000 - ROUTING_KEY_BYTES;
 /** Longer summaries are refused with 400, not cut ("Send an Alert Event"). */
-const SUMMARY_MAX = 1024;
+export const SUMMARY_MAX = 1024;
 /** Longer keys are refused ("Send an Alert Event"). */
 const DEDUP_KEY_MAX = 255;
 /** Longest other text, UTF-16 units; no limit is documented. */
-const TEXT_MAX = 255;
+export const TEXT_MAX = 255;
 /** Runbooks that become links; all of them stand in custom_details. */
 const RUNBOOK_LINKS_MAX = 5;
 /** Longer addresses do not survive every browser and proxy. */
@@ -39,6 +39,7 @@ export interface PageOptions {
   readonly minConfidence: number;
   readonly client: string;
   readonly incidentUrl?: string | undefined;
+  readonly imageUrl?: string | undefined;
 }
 
 /** The event of a delivery, or why it pages nobody. @throws {Failure} poison RENDER_CONTRACT */
@@ -54,33 +55,37 @@ export function render(delivery: FindingDelivery, options: PageOptions): Rendere
     return skip(`confidence ${incident.confidence} is below minConfidence ${options.minConfidence}`);
   if (incident.id === "" || incident.id.length > DEDUP_KEY_MAX) throw poison("RENDER_CONTRACT", "the incident's id cannot be a dedup_key");
   const action = actionOf(incident.status);
-  const meta = { action, dedupKey: incident.id };
+  const meta = metaOf(action, incident.id, delivery.memory);
   if (action !== "trigger") {
     const body = JSON.stringify({ event_action: action, dedup_key: incident.id });
     return { key, body, bytes: utf8Bytes(body), meta };
   }
-  if (delivery.createdTime - pageTime(incident) > options.maxAge) return skip("older than maxAge: nobody is woken for what is long over");
+  if (isTooOld(delivery, incident.lastTime, options)) return skip(TOO_OLD);
   const body = fittingTrigger(incident, subject.rules, subject.evidence, options);
-  return { key, body, bytes: utf8Bytes(body), meta };
+  return { key, body, bytes: utf8Bytes(body), meta, opens: true };
+}
+
+/** Why what is old opens no page. */
+export const TOO_OLD = "older than maxAge: nobody is woken for what is long over";
+
+/** Whether the newest event is older than maxAge when it would be sent: a row that lay for a week is as old as what it is about. */
+export function isTooOld(
+  { time, createdTime }: Pick<FindingDelivery, "time" | "createdTime">,
+  lastTime: EpochMs,
+  { maxAge }: PageOptions,
+): boolean {
+  return (time ?? createdTime) - lastTime > maxAge;
+}
+
+/** What sending needs; `opened` names the routing key that the alert was opened with. */
+export function metaOf(action: string, dedupKey: string, opened: string | undefined): NonNullable<Rendered["meta"]> {
+  return { action, dedupKey, ...(opened === undefined ? {} : { opened }) };
 }
 
 /** New incidents trigger, those that somebody works on are acknowledged, ended ones are resolved. */
 function actionOf(status: number): "trigger" | "acknowledge" | "resolve" {
   if (isClosed({ status })) return "resolve";
   return status === INCIDENT_STATUS.inProgress || status === INCIDENT_STATUS.onHold ? "acknowledge" : "trigger";
-}
-
-/**
- * When the incident became what it is: the time of the first alert of its present level, not before it was
- * opened or last reopened and not after its newest event. So a backfilled incident is as old as its events, an incident that is
- * still going on pages no second time, and one that rises to a higher level does.
- */
-function pageTime(incident: Incident): EpochMs {
-  const reached = incident.alerts.reduce(
-    (time, alert) => (alert.level === incident.level ? Math.min(time, alert.lastTime) : time),
-    Infinity,
-  );
-  return Math.min(incident.lastTime, Math.max(incident.openedTime, incident.reopened?.time ?? -Infinity, reached));
 }
 
 function fittingTrigger(incident: Incident, rules: readonly RuleInfo[], evidence: readonly Event[], options: PageOptions): string {
@@ -93,7 +98,7 @@ function fittingTrigger(incident: Incident, rules: readonly RuleInfo[], evidence
 }
 
 /** PD-CEF severities; `critical` and `error` make a service with severity-based urgency call instead of mail. */
-const SEVERITIES: Readonly<Record<Level, string>> = {
+export const SEVERITIES: Readonly<Record<Level, string>> = {
   critical: "critical",
   high: "error",
   medium: "warning",
@@ -107,7 +112,8 @@ function trigger(incident: Incident, customDetails: Details, evidence: readonly 
   const worst = incident.alerts.find((alert) => alert.level === incident.level) ?? incident.alerts[0];
   // The count comes last and must survive a long title.
   const title = safeText(incident.title === "" ? incident.entity : incident.title, SUMMARY_MAX - 50);
-  const url = incidentLink(incident, options);
+  const url = addressOf(options.incidentUrl, incident);
+  const image = addressOf(options.imageUrl, incident);
   const links = [...(url === undefined ? [] : [{ href: url, text: "Incident" }]), ...runbookLinks(incident)];
   return {
     event_action: "trigger",
@@ -115,6 +121,7 @@ function trigger(incident: Incident, customDetails: Details, evidence: readonly 
     client: safeText(options.client, TEXT_MAX),
     client_url: url,
     links: links.length === 0 ? undefined : links,
+    images: image === undefined ? undefined : [{ src: image, href: url, alt: title }],
     payload: {
       summary: safeText(`[${incident.level}] ${title} (${count})`, SUMMARY_MAX),
       severity: SEVERITIES[incident.level],
@@ -145,9 +152,9 @@ function short(text: string | undefined): string | undefined {
   return text === undefined || text === "" ? undefined : safeText(text, TEXT_MAX);
 }
 
-function incidentLink(incident: Incident, options: PageOptions): string | undefined {
+function addressOf(pattern: string | undefined, incident: Incident): string | undefined {
   const id = encodeURIComponent(safeText(incident.id, DEDUP_KEY_MAX));
-  return options.incidentUrl === undefined ? undefined : webAddress(options.incidentUrl.replaceAll("{id}", () => id));
+  return pattern === undefined ? undefined : webAddress(pattern.replaceAll("{id}", () => id));
 }
 
 function runbookLinks(incident: Incident): { readonly href: string; readonly text: string }[] {

@@ -25,14 +25,14 @@ const MEANINGS: ReadonlyMap<unknown, IncidentAnswer["to"]> = new Map([
 /** Type of the `agent` of an event that a person caused ("Webhooks, Overview", "Webhook Payload"). */
 const PERSON = "user_reference";
 
-/** The answers of one webhook subscription. */
-export function webhook(secret: Secret): AnswerReceiver {
+/** The answers of one webhook subscription; while its secret is exchanged there are two. */
+export function webhook(secrets: readonly Secret[]): AnswerReceiver {
   return {
     receive(request, hmacSha256) {
       if (request.body.byteLength > BODY_BYTES_MAX) throw poison("RECORD_TOO_LONG", "the webhook is larger than PagerDuty sends any");
       // Signed is the body as it was sent, so it is checked before anything reads it.
-      const expected = hmacSha256(secret.reveal(), request.body);
-      if (!signaturesOf(request).some((given) => isSame(given, expected)))
+      const expected = secrets.map((secret) => hmacSha256(secret.reveal(), request.body));
+      if (!signaturesOf(request).some((given) => expected.some((one) => isSame(given, one))))
         throw new Failure("the signature is missing or wrong", { kind: "permanent", code: "HTTP_DENIED" });
       return answersIn(request.body);
     },

@@ -17,7 +17,7 @@ export const RETRY_AFTER_MAX_MS = 3_600_000;
 export interface Exchange {
   /** Who is asked, for messages, e.g. `PagerDuty`. */
   readonly peer: string;
-  readonly method?: "GET" | "POST" | "PUT";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | ArrayBuffer;

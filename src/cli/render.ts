@@ -46,6 +46,7 @@ const PLACEHOLDERS: Readonly<Record<string, readonly unknown[]>> = {
   clientId: ["00000000-0000-0000-0000-000000000000"],
   clientSecret: [fixedSecret("render")],
   endpoint: ["https://render.invalid", "https://render.ingest.monitor.azure.com"],
+  channel: ["C00000000"],
   dcrImmutableId: ["dcr-00000000000000000000000000000000"],
 };
 

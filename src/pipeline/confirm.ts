@@ -67,7 +67,7 @@ async function isToBeSentAgain(deps: DeliverDeps, claim: Claim, row: OutboxRow, 
   // Whatever is wrong with it is said when it is sent again, with its bytes.
   else if (row.attempts < claim.to.maxAttempts) return true;
   else {
-    const rendered = renderRow(deps, claim, row, await loadSubject(deps, row));
+    const rendered = await renderRow(deps, claim, row, await loadSubject(deps, row));
     if (rendered !== undefined) claim.settlements.push(dead(row, deps.now(), unconfirmed(outcome), rendered.body));
   }
   return false;

@@ -6,6 +6,7 @@ import type { Context } from "../ports/context.ts";
 import type { Meter } from "../ports/meter.ts";
 import type { Store } from "../ports/store.ts";
 import type { RunningDestination } from "./route.ts";
+import { budgetOf, type Budget } from "./budget.ts";
 import { confirmRows } from "./confirm.ts";
 import { holds, type Hold } from "./hold.ts";
 import { sendRows, storeSettled, type Claim } from "./send.ts";
@@ -43,6 +44,7 @@ export interface Deliverer {
 export function deliverer(deps: DeliverDeps): Deliverer {
   const held = holds(deps);
   const windows = new Map<string, Window>();
+  const budgets = new Map<string, Budget>();
   return {
     hold: (destination) => held.of(destination),
     async run(to, signal) {
@@ -51,7 +53,9 @@ export function deliverer(deps: DeliverDeps): Deliverer {
         const gate = await held.gate(to);
         if (gate === "closed") return false;
         const now = deps.now();
-        const most = gate === "open" ? CLAIM_MAX : PROBE_ITEMS;
+        const budget = budgetOf(budgets, to);
+        const most = Math.min(gate === "open" ? CLAIM_MAX : PROBE_ITEMS, budget?.left(now) ?? CLAIM_MAX);
+        if (most < 1) return false;
         const rows = await deps.store.claimDeliveries(to.id, most, now, now + LEASE_MS);
         if (rows.length === 0) return false;
         const window = windowOf(windows, to);
@@ -63,6 +67,7 @@ export function deliverer(deps: DeliverDeps): Deliverer {
           signal,
           until,
           window,
+          budget,
           settlements: [],
           unsettled: 0,
           storing: [],

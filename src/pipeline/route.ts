@@ -56,7 +56,10 @@ export interface Changed {
 }
 
 /** A new row of the outbox. */
-export type NewDelivery = Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">;
+export type NewDelivery = Pick<
+  OutboxRow,
+  "key" | "destination" | "kind" | "subjectId" | "revision" | "urgency" | "dueTime" | "createdTime"
+>;
 
 /** Something that may go to a destination. */
 export interface Routable {
@@ -77,9 +80,10 @@ export function deliveryKey(destination: string, kind: Subject["kind"], id: stri
 /** The deliveries of changed alerts and incidents, events first: who reads an alert finds what it rests on. */
 export function route(destinations: readonly Routed[], changed: Changed, look: RouteLook, now: EpochMs): NewDelivery[] {
   const rows = new Map<string, NewDelivery>();
-  const add = (to: Routed, kind: Subject["kind"], id: string, revision: number): void => {
+  const add = (to: Routed, kind: Subject["kind"], id: string, revision: number, isUrgent = false): void => {
     const key = deliveryKey(to.id, kind, id, revision);
-    rows.set(key, { key, destination: to.id, kind, subjectId: id, revision, dueTime: now, createdTime: now });
+    const row = { key, destination: to.id, kind, subjectId: id, revision, dueTime: now, createdTime: now };
+    rows.set(key, isUrgent ? { ...row, urgency: "first" } : row);
   };
   for (const to of destinations) {
     for (const alert of changed.alerts) {
@@ -93,7 +97,8 @@ export function route(destinations: readonly Routed[], changed: Changed, look: R
       // Nobody amends what is closed, and a page that is open must end also where a late alert is still provisional.
       const final = to.when.final === false ? incident.final && !isClosed(incident) : incident.final || isClosed(incident);
       const one = { kind: "incident", level: incident.level, final, rules, agents: agentsOf(incident) } as const;
-      if (wanted(to, one, look)) add(to, "incident", incident.id, incident.revision);
+      const isUrgent = isClosed(incident) || incident.level === "critical";
+      if (wanted(to, one, look)) add(to, "incident", incident.id, incident.revision, isUrgent);
     }
   }
   return [...rows.values()];

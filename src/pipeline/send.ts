@@ -4,12 +4,14 @@
  */
 import { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
-import type { Delivery, Outcome, Rendered, Subject } from "../ports/connector.ts";
+import type { Outcome, Rendered, Subject } from "../ports/connector.ts";
 import type { OutboxRow, Settlement } from "../ports/store.ts";
 import { takeBatches } from "./batch.ts";
+import type { Budget } from "./budget.ts";
 import type { DeliverDeps } from "./deliver.ts";
 import type { RunningDestination } from "./route.ts";
-import { accepted, dead, failed, settled, untouched, type Sent } from "./settle.ts";
+import { accepted, dead, delivered, failed, settled, untouched, type Sent } from "./settle.ts";
+import { isFolded } from "./storm.ts";
 import { loadSubjects } from "./subject.ts";
 import type { Window } from "./window.ts";
 
@@ -27,6 +29,8 @@ export interface Claim {
   readonly until: EpochMs;
   /** How many requests may be under way at once. */
   readonly window: Window;
+  /** How many deliveries it may still get this minute; absent: as many as it bears. */
+  readonly budget: Budget | undefined;
   /** What was decided and is not stored yet. */
   readonly settlements: Settlement[];
   /** Accepted deliveries whose settlements are being stored. */
@@ -50,7 +54,7 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
     const some = rows.slice(at, at + LOADED_MAX);
     const subjects = await loadSubjects(deps, some);
     for (const row of some) {
-      const one = renderRow(deps, claim, row, subjects.get(row.key));
+      const one = await renderRow(deps, claim, row, subjects.get(row.key));
       if (one !== undefined) rendered.push(one);
     }
   }
@@ -66,32 +70,50 @@ export async function sendRows(deps: DeliverDeps, claim: Claim, rows: readonly O
   if (claim.broken !== undefined) throw claim.broken.error;
 }
 
-/** Exact bytes for a row; undefined when it was settled because there are none. */
-export function renderRow(
+/** Exact bytes for a row; undefined when it was settled because there are none, or because a digest shows it. */
+export async function renderRow(
   deps: DeliverDeps,
   { to, settlements }: Claim,
   row: OutboxRow,
   subject: Subject | undefined,
-): Rendered | undefined {
-  if (subject === undefined) {
+): Promise<Rendered | undefined> {
+  const render = await rendererOf(deps, to, row, subject);
+  if (render === undefined) {
     settlements.push(settled(row, "dead", deps.now(), "RENDER_CONTRACT: the revision is no longer in the store"));
     return undefined;
   }
-  const delivery: Delivery = { key: row.key, destination: row.destination, subject, createdTime: row.createdTime, attempts: row.attempts };
+  let fitting: Rendered | undefined;
   try {
-    const rendered = to.destination.render(delivery);
+    const rendered = render();
     if (rendered.skip !== undefined) {
       settlements.push(settled(row, "skipped", deps.now(), rendered.skip));
       return undefined;
     }
-    if (rendered.bytes <= to.destination.limits.itemBytes) return rendered;
-    settlements.push(settled(row, "dead", deps.now(), `RENDER_CONTRACT: ${rendered.bytes} bytes exceed the item limit`, rendered.body));
+    if (rendered.bytes <= to.destination.limits.itemBytes) fitting = rendered;
+    else
+      settlements.push(settled(row, "dead", deps.now(), `RENDER_CONTRACT: ${rendered.bytes} bytes exceed the item limit`, rendered.body));
   } catch (error) {
     const note = error instanceof Failure ? `${error.code}: ${error.message}` : "RECORD_BUG: the connector failed to render it";
     settlements.push(settled(row, "dead", deps.now(), note));
     deps.context.log.error({ destination: to.id, key: row.key, error: String(error) }, "delivery could not be rendered");
   }
-  return undefined;
+  return fitting === undefined || (await isFolded(deps, to, row, subject, fitting)) ? undefined : fitting;
+}
+
+/** How a row is rendered; undefined when what it refers to is no longer stored. */
+async function rendererOf(
+  deps: DeliverDeps,
+  { destination }: RunningDestination,
+  row: OutboxRow,
+  subject: Subject | undefined,
+): Promise<(() => Rendered) | undefined> {
+  const { key, createdTime, attempts, memory } = row;
+  const head = { key, destination: row.destination, createdTime, attempts, time: deps.now() };
+  const delivery = memory === null || memory === undefined || memory === "" ? head : { ...head, memory };
+  if (row.kind !== "digest") return subject === undefined ? undefined : () => destination.render({ ...delivery, subject });
+  const digest = await deps.store.digest(row.subjectId);
+  const { storm } = destination;
+  return digest === undefined || storm === undefined ? undefined : () => storm.render({ ...delivery, digest });
 }
 
 /** Sends one batch; a batch that is refused as a whole for its content is halved until the bad item stands alone. */
@@ -99,6 +121,7 @@ async function sendBatch(deps: DeliverDeps, claim: Claim, batch: readonly Render
   if (claim.failure !== undefined || claim.signal.aborted || deps.now() >= claim.until) return giveBack(deps, claim, batch);
   let outcomes: readonly Outcome[];
   const started = deps.now();
+  claim.budget?.take(started, batch.length);
   try {
     outcomes = await claim.to.destination.send(batch, { ...claim.to.context, signal: claim.signal });
     if (outcomes.length !== batch.length) throw new Error("the connector returned another number of outcomes than items");
@@ -177,7 +200,7 @@ function settleItem(deps: DeliverDeps, claim: Claim, item: Rendered, outcome: Ou
 export function decide(deps: DeliverDeps, claim: Claim, row: OutboxRow, outcome: Outcome, body: string | undefined, sent?: Sent): void {
   const { id } = claim.to;
   if (outcome.status === "delivered") {
-    claim.settlements.push(settled(row, "delivered", deps.now(), outcome.receipt, undefined, sent));
+    claim.settlements.push(delivered(row, outcome, deps.now(), sent));
     deps.meter.observe("incident_time_to_siem_seconds", { destination: id }, (deps.now() - row.createdTime) / 1000);
     return;
   }

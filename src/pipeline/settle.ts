@@ -1,7 +1,7 @@
 /** What becomes of one delivery: settled, tried again, or a dead letter. */
 import type { Failure } from "../core/errors.ts";
 import type { EpochMs } from "../core/event.ts";
-import { TICKET_MAX, type Outcome } from "../ports/connector.ts";
+import { MEMORY_MAX, TICKET_MAX, type Outcome } from "../ports/connector.ts";
 import type { OutboxRow, Settlement } from "../ports/store.ts";
 import { askedWait, backoff } from "./wait.ts";
 
@@ -39,6 +39,14 @@ export function settled(
   const base = { key: row.key, status, attempts, dueTime: now, note, ...(sent === undefined ? {} : { sent }) };
   return body === undefined ? base : { ...base, body: body.slice(0, BODY_MAX) };
 }
+
+/** A delivery that arrived, with what it leaves for the next revision. */
+export function delivered(row: OutboxRow, { receipt, memory }: Delivered, now: EpochMs, sent?: Sent): Settlement {
+  const done = settled(row, "delivered", now, receipt, undefined, sent);
+  return memory === undefined ? done : { ...done, memory: memory.slice(0, MEMORY_MAX) };
+}
+
+type Delivered = Extract<Outcome, { status: "delivered" }>;
 
 /** A delivery that the destination has taken and will confirm. */
 export function accepted(row: OutboxRow, outcome: Accepted, now: EpochMs, sent?: Sent): Settlement {

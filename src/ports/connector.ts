@@ -4,7 +4,12 @@ import type { EpochMs, Event } from "../core/event.ts";
 import type { FailureCode, FailureKind } from "../core/errors.ts";
 import type { FoundGap, Span } from "../core/completeness/gap.ts";
 import type { Incident } from "../core/incident.ts";
+import type { AnswerReceiver } from "./answers.ts";
 import type { Context, Secret } from "./context.ts";
+import type { Storm } from "./digest.ts";
+
+export type * from "./answers.ts";
+export type * from "./digest.ts";
 
 /** Opaque to all but its source, at most 4 KiB of text. */
 export type Cursor = string;
@@ -140,6 +145,10 @@ export interface Delivery<S extends Subject = Subject> {
   readonly createdTime: EpochMs;
   /** Attempts made before this one. */
   readonly attempts: number;
+  /** When it is sent; absent: when it was put into the outbox. */
+  readonly time?: EpochMs;
+  /** What the last delivered revision of the subject left at this destination; absent: nothing. */
+  readonly memory?: string;
 }
 
 /** An alert or incident on its way. */
@@ -155,13 +164,21 @@ export interface Rendered {
   readonly group?: string;
   /** Set when the destination wants nothing sent for this delivery, with the reason; it is settled as skipped. */
   readonly skip?: string;
+  /** Set when it asks for somebody's attention: of incidents that do, a destination's `storm` folds those beyond its limit. */
+  readonly opens?: boolean;
   /** What `send` needs beside the body, e.g. the index or document id. Small, no secrets. */
   readonly meta?: Readonly<Record<string, string | number>>;
 }
 
 /** What became of one delivery. `busy`: it was taken, and the destination says that it fills up: fewer requests at once from now on. */
 export type Outcome =
-  | { readonly status: "delivered"; readonly receipt: string; readonly busy?: true }
+  | {
+      readonly status: "delivered";
+      readonly receipt: string;
+      readonly busy?: true;
+      /** What later revisions of the subject must know of this one, e.g. its id over there: at most MEMORY_MAX characters, no secrets; "" forgets. */
+      readonly memory?: string;
+    }
   | {
       /** Taken, but not safe yet: `confirm` is asked with the ticket, also by another process, until it says more. */
       readonly status: "accepted";
@@ -181,7 +198,15 @@ export type Outcome =
 
 /** A place that alerts and incidents go to. */
 export interface Destination {
-  readonly limits: { readonly batchItems: number; readonly batchBytes: number; readonly itemBytes: number };
+  readonly limits: {
+    readonly batchItems: number;
+    readonly batchBytes: number;
+    readonly itemBytes: number;
+    /** Deliveries in any 60 seconds, of each process; absent: as many as it bears. What is urgent goes first. */
+    readonly perMinute?: number;
+  };
+  /** Absent: every incident is shown, however many there are. */
+  readonly storm?: Storm;
   /** Which kinds it takes. */
   readonly accepts: readonly Subject["kind"][];
   /** Pure: the same delivery gives the same bytes. @throws {Failure} poison RENDER_CONTRACT */
@@ -203,6 +228,8 @@ export interface Destination {
 
 /** Longest ticket, UTF-16 units. */
 export const TICKET_MAX = 400;
+/** Longest memory of a delivered revision, UTF-16 units. */
+export const MEMORY_MAX = 400;
 
 /** Deliveries that wait to be confirmed. */
 export interface Ticket {
@@ -235,25 +262,6 @@ export interface SetupStep {
   readonly name: string;
   /** Idempotent: a second call changes nothing. `credential`: the installer's, not the service's. @throws {Failure} */
   apply(context: Context, credential: Secret): Promise<"created" | "changed" | "unchanged">;
-}
-
-/** What somebody said about an incident where a destination had shown it. */
-export interface IncidentAnswer {
-  readonly incidentId: string;
-  readonly to: "close" | "acknowledge";
-  /** Who said it, as the destination names them. */
-  readonly by: string | undefined;
-  readonly reason: string | undefined;
-  readonly time: EpochMs;
-}
-
-/** How a destination's answers come back: requests that it signs, to a path of their own. */
-export interface AnswerReceiver {
-  /**
-   * Pure; `hmacSha256` gives lower-case hex. Empty for a request that is genuine and says nothing about an incident.
-   * @throws {Failure} permanent HTTP_DENIED for a wrong signature (answered with 401); poison for what cannot be read (400)
-   */
-  receive(request: PushRequest, hmacSha256: (key: string, body: Uint8Array) => string): readonly IncidentAnswer[];
 }
 
 /** One finding of a connector's self-check. */

@@ -1,4 +1,5 @@
 /** What the store keeps, row by row. */
+import type { Level } from "../core/alert.ts";
 import type { LatenessSketch } from "../core/completeness/lateness.ts";
 import type { BaselineRow } from "../core/correlation/baseline.ts";
 import type { EpochMs, Event } from "../core/event.ts";
@@ -62,9 +63,11 @@ export type DeliveryStatus = "pending" | "delivered" | "skipped" | "dead";
 export interface OutboxRow {
   readonly key: string;
   readonly destination: string;
-  readonly kind: "alert" | "incident" | "event";
+  readonly kind: "alert" | "incident" | "event" | "digest";
   readonly subjectId: string;
   readonly revision: number;
+  /** What is claimed first: `first` before `usual`. */
+  readonly urgency?: Urgency;
   readonly status: DeliveryStatus;
   readonly attempts: number;
   /** Not before this time. */
@@ -79,6 +82,28 @@ export interface OutboxRow {
   /** SHA-256 of the bytes of the last attempt, lower-case hex; null before the first. */
   readonly sentHash: string | null;
   readonly sentTime: EpochMs | null;
+  /** Of a claimed row: what an earlier revision of its subject left (Outcome.memory), and the digest that shows its incident. */
+  readonly memory?: string | null;
+  readonly digest?: string | null;
+}
+
+/** What must not wait behind the rest: ends, critical incidents and digests. */
+export type Urgency = "first" | "usual";
+
+/** An incident that is to ask for attention at a destination, or no longer does. */
+export interface Placement {
+  readonly row: OutboxRow;
+  /** What a digest counts it by. */
+  readonly level: Level;
+  readonly rule: string;
+  readonly agent: string;
+  readonly lastTime: EpochMs;
+  readonly closed: boolean;
+  /** It may be folded; a critical one may not. */
+  readonly foldable: boolean;
+  readonly storm: { readonly incidents: number; readonly withinMs: number };
+  /** Id of the digest that it begins, should it begin one. */
+  readonly digestId: string;
 }
 
 /** What becomes of a claimed delivery. */
@@ -94,6 +119,8 @@ export interface Settlement {
   readonly ticket?: { readonly text: string; readonly time: EpochMs };
   /** What was sent in this attempt; absent: nothing was, and what was sent before stands. */
   readonly sent?: { readonly hash: string; readonly time: EpochMs };
+  /** Replaces what its subject left at its destination (Outcome.memory); absent: that stays. */
+  readonly memory?: string;
 }
 
 /** One revision of an alert or incident. */

@@ -6,6 +6,7 @@ import type { Category, EpochMs, Event } from "../core/event.ts";
 import type { Attribution } from "../core/identity/attribution.ts";
 import type { Incident } from "../core/incident.ts";
 import type { AuditCheck, AuditEntry, AuditHead, AuditRow, AuditVerdict } from "./audit.ts";
+import type { Digest } from "./digest.ts";
 import type { Expired, ExpireRequest } from "./retention.ts";
 import type { Reject } from "./connector.ts";
 import type {
@@ -16,6 +17,7 @@ import type {
   AgentActivity,
   DeliveryStatus,
   OutboxRow,
+  Placement,
   Settlement,
   Revision,
   DestinationState,
@@ -73,7 +75,7 @@ export interface Transaction {
   linkAlerts(links: readonly AlertLink[]): Promise<void>;
   /** Puts deliveries into the outbox; a key that exists changes nothing. */
   addDeliveries(
-    rows: readonly Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "dueTime" | "createdTime">[],
+    rows: readonly Pick<OutboxRow, "key" | "destination" | "kind" | "subjectId" | "revision" | "urgency" | "dueTime" | "createdTime">[],
   ): Promise<void>;
   /** Time-valid facts that reach further back than a replay (see core/identity); merged by key and value. */
   saveFacts(facts: readonly Fact[]): Promise<void>;
@@ -165,12 +167,21 @@ export interface Store {
   /** Destinations that have pending deliveries due at `now`, with their number; leased ones are not counted. */
   dueDestinations(now: EpochMs): Promise<readonly { readonly destination: string; readonly due: number }[]>;
   /**
-   * Leases pending, due deliveries of one destination, oldest first and never two revisions of one subject out of
-   * order. Those that share a ticket come together, also beyond the limit and before they are due: some destinations answer a
+   * Leases pending, due deliveries of one destination, the urgent and then the oldest first, and never two revisions of one subject
+   * out of order. Those that share a ticket come together, also beyond the limit and before they are due: some destinations answer a
    * ticket once. A lease that is not settled by `leaseUntil` becomes claimable again.
    */
   claimDeliveries(destination: string, limit: number, now: EpochMs, leaseUntil: EpochMs): Promise<readonly OutboxRow[]>;
   settleDeliveries(settlements: readonly Settlement[], now: EpochMs): Promise<void>;
+  /**
+   * Decides whether a claimed incident is shown itself (null) or by a digest (its id), and keeps that: one after the other for all
+   * processes, when it opens, and anew only when it opens again after its end. Folded is one that at least `storm.incidents`
+   * others opened beside, within `storm.withinMs` of its delivery's creation; one that is not foldable leaves its digest. A folded delivery is
+   * settled as delivered, and the next revision of the digest put into the outbox, unless one waits there. All of it or nothing.
+   */
+  placeIncident(placement: Placement, now: EpochMs): Promise<string | null>;
+  /** What a digest is to say now. */
+  digest(id: string): Promise<Digest | undefined>;
   /** Makes every pending delivery of a destination that is not leased due at once; returns how many waited. */
   hastenDeliveries(destination: string, now: EpochMs): Promise<number>;
   /** Destinations that fail, those that were given up among them. */

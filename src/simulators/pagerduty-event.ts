@@ -31,6 +31,20 @@ export function eventErrors(event: Json): string[] {
   return errors;
 }
 
+/** As `eventErrors`, for a change event ("Send a Change Event"); keys of rulesets, which begin with R, take none. */
+export function changeErrors(event: Json): string[] {
+  const errors: string[] = [];
+  const key = event["routing_key"];
+  if (typeof key !== "string" || key.length !== 32) errors.push("Length of 'routing_key' is incorrect (should be 32 characters)");
+  else if (key.startsWith("R")) errors.push("'routing_key' of a ruleset takes no change events");
+  listErrors(event["links"], "links", linkError, errors);
+  const payload = event["payload"];
+  const summary = isObject(payload) ? payload["summary"] : undefined;
+  if (typeof summary !== "string" || summary === "") errors.push("'payload.summary' is missing or blank");
+  else if (summary.length > 1024) errors.push("'summary' is too long (maiximum is 1024 characters)");
+  return errors;
+}
+
 function payloadErrors(payload: Json, errors: string[]): void {
   const { summary, source, severity, timestamp } = payload as {
     summary?: unknown;

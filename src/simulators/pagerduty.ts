@@ -3,7 +3,8 @@
  * that the accepted events open, fold into, acknowledge and resolve ("Events API v2 Overview", "Send an Alert Event").
  */
 import { faultQueue, startLoopback, type HttpFault, type SimulatedAnswer, type SimulatedRequest } from "./http-server.ts";
-import { eventErrors } from "./pagerduty-event.ts";
+import { changeErrors, eventErrors } from "./pagerduty-event.ts";
+import { restAnswer, type PagerdutyService } from "./pagerduty-rest.ts";
 
 /** The routing key that the simulator knows unless told otherwise. */
 export const PAGERDUTY_DEMO_KEY = "0123456789abcdef0123456789abcdef";
@@ -18,6 +19,10 @@ export interface PagerdutySimulatorOptions {
   readonly retryAfter?: boolean;
   /** Status for events above 512,000 bytes, which is not documented. Default 400. */
   readonly tooLargeStatus?: 400 | 413;
+  /** REST API keys that exist. Default none. */
+  readonly apiTokens?: readonly string[];
+  /** Services of the account, by id. Default none. */
+  readonly services?: Readonly<Record<string, PagerdutyService>>;
   /** Default the machine's clock. */
   readonly now?: () => number;
 }
@@ -67,6 +72,8 @@ export async function startPagerdutySimulator(given: PagerdutySimulatorOptions =
     eventsPerMinute: 120,
     retryAfter: false,
     tooLargeStatus: 400,
+    apiTokens: [],
+    services: {},
     now: Date.now,
     ...given,
   };
@@ -85,7 +92,10 @@ export async function startPagerdutySimulator(given: PagerdutySimulatorOptions =
 }
 
 function enqueue(request: SimulatedRequest, world: World): SimulatedAnswer {
-  if (request.path !== "/v2/enqueue") return { status: 404, body: { status: "not found", message: "no such resource" } };
+  const rest = restAnswer(request, world.options);
+  if (rest !== undefined) return rest;
+  const isChange = request.path === "/v2/change/enqueue";
+  if (request.path !== "/v2/enqueue" && !isChange) return { status: 404, body: { status: "not found", message: "no such resource" } };
   if (request.method !== "POST") return { status: 405, body: { status: "method not allowed", message: "only POST" } };
   const { options } = world;
   if (request.body.length > BODY_BYTES_MAX) return invalid(["Event object exceeds the size limit of 512 KB"], options.tooLargeStatus);
@@ -95,13 +105,15 @@ function enqueue(request: SimulatedRequest, world: World): SimulatedAnswer {
       status: 400,
       body: { status: "Unrecognized object", message: "Event object format is unrecognized", errors: ["JSON parse error"] },
     };
-  const errors = eventErrors(event);
+  const errors = isChange ? changeErrors(event) : eventErrors(event);
   const key = typeof event["routing_key"] === "string" ? event["routing_key"] : "";
   if (errors.length === 0 && !options.routingKeys.includes(key)) errors.push("Invalid routing key");
   if (errors.length > 0) return invalid(errors, 400);
   const wait = throttled(key, world);
   if (wait !== undefined)
     return { status: 429, headers: options.retryAfter ? { "retry-after": String(wait) } : {}, body: "Request Limit Exceeded" };
+  // Nobody is notified of a change, and it belongs to no alert.
+  if (isChange) return { status: 202, body: { status: "success", message: "Change event processed" } };
   world.events.push(event);
   return { status: 202, body: { status: "success", message: "Event processed", dedup_key: apply(event, key, world) } };
 }

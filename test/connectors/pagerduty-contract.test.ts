@@ -130,19 +130,77 @@ describe("pagerduty over an incident's life", () => {
     });
   });
 
-  it("resolves through the previous routing key what was opened before a rotation", async () => {
+  const rotatedOn = (url: string, settings: object = {}) =>
+    pagerduty.destination!(
+      pagerduty.config.parse({ routingKey: testSecret(CANARY), previousRoutingKey: testSecret(OLD_CANARY), endpoint: url, ...settings }),
+    );
+  /** As the pipeline does: what a delivered revision left is there for the next. */
+  const life = (world: World, destination = world.destination) => {
+    let memory: string | undefined;
+    return {
+      over: (other: typeof destination) => void (destination = other),
+      send: async (changes: Partial<Incident>) => {
+        const given = delivery(incidentSubject(changes), NAME);
+        const rendered = destination.render(memory === undefined || memory === "" ? given : { ...given, memory });
+        const [outcome] = await destination.send([rendered], testContext().context);
+        if (outcome?.status !== "delivered") throw new Error("not delivered");
+        memory = outcome.memory ?? memory;
+        return outcome;
+      },
+    };
+  };
+  const keysUsed = (world: World) => world.events().map((event) => (event["routing_key"] === CANARY ? "new" : "old"));
+
+  it("stays with the routing key that opened the alert until it ends, and opens the next with the present one", async () => {
+    await within({}, { routingKey: testSecret(OLD_CANARY) }, async (world) => {
+      const one = life(world);
+      const first = await one.send({ revision: 1 });
+      expect(first.receipt).toMatch(/^202, dedup_key .+, key [0-9a-f]{8}$/);
+      one.over(rotatedOn(world.url));
+      await one.send({ revision: 2 });
+      await one.send({ revision: 3, status: 2 });
+      await one.send({ revision: 4, status: 5 });
+      expect(keysUsed(world)).toEqual(["old", "old", "old", "old"]);
+      expect(states(world)).toEqual(["resolved 2"]);
+      await one.send({ revision: 5, status: 1 });
+      await one.send({ revision: 6, status: 5 });
+      expect(keysUsed(world).slice(4)).toEqual(["new", "new"]);
+      expect(states(world)).toEqual(["resolved 2", "resolved 1"]);
+      expect(world.dropped()).toBe(0);
+    });
+  });
+
+  it("ends with both keys where nobody remembers which one it was", async () => {
     await within({}, { routingKey: testSecret(OLD_CANARY) }, async (world) => {
       await send(world, {});
-      const rotated = pagerduty.config.parse({
-        routingKey: testSecret(CANARY),
-        previousRoutingKey: testSecret(OLD_CANARY),
-        endpoint: world.url,
-      });
-      const after = { ...world, destination: pagerduty.destination!(rotated) };
+      const after = { ...world, destination: rotatedOn(world.url) };
       await send(after, { id: "11111111-21ce-5f8d-bb1e-5b1d4a6f0c90" });
       await send(after, { status: 5 });
       expect(states(world)).toEqual(["resolved 1", "triggered 1"]);
-      expect(world.events().map((event) => event["routing_key"])).toEqual([OLD_CANARY, CANARY, OLD_CANARY, CANARY]);
+      expect(keysUsed(world)).toEqual(["old", "new", "old", "new"]);
+    });
+  });
+
+  it("goes on without a previous key whose integration is deleted", async () => {
+    await within({}, { routingKey: testSecret(OLD_CANARY) }, async (world) => {
+      const one = life(world);
+      await one.send({ revision: 1 });
+      await within({ routingKeys: [CANARY] }, {}, async (later) => {
+        one.over(rotatedOn(later.url));
+        await one.send({ revision: 2 });
+        await one.send({ revision: 3, status: 5 });
+        expect(states(later)).toEqual(["resolved 1"]);
+      });
+    });
+  });
+
+  it("does not go on without the previous key for a failure that passes", async () => {
+    await within({}, {}, async (world) => {
+      const destination = rotatedOn(world.url);
+      world.fail({ status: 503 });
+      const rendered = destination.render(delivery(incidentSubject({ status: 5 }), NAME));
+      expect(await reactionOf(destination.send([rendered], testContext().context))).toEqual(down);
+      expect(world.requests()).toBe(1);
     });
   });
 
@@ -182,5 +240,47 @@ describe("pagerduty over an incident's life", () => {
     const nowhere = pagerduty.config.parse({ routingKey: testSecret(CANARY), endpoint: "http://127.0.0.1:1" });
     const [unreachable] = await pagerduty.check(nowhere, testContext().context);
     expect(unreachable).toMatchObject({ ok: false, fix: expect.stringMatching(/firewall/) as string });
+  });
+
+  const TOKEN = "canaryapitoken5b1e77";
+  const services = {
+    PGOOD: { status: "critical", integrationKeys: ["f".repeat(32), CANARY] },
+    POFF: { status: "disabled", integrationKeys: [CANARY] },
+    PREST: { status: "maintenance", integrationKeys: [CANARY] },
+    POTHER: { status: "active", integrationKeys: ["f".repeat(32)] },
+  } as const;
+  it.each([
+    ["an enabled service", { serviceId: "PGOOD" }, true, /enabled \(critical\)/, undefined],
+    ["a key without a service", {}, true, /valid/, undefined],
+    ["a disabled service", { serviceId: "POFF" }, false, /swallows/, /enable the service/],
+    ["a service in maintenance", { serviceId: "PREST" }, false, /swallows/, /maintenance/],
+    ["another service's routing key", { serviceId: "POTHER" }, false, /none of the service's/, /copy/],
+    ["no such service", { serviceId: "PNONE" }, false, /no such/, /serviceId/],
+    ["a wrong token", { apiToken: testSecret("wrong") }, false, /401/, /read-only/],
+    ["no token", { apiToken: undefined, serviceId: "PGOOD" }, false, /without apiToken/, /apiToken/],
+  ])("asks the REST API about %s", async (_, settings, ok, message, fix) => {
+    await within({ apiTokens: [TOKEN], services }, { apiToken: testSecret(TOKEN), ...settings }, async (world) => {
+      const { context, logged } = testContext();
+      const checks = await pagerduty.check(world.config, context);
+      expect(checks).toHaveLength(2);
+      expect(checks[1]).toMatchObject({ ok, message: expect.stringMatching(message) as string });
+      if (fix !== undefined) expect(checks[1]!.fix).toMatch(fix);
+      expect(everythingIn(checks) + logged.join("")).not.toMatch(new RegExp(`${TOKEN}|${CANARY}`));
+      expect(world.received()).toEqual([]);
+    });
+  });
+
+  it.each([
+    [{ status: 429 }, /limit/],
+    [{ status: 500 }, /500/],
+    [{ status: 200, body: "<html>" }, /200/],
+    [{ status: 200, body: '{"service":{}}' }, /no service/],
+    [{ connection: "reset" as const }, /connection/],
+  ])("says what is wrong when the REST API answers %j", async (fault, message) => {
+    await within({}, { apiToken: testSecret(TOKEN), serviceId: "PGOOD" }, async (world) => {
+      world.fail({ status: 202, body: '{"status":"success"}', headers: { "content-type": "application/json" } }, fault);
+      const [, service] = await pagerduty.check(world.config, testContext().context);
+      expect(service).toMatchObject({ ok: false, message: expect.stringMatching(message) as string, fix: expect.any(String) as string });
+    });
   });
 });

@@ -73,6 +73,23 @@ describe("pagerduty's simulator", () => {
     expect(dropped).toBe(1);
   });
 
+  it("takes changes, which belong to no alert, and refuses those of ruleset keys", async () => {
+    const ruleset = `R${"0".repeat(31)}`;
+    const simulator = await startPagerdutySimulator({ routingKeys: [PAGERDUTY_DEMO_KEY, ruleset] });
+    try {
+      const { http } = testContext().context;
+      const post = async (event: object) => (await http.post<unknown>(`${simulator.url}/v2/change/enqueue`, event)).status;
+      const change = { routing_key: PAGERDUTY_DEMO_KEY, payload: { summary: "rule pack 14" } };
+      expect(await post(change)).toBe(202);
+      expect(await post({ ...change, routing_key: ruleset })).toBe(400);
+      expect(await post({ ...change, payload: {} })).toBe(400);
+      expect(await post({ ...change, payload: { summary: "x".repeat(1025) } })).toBe(400);
+      expect(simulator.received()).toEqual([]);
+    } finally {
+      await simulator.close();
+    }
+  });
+
   it("drops what is sent with another routing key than the alert was opened with", async () => {
     const other = "f".repeat(32);
     const { alerts, dropped } = await post([keyed("trigger"), { ...keyed("resolve"), routing_key: other }], {
@@ -102,7 +119,7 @@ describe("pagerduty's simulator", () => {
 describe("pagerduty's configuration", () => {
   const valid = { routingKey: testSecret("x") };
   it("has the documented defaults", () => {
-    expect(pagerduty.config.parse(valid)).toMatchObject({ region: "us", minLevel: "high", maxAge: HOUR, client: "Custodes" });
+    expect(pagerduty.config.parse(valid)).toMatchObject({ region: "us", minLevel: "high", maxAge: 2 * HOUR, client: "Custodes" });
   });
 
   it("describes every key", () => {

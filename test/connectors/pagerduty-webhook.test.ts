@@ -109,3 +109,11 @@ test("a name is escaped, a person without one is taken, a missing time is refuse
 test("without a secret there is no path for answers", () => {
   expect(pagerduty.answers!(pagerduty.config.parse({ routingKey: testSecret("k") }))).toBeUndefined();
 });
+
+test("while a secret is exchanged both are good, and no third", () => {
+  const both = pagerduty.answers!({ ...options, previousWebhookSecret: testSecret("before") })!;
+  const body = webhook("incident.resolved");
+  for (const key of ["shared", "before"]) expect(both.receive(request(body, sign(body, key)), hmacSha256)).toHaveLength(1);
+  expect(() => both.receive(request(body, sign(body, "other")), hmacSha256)).toThrow(denied);
+  expect(() => receive(request(body, sign(body, "before")))).toThrow(denied);
+});

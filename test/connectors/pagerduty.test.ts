@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { GIVEN_UP_FIRST } from "../../connectors/pagerduty/details.ts";
 import pagerduty from "../../connectors/pagerduty/pagerduty.ts";
 import { ITEM_BYTES_MAX, render, ROUTING_KEY_BYTES, type PageOptions } from "../../connectors/pagerduty/render.ts";
-import { LEVELS, type Alert } from "../../src/core/alert.ts";
+import { LEVELS } from "../../src/core/alert.ts";
 import type { Incident } from "../../src/core/incident.ts";
 import type { FindingDelivery } from "../../src/ports/connector.ts";
 import { PAGERDUTY_DEMO_KEY, startPagerdutySimulator } from "../../src/simulators/pagerduty.ts";
@@ -135,6 +135,21 @@ describe("pagerduty's events", () => {
     expect(eventOf(incidentSubject({ runbooks: [] }), { incidentUrl: undefined })).not.toHaveProperty("links");
   });
 
+  it("show an image of the incident where there is one, over HTTPS", () => {
+    const imageUrl = "https://soc.example.com/{id}.png";
+    const { id } = incidentSubject().incident;
+    expect(eventOf(incidentSubject(), { imageUrl })).toMatchObject({
+      images: [
+        {
+          src: `https://soc.example.com/${id}.png`,
+          href: `https://soc.example.com/incidents/${id}`,
+          alt: incidentSubject().incident.title,
+        },
+      ],
+    });
+    expect(eventOf(incidentSubject())).not.toHaveProperty("images");
+  });
+
   it("never hold the routing key, whose room is set aside", () => {
     expect(`"routing_key":"${PAGERDUTY_DEMO_KEY}",`).toHaveLength(ROUTING_KEY_BYTES);
     expect(JSON.stringify(rendered(incidentSubject()))).not.toContain("routing_key");
@@ -177,7 +192,6 @@ describe("pagerduty's events", () => {
 describe("pagerduty pages", () => {
   const skipOf = (changes: Partial<Incident>, createdTime: number, options: Partial<PageOptions> = {}) =>
     rendered(incidentSubject(changes), { createdTime }, options).skip;
-  const alertAt = (level: Alert["level"], lastTime: number): Alert => ({ ...incidentSubject().incident.alerts[0]!, level, lastTime });
 
   it("never for an alert", () => {
     expect(render(delivery(alertSubject({ level: "critical" }), NAME), OPTIONS)).toMatchObject({
@@ -195,8 +209,7 @@ describe("pagerduty pages", () => {
   });
 
   it("nobody for what is older than maxAge, to the millisecond", () => {
-    const alerts = [alertAt("high", STORY_TIME)];
-    const changes = { level: "high", alerts, openedTime: STORY_TIME - 500, firstTime: STORY_TIME - 500, lastTime: STORY_TIME } as const;
+    const changes = { lastTime: STORY_TIME };
     expect(skipOf(changes, STORY_TIME + HOUR)).toBeUndefined();
     expect(skipOf(changes, STORY_TIME + HOUR + 1)).toMatch(/maxAge/);
     expect(skipOf(changes, STORY_TIME + HOUR + 1, { maxAge: 2 * HOUR })).toBeUndefined();
@@ -207,22 +220,20 @@ describe("pagerduty pages", () => {
     expect(skipOf({ openedTime: STORY_TIME + 30 * 24 * HOUR }, STORY_TIME + 30 * 24 * HOUR)).toMatch(/maxAge/);
   });
 
-  it("nobody a second time because an incident goes on", () => {
-    const now = STORY_TIME + 3 * HOUR;
-    const alerts = [alertAt("high", STORY_TIME), alertAt("high", now)];
-    expect(skipOf({ level: "high", alerts, openedTime: STORY_TIME, lastTime: now }, now)).toMatch(/maxAge/);
+  it("nobody for a delivery that lay in a restored store: what counts is the incident's last evidence, not the row", () => {
+    const fresh = { ...delivery(incidentSubject({ lastTime: STORY_TIME }), NAME), createdTime: STORY_TIME + 1000 };
+    expect(render({ ...fresh, time: STORY_TIME + HOUR }, OPTIONS).skip).toBeUndefined();
+    expect(render({ ...fresh, time: STORY_TIME + HOUR + 1 }, OPTIONS).skip).toMatch(/maxAge/);
+    const closed = { ...fresh, subject: incidentSubject({ lastTime: STORY_TIME, status: 5 }), time: STORY_TIME + 24 * HOUR };
+    expect(render(closed, OPTIONS).skip).toBeUndefined();
   });
 
-  it("somebody when an old incident rises to a higher level", () => {
-    const now = STORY_TIME + 3 * HOUR;
-    const alerts = [alertAt("medium", STORY_TIME), alertAt("high", STORY_TIME + HOUR), alertAt("critical", now - 1_000)];
-    expect(skipOf({ level: "critical", alerts, openedTime: STORY_TIME, lastTime: now - 1_000 }, now)).toBeUndefined();
+  it("somebody for what goes on: its newest evidence is new", () => {
+    expect(skipOf({ openedTime: STORY_TIME, lastTime: STORY_TIME + 3 * HOUR }, STORY_TIME + 3 * HOUR)).toBeUndefined();
   });
 
-  it("somebody for a rule with a long window, whose first event is a day old", () => {
-    const now = STORY_TIME + 24 * HOUR;
-    const alerts = [{ ...alertAt("high", now - 1_000), firstTime: STORY_TIME }];
-    expect(skipOf({ level: "high", alerts, openedTime: STORY_TIME, firstTime: STORY_TIME, lastTime: now - 1_000 }, now)).toBeUndefined();
+  it("by what opens them, and by nothing else", () => {
+    expect([1, 2, 5].map((status) => rendered(incidentSubject({ status })).opens)).toEqual([true, undefined, undefined]);
   });
 
   it("are closed whatever their age", () => {

@@ -12,6 +12,7 @@ import { coveragePromises } from "./store-coverage.ts";
 import { logPromises } from "./store-log.ts";
 import { outboxPromises } from "./store-outbox.ts";
 import { questionPromises } from "./store-questions.ts";
+import { shownPromises } from "./store-shown.ts";
 import { sourcePromises } from "./store-sources.ts";
 import { subjectPromises } from "./store-subjects.ts";
 import { transactionPromises } from "./store-transaction.ts";
@@ -58,6 +59,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     sourcePromises(store);
     subjectPromises(store);
     outboxPromises(store);
+    shownPromises(store);
     baselinePromises(store);
     expirePromises(() => subject);
     auditPromises(() => subject);

@@ -147,6 +147,7 @@ describe("a destination's requests", () => {
       window,
       settlements: [],
       unsettled: 0,
+      budget: undefined,
       storing: [],
       answered: false,
       failure: undefined,

@@ -10,6 +10,7 @@ import type { Database, Session } from "./database.ts";
 import { expireLog } from "./expire-log.ts";
 import { withSession } from "./failure.ts";
 import { LOCK_SPACE } from "./migrate.ts";
+import { expireShown } from "./shown.ts";
 import { incidents } from "./subjects.ts";
 import { runTransaction } from "./transaction.ts";
 
@@ -174,7 +175,9 @@ async function expireAlerts(session: Session, before: EpochMs): Promise<number> 
 async function expireIncidents(session: Session, before: EpochMs): Promise<number> {
   const over = `one.status in (${INCIDENT_STATUS.resolved}, ${INCIDENT_STATUS.closed})`;
   const sql = `delete from custodes.incident where (id, revision) in (${OLD_ROWS("incident", over)})`;
-  return (await session.query(sql, [before, ROWS_MAX])).count;
+  const { count } = await session.query(sql, [before, ROWS_MAX]);
+  await expireShown(session, before, ROWS_MAX);
+  return count;
 }
 
 async function size(session: Session): Promise<{ readonly parts: number; readonly bytes: number }> {

@@ -38,13 +38,14 @@ export async function addDeliveries(session: Session, rows: Parameters<Transacti
     key: storable(row.key),
     destination: storable(row.destination),
     subjectId: storable(row.subjectId),
-    subject: uidHash(JSON.stringify([row.destination, row.kind, row.subjectId])),
+    subject: subjectHash(row),
+    urgency: row.urgency === "first" ? 0 : 1,
   }));
   await session.query(
-    `insert into custodes.outbox (key, destination, kind, subject_id, revision, subject, due_time, created_time)
-     select key, destination, kind, "subjectId", revision, subject, "dueTime", "createdTime"
+    `insert into custodes.outbox (key, destination, kind, subject_id, revision, subject, urgency, due_time, created_time)
+     select key, destination, kind, "subjectId", revision, subject, urgency, "dueTime", "createdTime"
      from rows from (json_to_recordset($1::json) as
-       (key text, destination text, kind text, "subjectId" text, revision integer, subject uuid, "dueTime" bigint, "createdTime" bigint)
+       (key text, destination text, kind text, "subjectId" text, revision integer, subject uuid, urgency smallint, "dueTime" bigint, "createdTime" bigint)
      ) with ordinality as new
      order by ordinality
      on conflict (key) do nothing`,
@@ -61,6 +62,11 @@ export async function haveDue(session: Session, destinations: readonly string[],
     [now, JSON.stringify(destinations.map(storable))],
   );
   return rows.map(({ destination }) => destination);
+}
+
+/** Destination, kind and id of a subject as one. */
+export function subjectHash({ destination, kind, subjectId }: Pick<OutboxRow, "destination" | "kind" | "subjectId">): string {
+  return uidHash(JSON.stringify([destination, kind, subjectId]));
 }
 
 /** See Store.dueDestinations; deliveries that are being sent are not counted, those that wait for an earlier revision are. */
@@ -89,12 +95,14 @@ export async function claimDeliveries(
     `with chosen as (
        select key from custodes.outbox as one
        where one.destination = $1 and ${DUE("$2")} and ${IN_ORDER("$2")}
-       order by created_time, number limit $4
+       order by urgency, created_time, number limit $4
        for update skip locked
      ), leased as (
        update custodes.outbox set lease_until = $3 where key in (select key from chosen) returning *
      )
-     select ${COLUMNS} from leased order by created_time, number`,
+     select ${COLUMNS}, held.memory, held.digest from leased
+     left join lateral (select memory, digest from custodes.shown where shown.subject = leased.subject) as held on true
+     order by urgency, created_time, number`,
     [storable(destination), now, leaseUntil, limit],
   );
   const tickets = new Set(rows.flatMap(({ ticket }) => ticket ?? []));
@@ -119,7 +127,9 @@ async function claimSharing(
      ), leased as (
        update custodes.outbox set lease_until = $3 where key in (select key from chosen) returning *
      )
-     select ${COLUMNS} from leased order by created_time, number`,
+     select ${COLUMNS}, held.memory, held.digest from leased
+     left join lateral (select memory, digest from custodes.shown where shown.subject = leased.subject) as held on true
+     order by created_time, number`,
     [storable(destination), now, leaseUntil, JSON.stringify(tickets), SHARING_MAX],
   );
   return rows;
@@ -143,9 +153,10 @@ export async function settleDeliveries(session: Session, settlements: readonly S
     ticketTime: settlement.ticket?.time,
     hash: settlement.sent?.hash,
     sentTime: settlement.sent?.time,
+    memory: settlement.memory === undefined ? undefined : storable(settlement.memory),
   }));
   await session.query(
-    `update custodes.outbox as one set
+    `with settled as (update custodes.outbox as one set
        status = new.status, attempts = new.attempts, due_time = new."dueTime", note = new.note, lease_until = null,
        settled_time = case when new.status = 'pending' then null else $2::bigint end,
        body = case when new.status = 'dead' then new.body end,
@@ -154,10 +165,15 @@ export async function settleDeliveries(session: Session, settlements: readonly S
      from (
        select * from json_to_recordset($1::json) as
          new(key text, status text, attempts integer, "dueTime" bigint, note text, body text,
-           ticket text, "ticketTime" bigint, hash text, "sentTime" bigint)
+           ticket text, "ticketTime" bigint, hash text, "sentTime" bigint, memory text)
        limit $3
      ) as new
-     where one.key = new.key and one.settled_time is null`,
+     where one.key = new.key and one.settled_time is null
+     returning one.subject, one.destination, one.subject_id, one.revision, new.memory)
+     insert into custodes.shown (subject, destination, subject_id, memory, changed_time)
+     select distinct on (subject) subject, destination, subject_id, memory, $2::bigint from settled where memory is not null
+     order by subject, revision desc
+     on conflict (subject) do update set memory = excluded.memory, changed_time = excluded.changed_time`,
     [JSON.stringify(rows), now, rows.length],
   );
 }

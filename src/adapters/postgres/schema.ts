@@ -1,5 +1,6 @@
 import { OUTBOX_TICKETS } from "./schema-deliveries.ts";
 import { INCIDENT_ENTITIES } from "./schema-incidents.ts";
+import { SHOWN } from "./schema-shown.ts";
 
 // All names carry their schema, since the queue's statements set the search path.
 /** The store's tables: version n is the n-th text. One that was released is never changed, only followed by another. */
@@ -286,4 +287,5 @@ export const MIGRATIONS: readonly string[] = [
   "alter table custodes.source add column progress_time bigint",
   "alter table custodes.source_gap add column whole json",
   OUTBOX_TICKETS,
+  SHOWN,
 ];

@@ -27,6 +27,7 @@ import { addLateness, agentsSeen, conditions, gaps, lateness, openGaps, saveAgen
 import { facts, moveCursor, moveOffset, offset, saveFacts, sources } from "./sources.ts";
 import { alertRevisions, alerts, incidentRevisions, incidents, saveAlerts } from "./subjects.ts";
 import { alertsAbout, incidentsAbout, linkAlerts, saveIncidents } from "./incidents.ts";
+import { digest, placeIncident } from "./shown.ts";
 import { runTransaction } from "./transaction.ts";
 
 /** The store over a migrated database. `close` closes the database with it; `now` tells the day that events are received on. */
@@ -74,6 +75,8 @@ export function postgresStore(database: Database, close: () => Promise<void>, no
     enableDestination: (destination, at, by) =>
       runTransaction(database, (session) => enableDestinationAudited(session, destination, at, by)),
     destinationSummaries: (since) => withOne((session) => destinationSummaries(session, since)),
+    placeIncident: (placement, now) => runTransaction(database, (session) => placeIncident(session, placement, now)),
+    digest: (id) => withOne((session) => digest(session, id)),
     deliveries: (filter) => withOne((session) => deliveries(session, filter)),
     deadLetterBody: (key) => withOne((session) => deadLetterBody(session, key)),
     hastenDeliveries: (destination, now) => withOne((session) => hastenDeliveries(session, destination, now)),
