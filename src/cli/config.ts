@@ -6,7 +6,8 @@ import { BUILTIN_RULES, loadPack, type Placeholders } from "../rules.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { localFiles } from "../adapters/files/local-files.ts";
 import { silentLog } from "../adapters/log/log.ts";
-import { systemClock } from "../adapters/system/system.ts";
+import { connect } from "../adapters/socket/connect.ts";
+import { hmacSha256, sha256, systemClock } from "../adapters/system/system.ts";
 import { bullmqQueue } from "../adapters/bullmq/queue.ts";
 import { openStore } from "../adapters/postgres/open.ts";
 import { readPlaceholders } from "../config/placeholders.ts";
@@ -97,6 +98,8 @@ async function checkConnections(config: Config): Promise<boolean> {
     clock: systemClock,
     http: httpClient(`custodes/${VERSION}`),
     files: localFiles(),
+    digest: { sha256, hmacSha256 },
+    connect,
     log: silentLog,
     random: Math.random,
     signal: AbortSignal.timeout(60_000),
