@@ -14,6 +14,7 @@ import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
 import splunk from "./splunk/splunk.ts";
+import webhook from "./webhook/webhook.ts";
 import zeek from "./zeek/zeek.ts";
 
 /** Every connector that is shipped. Adding one is one line here; its configuration is checked by its own schema. */
@@ -33,5 +34,6 @@ export const connectors: readonly Connector[] = [
   pagerduty,
   sentinel,
   splunk,
+  webhook,
   zeek,
 ] as readonly Connector[];
