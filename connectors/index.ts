@@ -14,6 +14,7 @@ import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import sentinel from "./sentinel/sentinel.ts";
 import splunk from "./splunk/splunk.ts";
+import syslog from "./syslog/syslog.ts";
 import webhook from "./webhook/webhook.ts";
 import zeek from "./zeek/zeek.ts";
 
@@ -34,6 +35,7 @@ export const connectors: readonly Connector[] = [
   pagerduty,
   sentinel,
   splunk,
+  syslog,
   webhook,
   zeek,
 ] as readonly Connector[];

@@ -83,8 +83,8 @@ export interface Connection {
    */
   write(bytes: Uint8Array): Promise<void>;
   /**
-   * Ends our side in order and waits until the other side has ended its own: `closed`, all was taken from the wire; `open`, it
-   * has not within `waitMs`, and nothing went wrong until then. Nothing is left open after it.
+   * Ends our side in order and waits until the other side has ended its own: `closed`; or `open`, it has
+   * not within `waitMs`, and nothing went wrong until then. An end of theirs that comes before ours is a failure. Nothing is left open after it.
    * @throws {Failure} retryable, scope connector: HTTP_UNREACHABLE when the other side broke the connection instead
    */
   end(waitMs: number): Promise<"closed" | "open">;

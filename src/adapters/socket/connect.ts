@@ -37,7 +37,16 @@ interface Link {
   readonly broken: Promise<never>;
   /** The other side has ended its side in order. */
   readonly ended: Promise<void>;
+  /** Milliseconds that the TCP connection took: about one round trip. */
+  readonly roundTripMs: () => number;
 }
+
+/** Beyond this nobody waits for what may still be on its way. */
+const SETTLE_MS_MAX = 1_000;
+/** On top of two round trips, for the other side's own work. */
+const SETTLE_MS_MORE = 5;
+/** Turns of the event loop in which what has arrived is read, should this process be the slow one. */
+const SETTLE_TURNS = 3;
 
 function open({ host, port, tls }: Endpoint, peer: string): Socket {
   // Half-open: we end our side first and then wait for theirs, so that what they refuse late is not missed.
@@ -63,6 +72,9 @@ function open({ host, port, tls }: Endpoint, peer: string): Socket {
 }
 
 function watched(socket: Socket, peer: string): Link {
+  const began = performance.now();
+  let roundTripMs = SETTLE_MS_MAX;
+  socket.once("connect", () => (roundTripMs = performance.now() - began));
   socket.setNoDelay(true);
   // Nothing is expected; it is read so that the other side's end is noticed.
   socket.resume();
@@ -76,18 +88,29 @@ function watched(socket: Socket, peer: string): Link {
   });
   // Told to whoever waits next; until then nobody does.
   broken.catch(() => undefined);
-  return { socket, broken, ended };
+  return { socket, broken, ended, roundTripMs: () => roundTripMs };
 }
 
-async function end({ socket, broken, ended }: Link, waitMs: number): Promise<"closed" | "open"> {
+async function end(link: Link, waitMs: number): Promise<"closed" | "open"> {
+  const { socket, broken, ended } = link;
   const late = timer(waitMs);
   try {
+    await Promise.race([broken, settled(link)]);
     socket.end();
     return await Promise.race([broken, ended.then(() => "closed" as const), late.over.then(() => "open" as const)]);
   } finally {
     late.clear();
     socket.destroy();
   }
+}
+
+/**
+ * Waits until what the other side answered to our last bytes must have come. A load balancer with nobody behind it takes a
+ * connection and ends it at once; seen after our own end, that would look as if it had read everything.
+ */
+async function settled({ roundTripMs }: Link): Promise<void> {
+  await timer(Math.min(SETTLE_MS_MAX, 2 * roundTripMs() + SETTLE_MS_MORE)).over;
+  for (let turn = 0; turn < SETTLE_TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 async function within(link: Link, work: Promise<void>, timeoutMs: number, message: string): Promise<void> {

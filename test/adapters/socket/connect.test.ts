@@ -75,6 +75,13 @@ describe("a TCP connection", () => {
     await expect(connection.end(1_000)).rejects.toMatchObject({ kind: "retryable", code: "HTTP_UNREACHABLE" });
   });
 
+  test("that is ended at once by somebody who reads nothing is a failure, however fast we were", async () => {
+    const port = await listen(createServer({ allowHalfOpen: true }, (socket) => socket.end()));
+    const connection = await connect(endpoint(port));
+    const write = connection.write(bytes("x"));
+    await expect(write.then(() => connection.end(1_000))).rejects.toMatchObject({ kind: "retryable", code: "HTTP_UNREACHABLE" });
+  });
+
   test("gives up a write that nobody reads", async () => {
     const port = await listen(createServer((socket) => socket.pause()));
     const connection = await connect(endpoint(port, { timeoutMs: 200 }));
