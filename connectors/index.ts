@@ -12,6 +12,7 @@ import kubernetes from "./kubernetes/kubernetes.ts";
 import okta from "./okta/okta.ts";
 import otlp from "./otlp/otlp.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
+import s3 from "./s3/s3.ts";
 import sentinel from "./sentinel/sentinel.ts";
 import splunk from "./splunk/splunk.ts";
 import syslog from "./syslog/syslog.ts";
@@ -33,6 +34,7 @@ export const connectors: readonly Connector[] = [
   okta,
   otlp,
   pagerduty,
+  s3,
   sentinel,
   splunk,
   syslog,

@@ -99,6 +99,7 @@ describe("the webhook connector", () => {
     expect(simulator.ids()).toHaveLength(2);
     expect(simulator.last()?.["webhook-signature"]).not.toBe(first?.["webhook-signature"]);
     expect(simulator.received()).toHaveLength(1);
+    expect(simulator.sizes()).toEqual(["single", "single"]);
   });
 
   it("signs with every key, so that either side may exchange it first", async () => {
@@ -149,7 +150,8 @@ describe("the webhook connector", () => {
     const batch = renderedAlerts(destination, NAME, 50);
     expect(await reactionOf(destination.send(batch, testContext().context))).toBeUndefined();
     expect(simulator.received()).toHaveLength(50);
-    expect(simulator.ids()).toHaveLength(1);
+    await destination.send(batch.slice(0, 1), testContext().context);
+    expect(simulator.sizes()).toEqual([50, 1]);
     simulator.fail({ status: 413 });
     expect(await reactionOf(destination.send(batch, testContext().context))).toMatchObject({ code: "HTTP_TOO_LARGE", scope: "item" });
   });

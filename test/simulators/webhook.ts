@@ -26,6 +26,8 @@ export interface WebhookSimulator {
   received(): readonly Message[];
   /** `webhook-id` of every request that was genuine, repeats included. */
   ids(): readonly string[];
+  /** How many messages each genuine request held; a batch of one is a batch. */
+  sizes(): readonly (number | "single")[];
   /** Headers of the last request. */
   last(): SimulatedRequest["headers"] | undefined;
   requests(): number;
@@ -44,6 +46,7 @@ export async function startWebhookSimulator(options: {
 }): Promise<WebhookSimulator> {
   const faults = faultQueue<HttpFault>();
   const ids: string[] = [];
+  const sizes: (number | "single")[] = [];
   const messages = new Map<string, Message>();
   let last: SimulatedRequest["headers"] | undefined;
   const server = await startLoopback<HttpFault>({
@@ -58,6 +61,7 @@ export async function startWebhookSimulator(options: {
       const bodies = messagesIn(request.body.toString("utf8"));
       if (bodies === undefined) return { status: 400 };
       ids.push(id);
+      sizes.push(request.body.toString("utf8").startsWith('{"type":"batch"') ? bodies.length : "single");
       for (const message of bodies) messages.set(message.data.key, message);
       return { status: 204 };
     },
@@ -66,6 +70,7 @@ export async function startWebhookSimulator(options: {
     url: server.url,
     received: () => [...messages.values()],
     ids: () => ids,
+    sizes: () => sizes,
     last: () => last,
     requests: () => server.requests(),
     fail: (...list) => faults.add(list),
