@@ -7,10 +7,12 @@ import entra from "./entra/entra.ts";
 import hashicorpVault from "./hashicorp-vault/hashicorp-vault.ts";
 import http from "./http/http.ts";
 import istio from "./istio/istio.ts";
+import kafka from "./kafka/kafka.ts";
 import kong from "./kong/kong.ts";
 import kubernetes from "./kubernetes/kubernetes.ts";
 import okta from "./okta/okta.ts";
 import otlp from "./otlp/otlp.ts";
+import otlpLogs from "./otlp-logs/otlp-logs.ts";
 import pagerduty from "./pagerduty/pagerduty.ts";
 import s3 from "./s3/s3.ts";
 import sentinel from "./sentinel/sentinel.ts";
@@ -29,10 +31,12 @@ export const connectors: readonly Connector[] = [
   hashicorpVault,
   http,
   istio,
+  kafka,
   kong,
   kubernetes,
   okta,
   otlp,
+  otlpLogs,
   pagerduty,
   s3,
   sentinel,

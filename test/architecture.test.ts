@@ -70,6 +70,10 @@ const EXCEPTIONS: Readonly<Record<string, { readonly imports: string | readonly 
     imports: "@elastic/elasticsearch",
     why: "the vendor's client knows the API's versions; it is given the context's HTTP client as its transport",
   },
+  "connectors/kafka/client.ts": {
+    imports: "@platformatic/kafka",
+    why: "Kafka's protocol over sockets of its own: brokers name further brokers, which no connection of the context could follow",
+  },
   "connectors/s3/sign.ts": {
     imports: ["@aws-crypto/sha256-js", "@aws-sdk/credential-providers", "@smithy/signature-v4"],
     why: "AWS's signatures, computed without I/O, and its chain of credentials; requests go through the context's HTTP client",

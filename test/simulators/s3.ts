@@ -86,6 +86,8 @@ function refusal(request: SimulatedRequest, options: S3Options): SimulatedAnswer
       request.headers.authorization ?? "",
     );
   if (match === null) return s3Error(400, "AuthorizationHeaderMalformed");
+  // The port is a part of the host wherever it is not the scheme's own.
+  if (!/:\d+$/.test(request.headers.host ?? "")) return s3Error(400, "InvalidRequest");
   const [, keyId = "", day = "", region = "", signed = "", signature = ""] = match;
   const date = String(request.headers["x-amz-date"]);
   const time = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"));
