@@ -1,5 +1,6 @@
 import type { Connector } from "../src/ports/connector.ts";
 import agentFindings from "./agent-findings/agent-findings.ts";
+import alertmanager from "./alertmanager/alertmanager.ts";
 import awsCloudtrail from "./aws-cloudtrail/aws-cloudtrail.ts";
 import awsVpcflow from "./aws-vpcflow/aws-vpcflow.ts";
 import elastic from "./elastic/elastic.ts";
@@ -24,6 +25,7 @@ import zeek from "./zeek/zeek.ts";
 /** Every connector that is shipped. Adding one is one line here; its configuration is checked by its own schema. */
 export const connectors: readonly Connector[] = [
   agentFindings,
+  alertmanager,
   awsCloudtrail,
   awsVpcflow,
   elastic,
