@@ -1,6 +1,5 @@
 /** Signature version 4, by AWS's own library over the connector's one HTTP client; and where credentials come from. */
 import { Sha256 } from "@aws-crypto/sha256-js";
-import { fromNodeProviderChain } from "@aws-sdk/credential-providers";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { connectorFailure } from "../../src/archetypes/http-exchange.ts";
 import type { EpochMs } from "../../src/core/event.ts";
@@ -31,10 +30,16 @@ export function credentialSource({ accessKeyId, secretAccessKey, sessionToken, r
         secretAccessKey: secretAccessKey.reveal().trim(),
         ...(sessionToken === undefined ? {} : { sessionToken: sessionToken.reveal().trim() }),
       });
-  const chain = fromNodeProviderChain({ timeout: CHAIN_TIMEOUT_MS, maxRetries: 0, clientConfig: { region, maxAttempts: 1 } });
+  let chain: Promise<CredentialSource> | undefined;
   return async () => {
     try {
-      return await chain();
+      // Loaded when it is needed: most have keys, or no S3.
+      chain ??= import("@aws-sdk/credential-providers").then(({ fromNodeProviderChain }) =>
+        fromNodeProviderChain({ timeout: CHAIN_TIMEOUT_MS, maxRetries: 0, clientConfig: { region, maxAttempts: 1 } }),
+      );
+      return await (
+        await chain
+      )();
     } catch (error) {
       // What AWS says may quote a profile or an answer; its name does not.
       const name = error instanceof Error && /^[A-Za-z]{1,60}$/.test(error.name) ? error.name : "no reason";
