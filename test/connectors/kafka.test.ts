@@ -244,8 +244,8 @@ describe("the Kafka connector, without a broker", () => {
       "OUT_OF_ORDER_SEQUENCE_NUMBER",
     ])
       expect(clientFailure(Object.assign(new Error("x"), { apiId: other }))).toMatchObject(connectorWide("retryable", "HTTP_UNAVAILABLE"));
-    // The gravest decides: one partition without leader must not hide that nobody may write.
-    const both = new ResponseError(0, 11, { "/a": [6, null], "/b": [29, null] }, {});
+    // The gravest decides: one partition that was slow must not hide that nobody may write.
+    const both = new ResponseError(0, 11, { "/a": [7, null], "/b": [29, null] }, {});
     expect(clientFailure(both)).toMatchObject({ code: "HTTP_DENIED" });
   });
 
