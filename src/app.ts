@@ -8,7 +8,8 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { sha256, systemClock, uuid } from "./adapters/system/system.ts";
+import { connect } from "./adapters/socket/connect.ts";
+import { hmacSha256, sha256, systemClock, uuid } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
@@ -177,7 +178,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
 }
 
 function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal): Context {
-  return { clock, http: httpClient(`custodes/${VERSION}`), files: localFiles(), log, random, signal };
+  const http = httpClient(`custodes/${VERSION}`);
+  return { clock, http, files: localFiles(), digest: { sha256, hmacSha256 }, connect, log, random, signal };
 }
 
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */

@@ -17,10 +17,10 @@ export const RETRY_AFTER_MAX_MS = 3_600_000;
 export interface Exchange {
   /** Who is asked, for messages, e.g. `PagerDuty`. */
   readonly peer: string;
-  readonly method?: "GET" | "POST" | "PUT" | "PATCH";
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | ArrayBuffer;
+  readonly body?: string | ArrayBuffer | Uint8Array;
 }
 
 /** What came back, whatever its status. */
@@ -41,7 +41,7 @@ export async function exchange(request: Exchange, context: Context): Promise<Ans
       method: request.method ?? "POST",
       url: request.url,
       headers: { ...request.headers },
-      data: request.body,
+      data: request.body instanceof Uint8Array ? exactBuffer(request.body) : request.body,
       responseType: "text",
       // The client would parse and trim JSON text on both ways; limits and parsing are the connector's business.
       transformRequest: [passOn],
@@ -96,6 +96,11 @@ export function utf8Bytes(text: string): number {
 }
 
 const encoder = new TextEncoder();
+
+/** The client takes a buffer whole, whatever part of it a view shows. */
+function exactBuffer(bytes: Uint8Array): ArrayBuffer {
+  return bytes.slice().buffer;
+}
 
 function passOn(data: unknown): unknown {
   return data;

@@ -4,7 +4,8 @@ import { localFiles } from "../adapters/files/local-files.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { silentLog } from "../adapters/log/log.ts";
 import { openStore } from "../adapters/postgres/open.ts";
-import { systemClock } from "../adapters/system/system.ts";
+import { connect } from "../adapters/socket/connect.ts";
+import { hmacSha256, sha256, systemClock } from "../adapters/system/system.ts";
 import type { Config } from "../config/config.ts";
 import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
@@ -30,6 +31,8 @@ export function commandContext(): Context {
     clock: systemClock,
     http: httpClient(`custodes/${VERSION}`),
     files: localFiles(),
+    digest: { sha256, hmacSha256 },
+    connect,
     log: silentLog,
     random: Math.random,
     signal: AbortSignal.timeout(CHECKS_MS),

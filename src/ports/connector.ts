@@ -5,10 +5,12 @@ import type { FailureCode, FailureKind } from "../core/errors.ts";
 import type { FoundGap, Span } from "../core/completeness/gap.ts";
 import type { Incident } from "../core/incident.ts";
 import type { AnswerReceiver } from "./answers.ts";
-import type { Context, Secret } from "./context.ts";
+import type { Context } from "./context.ts";
+import type { Setup } from "./setup.ts";
 import type { Storm } from "./digest.ts";
 
 export type * from "./answers.ts";
+export type * from "./setup.ts";
 export type * from "./digest.ts";
 
 /** Opaque to all but its source, at most 4 KiB of text. */
@@ -238,30 +240,6 @@ export interface Ticket {
   readonly ticket: string;
   /** When it was accepted. */
   readonly time: EpochMs;
-}
-
-/** What a team installs at its side so that what we send is understood there. */
-export interface Setup {
-  /** Deterministic: the same configuration gives the same files. */
-  readonly files: readonly SetupFile[];
-  /** What can be installed over the destination's own API, in order; none where files are all there is. */
-  readonly steps: readonly SetupStep[];
-  /** The least privileges, as the destination names them: of the service's own credential, and of whoever installs. */
-  readonly privileges: { readonly service: readonly string[]; readonly installer: readonly string[] };
-}
-
-/** One file of a setup. */
-export interface SetupFile {
-  /** Relative to the chosen directory, with `/`; without `..`. */
-  readonly path: string;
-  readonly text: string;
-}
-
-/** One object on the other side. */
-export interface SetupStep {
-  readonly name: string;
-  /** Idempotent: a second call changes nothing. `credential`: the installer's, not the service's. @throws {Failure} */
-  apply(context: Context, credential: Secret): Promise<"created" | "changed" | "unchanged">;
 }
 
 /** One finding of a connector's self-check. */

@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
+import { hmacSha256, sha256 } from "../../src/adapters/system/system.ts";
 import { Failure } from "../../src/core/errors.ts";
 import type { Cursor, Page, Source } from "../../src/ports/connector.ts";
 import type { Context, Files } from "../../src/ports/context.ts";
@@ -23,6 +24,8 @@ export function testContext(parts: { readonly files?: Files; readonly now?: () =
     clock: { now: parts.now ?? (() => RECEIVED) },
     http: testClient(),
     files: parts.files ?? { list: async () => [], read: async () => ({ bytes: new Uint8Array(0), end: true }) },
+    digest: { sha256, hmacSha256 },
+    connect: () => Promise.reject(new Error("a source has no business with sockets")),
     log: { debug: note, info: note, warn: note, error: note },
     random: () => 0.5,
     signal: new AbortController().signal,

@@ -4,7 +4,7 @@
  */
 import axios from "axios";
 import { openStore } from "../../src/adapters/postgres/open.ts";
-import { sha256, uuid5 } from "../../src/adapters/system/system.ts";
+import { hmacSha256, sha256, uuid5 } from "../../src/adapters/system/system.ts";
 import { CLASS, type Category, type EpochMs, type Event } from "../../src/core/event.ts";
 import { directory, type Directory } from "../../src/core/identity/directory.ts";
 import { newEvent } from "../../src/core/new-event.ts";
@@ -81,6 +81,8 @@ export function offline(clock: TestClock, log: Log, random = () => 0.5): Context
     clock,
     http: axios.create({ adapter: () => Promise.reject(new Error("no network in this test")) }),
     files: { list: () => Promise.resolve([]), read: () => Promise.reject(new Error("no files in this test")) },
+    digest: { sha256, hmacSha256 },
+    connect: () => Promise.reject(new Error("no network in this test")),
     log,
     random,
     signal: new AbortController().signal,

@@ -19,7 +19,7 @@ export function sha256(text: string): string {
 }
 
 /** Lower-case hex HMAC-SHA-256 of bytes under a shared secret. */
-export function hmacSha256(key: string, body: Uint8Array): string {
+export function hmacSha256(key: string | Uint8Array, body: Uint8Array): string {
   return createHmac("sha256", key).update(body).digest("hex");
 }
 
