@@ -10,6 +10,7 @@ import { baselinePromises } from "./store-baselines.ts";
 import { expirePromises } from "./store-expire.ts";
 import { coveragePromises } from "./store-coverage.ts";
 import { logPromises } from "./store-log.ts";
+import { destinationPromises } from "./store-destinations.ts";
 import { outboxPromises } from "./store-outbox.ts";
 import { questionPromises } from "./store-questions.ts";
 import { shownPromises } from "./store-shown.ts";
@@ -59,6 +60,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     sourcePromises(store);
     subjectPromises(store);
     outboxPromises(store);
+    destinationPromises(store);
     shownPromises(store);
     baselinePromises(store);
     expirePromises(() => subject);

@@ -112,7 +112,14 @@ describe.each(Object.keys(SIEMS))("an hour without %s", (name) => {
       const made = connector.destination!(connector.config.parse(siem.settings));
       const kind = made.accepts.includes("alert") ? ("alert" as const) : ("incident" as const);
       const to = (id: string, destination: RunningDestination["destination"]): RunningDestination => ({
-        ...{ id, connector, destination, when: EVERYTHING, maxAttempts: 24, concurrency: 4, disableAfterMs: Infinity, context },
+        id,
+        connector,
+        destination,
+        when: EVERYTHING,
+        maxAttempts: 24,
+        concurrency: 4,
+        disableAfterMs: Infinity,
+        context,
       });
       const other: (readonly [string, number])[] = [];
       const failing = to(`${name}/down`, made);
@@ -154,8 +161,13 @@ describe.each(Object.keys(SIEMS))("an hour without %s", (name) => {
           await tx.addDeliveries(
             [failing, healthy].flatMap(({ id: destination }) =>
               subjects.map(({ id, revision }) => ({
-                ...{ key: deliveryKey(destination, kind, id, revision), destination, kind, subjectId: id, revision },
-                ...{ dueTime: now, createdTime: now },
+                key: deliveryKey(destination, kind, id, revision),
+                destination,
+                kind,
+                subjectId: id,
+                revision,
+                dueTime: now,
+                createdTime: now,
               })),
             ),
           );

@@ -4,7 +4,7 @@ import { INCIDENT_STATUS, type Incident } from "../../src/core/incident.ts";
 import { route, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Delivery, DigestDelivery, Rendered } from "../../src/ports/connector.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { incidentSubject, ruleInfo } from "../fixtures/subjects.ts";
+import { incidentSubject } from "../fixtures/subjects.ts";
 import { DELIVERED, empty, failure, setUp, store, type Send } from "./outbox.ts";
 import { EVERYTHING, faulty, NOTHING_KNOWN, START } from "./world.ts";
 

@@ -49,11 +49,11 @@ describe("the simulated acknowledgement", () => {
   });
 
   it("says true once, for what is indexed, and false for what is not, is unknown or was told before", async () => {
-    const { index } = await start({ indexing: "by-hand" });
+    const collector = await start({ indexing: "by-hand" });
     await send(ONE);
     await send(ONE);
     expect((await ask(ONE, [0, 1, 7])).acks).toEqual({ "0": false, "1": false, "7": false });
-    index();
+    collector.index();
     await send(ONE);
     expect((await ask(ONE, [0, 2])).acks).toEqual({ "0": true, "2": false });
     expect((await ask(ONE, [0, 1])).acks).toEqual({ "0": false, "1": true });
@@ -61,20 +61,20 @@ describe("the simulated acknowledgement", () => {
   });
 
   it("gives no id to a batch that it refuses, though it keeps what came before the bad event", async () => {
-    const { accepted } = await start();
+    const collector = await start();
     const refused = await call("/event", '{"event":"a"}{"event":""}', { "x-splunk-request-channel": ONE });
     expect([refused.status, refused.code, refused.ackId]).toEqual([400, 13, undefined]);
-    expect(accepted()).toHaveLength(1);
+    expect(collector.accepted()).toHaveLength(1);
     expect((await send(ONE)).ackId).toBe(0);
   });
 
   it("loses what is not indexed in a crash, and counts from zero again", async () => {
-    const { index, crash, accepted } = await start({ indexing: "by-hand" });
+    const collector = await start({ indexing: "by-hand" });
     await send(ONE, "safe");
-    index();
+    collector.index();
     await send(ONE, "lost");
-    crash();
-    expect(accepted().map(({ event }) => event)).toEqual(["safe"]);
+    collector.crash();
+    expect(collector.accepted().map(({ event }) => event)).toEqual(["safe"]);
     expect((await ask(ONE, [0, 1])).acks).toEqual({ "0": false, "1": false });
     expect((await send(ONE)).ackId).toBe(0);
   });
@@ -143,9 +143,9 @@ describe("the simulated acknowledgement", () => {
   });
 
   it("spoils questions and events apart from each other", async () => {
-    const { fail, failAck } = await start();
-    failAck({ code: 9 });
-    fail({ code: 24 });
+    const collector = await start();
+    collector.failAck({ code: 9 });
+    collector.fail({ code: 24 });
     const sent = await send(ONE);
     expect([sent.code, sent.ackId]).toEqual([24, 0]);
     expect((await ask(ONE, [0])).code).toBe(9);
