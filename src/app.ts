@@ -1,7 +1,7 @@
 /** The only wiring of the service: everything is made here, and nowhere else does anything start. */
 import { bullmqQueue } from "./adapters/bullmq/queue.ts";
 import { localFiles } from "./adapters/files/local-files.ts";
-import { httpClient } from "./adapters/http/client.ts";
+import { closeClient, httpClient } from "./adapters/http/client.ts";
 import { log as pinoLog } from "./adapters/log/log.ts";
 import { metrics as promMetrics } from "./adapters/metrics/metrics.ts";
 import { openStore } from "./adapters/postgres/open.ts";
@@ -24,6 +24,7 @@ import type { RunningDestination } from "./pipeline/route.ts";
 import { supervise } from "./pipeline/supervise.ts";
 import type { EpochMs } from "./core/event.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
+import type { Network } from "./ports/network.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { answerRoutes, retentionSettings } from "./incident-routes.ts";
@@ -104,8 +105,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     supervisor.eventsStored();
   });
   const registry = agents.directory;
-  const sources = config.sources.map(runSource);
-  const destinations = config.destinations.map((one) => runDestination(one, context));
+  const sources = config.sources.map((one) => runSource(one, reach(base, one.network, closers)));
+  const destinations = config.destinations.map((one) => runDestination(one, reach(base, one.network, closers)));
   const rules = await followRules(config, { now, log, meter, changed: noted("rules.reloaded") }, (take) => {
     correlation.reload(() => {
       const next = take();
@@ -179,6 +180,13 @@ function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal)
   return { clock, http: httpClient(`custodes/${VERSION}`), files: localFiles(), log, random, signal };
 }
 
+/** What one instance gets: its own connections, by its own settings. */
+function reach({ context }: { readonly context: Context }, network: Network, closers: (() => Promise<void>)[]): Context {
+  const http = httpClient(`custodes/${VERSION}`, network);
+  closers.push(async () => closeClient(http));
+  return { ...context, http };
+}
+
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
 async function followRules(
   config: Config,
@@ -202,7 +210,7 @@ async function followRules(
   });
 }
 
-function runSource(source: SourceConfig): RunningSource & { readonly every: string } {
+function runSource(source: SourceConfig, { http }: Context): RunningSource & { readonly every: string } {
   const { connector, options } = source;
   const normalize = connector.normalize?.(options);
   if (normalize === undefined) throw new Error(`connector ${connector.id} has no normalizer`);
@@ -210,7 +218,7 @@ function runSource(source: SourceConfig): RunningSource & { readonly every: stri
   return {
     id: source.id,
     connector,
-    source: pulled?.idle === true ? undefined : pulled,
+    source: pulled === undefined || pulled.idle === true ? undefined : { pull: (cursor, given) => pulled.pull(cursor, { ...given, http }) },
     receiver: connector.receiver?.(options),
     normalize,
     latenessMs: source.latenessMs,

@@ -12,6 +12,7 @@ import { safeText } from "../core/safe-text.ts";
 import { VERSION } from "../package.ts";
 import type { Check } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
+import type { Network } from "../ports/network.ts";
 
 /** One connector's checks take no longer. */
 const CHECKS_MS = 60_000;
@@ -24,11 +25,11 @@ export interface Finding extends Check {
   readonly about: string;
 }
 
-/** What connectors get from a command. */
-export function commandContext(): Context {
+/** What connectors get from a command; with `network`, their servers are reached as the service reaches them. */
+export function commandContext(network?: Network): Context {
   return {
     clock: systemClock,
-    http: httpClient(`custodes/${VERSION}`),
+    http: httpClient(`custodes/${VERSION}`, network),
     files: localFiles(),
     log: silentLog,
     random: Math.random,
@@ -39,9 +40,9 @@ export function commandContext(): Context {
 /** Store, queue, and each source and destination. */
 export async function connectionFindings(config: Config): Promise<readonly Finding[]> {
   const found: Finding[] = [...(await backendFindings(config))];
-  for (const { id, connector, options } of [...config.sources, ...config.destinations]) {
+  for (const { id, connector, options, network } of [...config.sources, ...config.destinations]) {
     // A check must not end another one's time.
-    const checks = await connector.check(options, commandContext()).catch((error: unknown): readonly Check[] => {
+    const checks = await connector.check(options, commandContext(network)).catch((error: unknown): readonly Check[] => {
       const message = error instanceof Error ? error.message : String(error);
       return [{ name: "check", ok: false, message, fix: "see the connector's README" }];
     });

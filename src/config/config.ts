@@ -3,6 +3,7 @@ import type { Level } from "../core/alert.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import type { Connector, Subject } from "../ports/connector.ts";
 import type { Secret } from "../ports/context.ts";
+import type { Network } from "../ports/network.ts";
 import type { configSchema } from "./schema.ts";
 
 /** One configured source. */
@@ -16,6 +17,7 @@ export interface SourceConfig {
   readonly latenessMs: number;
   readonly stallMs: number;
   readonly token: Secret | undefined;
+  readonly network: Network;
 }
 
 /** One configured destination. */
@@ -36,6 +38,7 @@ export interface DestinationConfig {
   readonly disableAfterMs: number;
   /** Requests that may be under way at once at most. */
   readonly concurrency: number;
+  readonly network: Network;
 }
 
 /** A validated configuration; every path in it is absolute. */

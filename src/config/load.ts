@@ -8,9 +8,11 @@ import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import { asObject } from "../core/record.ts";
 import type { Connector } from "../ports/connector.ts";
+import type { Network } from "../ports/network.ts";
 import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
 import { placeholderMap } from "./placeholders.ts";
+import { missingFiles, networkOf, type NetworkKeys } from "./network.ts";
 import { readRegistry } from "./registry-files.ts";
 import { retentionProblems } from "./retention.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
@@ -164,10 +166,11 @@ function readInstance<T extends z.ZodObject>(
   one: Instance,
   common: T,
 ): { common: z.output<T>; options: unknown } | undefined {
-  const commonKeys = Object.keys(common.shape);
+  const ownKeys = "shape" in one.connector.config ? Object.keys(one.connector.config.shape as object) : [];
+  // A connector that speaks no HTTP may have a key of its own of the same name.
+  const commonKeys = Object.keys(common.shape).filter((key) => !ownKeys.includes(key));
   const own = Object.fromEntries(Object.entries(one.given).filter(([key]) => !commonKeys.includes(key)));
   const shared = Object.fromEntries(Object.entries(one.given).filter(([key]) => commonKeys.includes(key)));
-  const ownKeys = "shape" in one.connector.config ? Object.keys(one.connector.config.shape as object) : [];
   const parsedCommon = parseRevealing(common, shared);
   const parsedOwn = parseRevealing(one.connector.config, own);
   if (!parsedCommon.success)
@@ -185,7 +188,8 @@ function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
   if (read === undefined) return [];
   const { every = EVERY, lateness, stall, token } = read.common;
   const latenessMs = lateness ?? one.connector.lateness ?? -1;
-  return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token }];
+  const network = readNetwork(reader, one, read);
+  return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token, network }];
 }
 
 function readDestination(reader: InstanceReader, one: Instance): DestinationConfig[] {
@@ -203,8 +207,16 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
       maxAttempts: maxAttempts ?? ATTEMPTS_MAX,
       concurrency: concurrency ?? CONCURRENCY,
       disableAfterMs: disableAfter ?? DISABLE_AFTER_MS,
+      network: readNetwork(reader, one, read),
     },
   ];
+}
+
+function readNetwork(reader: InstanceReader, one: Instance, read: { readonly common: NetworkKeys; readonly options: unknown }): Network {
+  const network = networkOf(read.common, read.options, dirname(reader.file));
+  for (const { key, path } of missingFiles(network)) complain(reader, [...one.path, "tls", key], `the file ${path} does not exist`);
+  const metadata = one.connector.metadata?.(read.options);
+  return metadata === undefined ? network : { ...network, metadata };
 }
 
 function readAgents(reader: InstanceReader, paths: readonly string[]): readonly AgentProfile[] {
