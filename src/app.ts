@@ -35,9 +35,13 @@ import { followRegistry } from "./live-registry.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
+import { openSecrets } from "./secrets.ts";
 
 /** How often rule files and the agent registry are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
 const FILES_LOOK_EVERY = "*/3 * * * * *";
+
+/** How often it is looked whether secrets are to be read anew: at their interval, and soon after a server refused one. */
+const SECRETS_LOOK_EVERY = "*/5 * * * * *";
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -80,6 +84,8 @@ export async function start(config: Config, world: World = {}): Promise<Service>
 /** What everything else stands on. */
 async function foundation(config: Config, world: Required<World>, closers: (() => Promise<void>)[]) {
   const { clock, log } = world;
+  const secrets = await openSecrets(config, world);
+  closers.push(async () => secrets?.close());
   const now = (): EpochMs => clock.now();
   const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
@@ -92,8 +98,9 @@ async function foundation(config: Config, world: Required<World>, closers: (() =
   if (config.store === "embedded" && config.queue === "store") await queue.clear();
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
+  if (secrets !== undefined) schedules.add("secrets", SECRETS_LOOK_EVERY, () => secrets.look());
   const aborter = new AbortController();
-  return { store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
+  return { secrets, store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
 }
 
 async function build(config: Config, world: Required<World>, closers: (() => Promise<void>)[]): Promise<Omit<Service, "stop">> {
@@ -143,7 +150,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     await retain.ended();
     await supervisor.stop();
   });
-  const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
+  const kept = base.secrets === undefined ? [] : [base.secrets];
+  const parts = async () => [await queueHealth(queue), ...[correlation, rules, ...kept].map((one) => one.health()), ...agents.health()];
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const look = { rule: (id: string) => rules.rule(id), agent: (id: string) => registry.byId(id) };
@@ -181,10 +189,10 @@ function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal)
 }
 
 /** What one instance gets: its own connections, by its own settings. */
-function reach({ context }: { readonly context: Context }, network: Network, closers: (() => Promise<void>)[]): Context {
-  const http = httpClient(`custodes/${VERSION}`, network);
+function reach(base: Awaited<ReturnType<typeof foundation>>, network: Network, closers: (() => Promise<void>)[]): Context {
+  const http = httpClient(`custodes/${VERSION}`, network, { refused: () => base.secrets?.refused() });
   closers.push(async () => closeClient(http));
-  return { ...context, http };
+  return { ...base.context, http };
 }
 
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */

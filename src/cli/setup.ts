@@ -5,6 +5,7 @@ import { Failure } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Config } from "../config/config.ts";
 import { secretReference } from "../config/secrets.ts";
+import { readSecrets } from "../secrets.ts";
 import type { Connector, Setup } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
 import type { Network } from "../ports/network.ts";
@@ -32,6 +33,7 @@ export async function setupCommand(
   if (options.out !== undefined) writeFiles(setup, options.out);
   else if (!options.apply) printSetup(options.name, setup);
   if (!options.apply) return EXIT.good;
+  if (options.config !== undefined) await readSecrets(options.config);
   const network = options.config?.destinations.find(({ id }) => id === options.name)?.network;
   return applySteps(setup, options, contextOf(network));
 }

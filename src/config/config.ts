@@ -4,7 +4,9 @@ import type { AgentProfile } from "../core/identity/profile.ts";
 import type { Connector, Subject } from "../ports/connector.ts";
 import type { Secret } from "../ports/context.ts";
 import type { Network } from "../ports/network.ts";
+import type { VaultSettings } from "../ports/vault.ts";
 import type { configSchema } from "./schema.ts";
+import type { VaultBook } from "./vault.ts";
 
 /** One configured source. */
 export interface SourceConfig {
@@ -42,7 +44,10 @@ export interface DestinationConfig {
 }
 
 /** A validated configuration; every path in it is absolute. */
-export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules" | "placeholders"> {
+export interface Config extends Omit<
+  z.output<typeof configSchema>,
+  "sources" | "destinations" | "agents" | "rules" | "placeholders" | "vault"
+> {
   readonly file: string;
   /** SHA-256, in hex, of its text. */
   readonly hash: string;
@@ -55,6 +60,8 @@ export interface Config extends Omit<z.output<typeof configSchema>, "sources" | 
   readonly rules: readonly string[];
   /** Values of `%name%` in rules. */
   readonly placeholders: ReadonlyMap<string, readonly string[]>;
+  /** Where references into Vault are read, and what was read. */
+  readonly vault: { readonly settings: VaultSettings; readonly book: VaultBook } | undefined;
   readonly sources: readonly SourceConfig[];
   readonly destinations: readonly DestinationConfig[];
 }

@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import cron from "node-cron";
 import { z } from "zod";
-import { Failure } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import { asObject } from "../core/record.ts";
@@ -14,10 +13,11 @@ import { schemaProblems } from "./issues.ts";
 import { placeholderMap } from "./placeholders.ts";
 import { missingFiles, networkOf, type NetworkKeys } from "./network.ts";
 import { readRegistry } from "./registry-files.ts";
+import { missingSecrets, withSecrets } from "./references.ts";
 import { retentionProblems } from "./retention.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
-import { isSecret, secretReference } from "./secrets.ts";
 import { parseRevealing } from "./revealing.ts";
+import { vaultBook, vaultSchema, vaultSettings, type VaultBook } from "./vault.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 /** Default schedule of a pull source. */
@@ -69,7 +69,8 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const yaml = parseYamlFile(file, source);
   if (yaml.problems.length > 0 && yaml.value === undefined) return { config: undefined, problems: yaml.problems };
   const problems: Problem[] = [...yaml.problems];
-  const value = withSecrets(yaml.value ?? {}, options.environment);
+  const book = vaultBook();
+  const value = withSecrets(yaml.value ?? {}, { environment: options.environment, book });
   const parsed = parseRevealing(configSchema, value);
   if (!parsed.success) problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], Object.keys(configSchema.shape)));
   const root = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
@@ -89,7 +90,11 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const kept = z.object({ retention: configSchema.shape.retention, correlation: configSchema.shape.correlation });
   const times = parseRevealing(kept, { retention: root["retention"], correlation: root["correlation"] }).data;
   for (const { key, message } of times === undefined ? [] : retentionProblems(times)) complain(reader, ["retention", key], message);
-  if (options.requireSecrets === true) missingSecrets(reader, value, []);
+  const vault = readVault(reader, root["vault"], book);
+  if (options.requireSecrets === true)
+    missingSecrets(value, (path, message) => {
+      if (!problems.some((one) => one.key === path.map(String).join("."))) complain(reader, path, message);
+    });
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;
   return {
@@ -103,6 +108,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
       agents,
       registry,
       rules,
+      vault,
       placeholders: placeholderMap(parsed.data.placeholders),
       sources: sources.map((one) => ({ ...one, latenessMs: one.latenessMs < 0 ? lateness : one.latenessMs })),
       destinations,
@@ -256,27 +262,14 @@ function cronProblems(reader: InstanceReader, expression: string | undefined, pa
   return [{ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message }];
 }
 
-/** Complains about every secret that cannot be read, where its reference stands. */
-function missingSecrets(reader: InstanceReader, value: unknown, path: readonly PropertyKey[]): void {
-  if (isSecret(value)) {
-    try {
-      value.reveal();
-    } catch (error) {
-      const message = error instanceof Failure ? error.message : "the secret cannot be read";
-      if (!reader.problems.some((one) => one.key === path.map(String).join("."))) complain(reader, path, message);
-    }
-    return;
-  }
-  if (Array.isArray(value)) value.forEach((item, index) => missingSecrets(reader, item, [...path, index]));
-  else if (typeof value === "object" && value !== null) {
-    for (const [key, item] of Object.entries(value)) missingSecrets(reader, item, [...path, key]);
-  }
-}
-
-/** Replaces every text that is a secret reference by its Secret. */
-function withSecrets(value: unknown, environment: LoadOptions["environment"]): unknown {
-  if (typeof value === "string") return secretReference(value, environment) ?? value;
-  if (Array.isArray(value)) return value.map((item) => withSecrets(item, environment));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withSecrets(item, environment)]));
+/** The section `vault`; references without one are problems. */
+function readVault(reader: InstanceReader, given: unknown, book: VaultBook): Config["vault"] {
+  const settings = given === undefined ? undefined : parseRevealing(vaultSchema, given).data;
+  if (given === undefined)
+    for (const { at } of book.references)
+      complain(reader, at, "is a reference into Vault, but there is no section vault; add it with address and auth");
+  if (settings === undefined) return undefined;
+  const made = vaultSettings(settings, dirname(reader.file));
+  for (const { key, path } of missingFiles(made.network)) complain(reader, ["vault", "tls", key], `the file ${path} does not exist`);
+  return { settings: made, book };
 }

@@ -3,6 +3,7 @@ import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
 import { HEALTH_RULES } from "../core/completeness/health-rules.ts";
 import { networkKeys } from "./network.ts";
+import { vaultSchema } from "./vault.ts";
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
@@ -154,6 +155,7 @@ export const configSchema = z.strictObject({
       heldAfter: duration.prefault("15m").describe("A destination that fails for this long raises an alert at the others"),
     })
     .prefault({}),
+  vault: vaultSchema.optional(),
   sources: z.record(z.string(), z.unknown()).default({}),
   destinations: z.record(z.string(), z.unknown()).default({}),
 });

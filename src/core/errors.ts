@@ -52,6 +52,7 @@ export const CODES = {
   QUEUE_UNAVAILABLE: "The queue's backend cannot be reached.",
   // configuration
   CONFIG_INVALID: "The configuration is wrong.",
+  SECRET_UNAVAILABLE: "The place that secrets are kept in cannot be reached, or fails.",
   SECRET_MISSING: "A referenced secret does not exist.",
 } as const;
 
