@@ -69,7 +69,7 @@ function misbehave(behaviour: Behaviour, text: string, request: IncomingMessage,
     case "token":
       // A token for whoever asks for one, and a refusal for what is done with it.
       if (request.url?.includes("token") === true)
-        response.writeHead(200, headers).end(JSON.stringify({ access_token: "CANARYissuedtoken1", expires_in: 3600 }));
+        response.writeHead(200, headers).end(JSON.stringify({ access_token: "canaryqzx-issued", expires_in: 3600 }));
       else response.writeHead(403, headers).end(echo);
       return;
     default:

@@ -15,6 +15,9 @@ const BACKOFF_MS = 5000;
 const BACKOFF_MAX_MS = 300_000;
 /** Refused credentials make us read at most this often: a server that refuses everything must not load Vault. */
 const FORCED_MS = 30_000;
+/** Whoever rotates a credential may be late: after a refusal all are read so often until the refused one is probed (every five minutes). */
+const WATCH_EVERY_MS = 60_000;
+const WATCH_MS = 330_000;
 /** Shown of many problems. */
 const PROBLEMS_SHOWN = 3;
 
@@ -63,7 +66,8 @@ export function vault(settings: VaultSettings, values: VaultValues, { http, now,
   const worked = (): void => {
     if (trouble !== undefined) log.info({}, "secrets are read again");
     [failures, trouble] = [0, undefined];
-    due = Math.min(now() + Math.round(settings.refresh * (0.9 + random() / 10)), session.renewTime());
+    const interval = now() - forced < WATCH_MS ? Math.min(settings.refresh, WATCH_EVERY_MS) : settings.refresh;
+    due = Math.min(now() + Math.round(interval * (0.9 + random() / 10)), session.renewTime());
   };
   const read = async (): Promise<readonly VaultProblem[]> => {
     const { problems, changed } = await readAll(session, values);
