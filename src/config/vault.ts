@@ -47,7 +47,9 @@ export function vaultSettings(given: z.output<typeof vaultSchema>, directory: st
   const { auth, address, namespace, refresh } = given;
   const jwt = auth.type === "kubernetes" ? (auth.jwt ?? secretReference(POD_TOKEN, {})) : undefined;
   return {
-    ...{ address, namespace, refresh },
+    address,
+    namespace,
+    refresh,
     auth: auth.type === "kubernetes" ? { ...auth, jwt: jwt! } : auth,
     network: networkOf(given, { address }, directory),
   };

@@ -16,11 +16,11 @@ sources:
   expect(found).toEqual([]);
   const { tls, proxy, allowPrivate, hosts } = config!.destinations[0]!.network;
   expect([tls?.ca, tls?.cert]).toEqual([expect.stringMatching(/^\/.*\/ca\.pem$/), expect.stringMatching(/^\/.*\/me\.pem$/)]);
-  expect([String(tls?.key), tls?.serverName, proxy?.url, String(proxy?.password)]).toEqual([
-    "[secret]",
+  expect([JSON.stringify(tls?.key), tls?.serverName, proxy?.url, JSON.stringify(proxy?.password)]).toEqual([
+    '"[secret]"',
     "siem",
     "http://proxy.corp:3128",
-    "[secret]",
+    '"[secret]"',
   ]);
   expect(allowPrivate).toEqual(["10.0.0.0/8", "fd12::/16"]);
   expect([...hosts()]).toEqual(["siem.corp", "proxy.corp"]);
@@ -31,7 +31,7 @@ sources:
 
 test("a proxy may be a reference that holds its credential", () => {
   const { config } = load(siem('    proxy: "${env:URL_OF_LOG}"\n'));
-  expect(String(config!.destinations[0]!.network.proxy?.url)).toBe("[secret]");
+  expect(JSON.stringify(config!.destinations[0]!.network.proxy?.url)).toBe('"[secret]"');
   expect([...config!.destinations[0]!.network.hosts()]).toEqual(["siem.corp", "log.example"]);
 });
 
@@ -65,7 +65,7 @@ test("a reference into Vault is a secret with a place, and is read by nobody yet
   book.set("${vault:team%2Fkv/siem/a#key}", "first");
   expect(apiKey.reveal()).toBe("first");
   book.set("${vault:team%2Fkv/siem/a#key}", "second");
-  expect([apiKey.reveal(), String(apiKey)]).toEqual(["second", "[secret]"]);
+  expect([apiKey.reveal(), JSON.stringify(apiKey)]).toEqual(["second", '"[secret]"']);
 });
 
 test("what is wrong with references into Vault is said where they stand", () => {

@@ -27,7 +27,7 @@ interface Way {
   readonly more: string;
   set(value: string): void;
   /** How often the place was asked, where the service asks by itself. */
-  asked?(): number;
+  readonly asked?: () => number;
 }
 type Ways = (directory: string, environment: Record<string, string>) => Promise<Way>;
 

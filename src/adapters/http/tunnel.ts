@@ -26,7 +26,7 @@ export interface Tunnel {
 }
 
 /** The address and credential of a proxy as they are now. @throws NetworkError when it is no address */
-export function proxyTarget(proxy: Proxy): { readonly url: URL; readonly authorization: string | undefined } {
+function proxyTarget(proxy: Proxy): { readonly url: URL; readonly authorization: string | undefined } {
   const text = typeof proxy.url === "string" ? proxy.url : proxy.url.reveal();
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
