@@ -1,7 +1,7 @@
 /** The only wiring of the service: everything is made here, and nowhere else does anything start. */
 import { bullmqQueue } from "./adapters/bullmq/queue.ts";
 import { localFiles } from "./adapters/files/local-files.ts";
-import { httpClient } from "./adapters/http/client.ts";
+import { closeClient, httpClient } from "./adapters/http/client.ts";
 import { log as pinoLog } from "./adapters/log/log.ts";
 import { metrics as promMetrics } from "./adapters/metrics/metrics.ts";
 import { openStore } from "./adapters/postgres/open.ts";
@@ -25,6 +25,7 @@ import type { RunningDestination } from "./pipeline/route.ts";
 import { supervise } from "./pipeline/supervise.ts";
 import type { EpochMs } from "./core/event.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
+import type { Network } from "./ports/network.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { Store } from "./ports/store.ts";
 import { answerRoutes, retentionSettings } from "./incident-routes.ts";
@@ -35,9 +36,13 @@ import { followRegistry } from "./live-registry.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
+import { openSecrets } from "./secrets.ts";
 
 /** How often rule files and the agent registry are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
 const FILES_LOOK_EVERY = "*/3 * * * * *";
+
+/** How often it is looked whether secrets are to be read anew: at their interval, and soon after a server refused one. */
+const SECRETS_LOOK_EVERY = "*/5 * * * * *";
 
 /** What may be replaced in tests and by the demo. */
 export interface World {
@@ -80,6 +85,8 @@ export async function start(config: Config, world: World = {}): Promise<Service>
 /** What everything else stands on. */
 async function foundation(config: Config, world: Required<World>, closers: (() => Promise<void>)[]) {
   const { clock, log } = world;
+  const secrets = await openSecrets(config, world);
+  closers.push(async () => secrets?.close());
   const now = (): EpochMs => clock.now();
   const { store, pool } = await openStore(storeLocation(config), { log, now });
   closers.push(() => store.close());
@@ -92,8 +99,9 @@ async function foundation(config: Config, world: Required<World>, closers: (() =
   if (config.store === "embedded" && config.queue === "store") await queue.clear();
   const schedules = scheduler(log);
   closers.push(() => schedules.close());
+  if (secrets !== undefined) schedules.add("secrets", SECRETS_LOOK_EVERY, () => secrets.look());
   const aborter = new AbortController();
-  return { store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
+  return { secrets, store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
 }
 
 async function build(config: Config, world: Required<World>, closers: (() => Promise<void>)[]): Promise<Omit<Service, "stop">> {
@@ -105,8 +113,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     supervisor.eventsStored();
   });
   const registry = agents.directory;
-  const sources = config.sources.map(runSource);
-  const destinations = config.destinations.map((one) => runDestination(one, context));
+  const sources = config.sources.map((one) => runSource(one, reach(base, one.network, closers)));
+  const destinations = config.destinations.map((one) => runDestination(one, reach(base, one.network, closers)));
   const rules = await followRules(config, { now, log, meter, changed: noted("rules.reloaded") }, (take) => {
     correlation.reload(() => {
       const next = take();
@@ -143,7 +151,8 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     await retain.ended();
     await supervisor.stop();
   });
-  const parts = async () => [await queueHealth(queue), correlation.health(), rules.health(), ...agents.health()];
+  const kept = base.secrets === undefined ? [] : [base.secrets];
+  const parts = async () => [await queueHealth(queue), ...[correlation, rules, ...kept].map((one) => one.health()), ...agents.health()];
   const checkHealth = async () => health(store, sources, destinations, delivery, now(), await parts());
   const push = pusher(ingestDeps, () => supervisor.eventsStored());
   const closing: CloseDeps = { store, now, destinations, look: { rule: (id) => rules.rule(id), agent: (id) => registry.byId(id) } };
@@ -182,6 +191,13 @@ function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal)
   return { clock, http, files: localFiles(), digest: { sha256, hmacSha256 }, connect, log, random, signal };
 }
 
+/** What one instance gets: its own connections, by its own settings. */
+function reach(base: Awaited<ReturnType<typeof foundation>>, network: Network, closers: (() => Promise<void>)[]): Context {
+  const http = httpClient(`custodes/${VERSION}`, network, { refused: () => base.secrets?.refused() });
+  closers.push(async () => closeClient(http));
+  return { ...base.context, http };
+}
+
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */
 async function followRules(
   config: Config,
@@ -205,7 +221,7 @@ async function followRules(
   });
 }
 
-function runSource(source: SourceConfig): RunningSource & { readonly every: string } {
+function runSource(source: SourceConfig, { http }: Context): RunningSource & { readonly every: string } {
   const { connector, options } = source;
   const normalize = connector.normalize?.(options);
   if (normalize === undefined) throw new Error(`connector ${connector.id} has no normalizer`);
@@ -213,7 +229,7 @@ function runSource(source: SourceConfig): RunningSource & { readonly every: stri
   return {
     id: source.id,
     connector,
-    source: pulled?.idle === true ? undefined : pulled,
+    source: pulled === undefined || pulled.idle === true ? undefined : { pull: (cursor, given) => pulled.pull(cursor, { ...given, http }) },
     receiver: connector.receiver?.(options),
     normalize,
     latenessMs: source.latenessMs,

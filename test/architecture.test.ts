@@ -55,6 +55,7 @@ const LAYERS: readonly Layer[] = [
     "package",
     "routes",
     "rules",
+    "secrets",
     "destination-state",
     "source-state",
     "state",

@@ -6,6 +6,7 @@ import { Failure, type FailureCode, type FailureOptions } from "../core/errors.t
 import { asObject, type Json } from "../core/record.ts";
 import type { EpochMs } from "../core/event.ts";
 import type { Context } from "../ports/context.ts";
+import { networkProblem } from "./network-problem.ts";
 
 /** Answers beyond this break the exchange: no destination's answer to one batch comes near it. */
 export const ANSWER_BYTES_MAX = 4_194_304;
@@ -113,6 +114,8 @@ const TIMED_OUT = new Set(["ECONNABORTED", "ETIMEDOUT", "ESOCKETTIMEDOUT"]);
 function connectionFailure(peer: string, error: unknown): Failure {
   const given = error instanceof Error && "code" in error ? error.code : undefined;
   const code = typeof given === "string" && /^[A-Z0-9_]{1,40}$/.test(given) ? given : "no code";
+  const problem = networkProblem({ code: given, message: error instanceof Error ? error.message : "" });
+  if (problem !== undefined) return connectorFailure(problem.kind, problem.code, `the connection to ${peer} failed: ${problem.message}`);
   if (TIMED_OUT.has(code)) return connectorFailure("retryable", "HTTP_TIMEOUT", `${peer} did not answer in time (${code})`);
   if (UNREADABLE.test(code))
     return connectorFailure("retryable", "HTTP_MALFORMED", `the answer of ${peer} broke off or is no HTTP (${code})`);

@@ -8,6 +8,7 @@ import type { EpochMs } from "../core/event.ts";
 import { checkDepth, checkKeys, mayForbidKeys } from "../core/framing.ts";
 import type { Located, Page, RawRecord, Reject } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
+import { networkProblem } from "./network-problem.ts";
 
 /** One answer may have this many bytes: no vendor's page is near it, and a page must fit into memory several times. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
@@ -133,6 +134,9 @@ export function failureOfError(error: unknown): Failure {
       code: "HTTP_MALFORMED",
       scope: "connector",
     });
+  const problem = networkProblem({ code, message });
+  if (problem !== undefined)
+    return new Failure(`the connection failed: ${problem.message}`, { kind: problem.kind, code: problem.code, scope: "connector" });
   if (TIMEOUT_CODES.has(name)) return new Failure(`the server did not answer in time (${name})`, retry("HTTP_TIMEOUT"));
   return new Failure(`the server could not be reached or the connection broke (${name})`, retry("HTTP_UNREACHABLE"));
 }

@@ -5,7 +5,7 @@ import type { Secret } from "../ports/context.ts";
 /** A value that must be a secret reference; the loader has made a Secret of it before. */
 export const secret = z.custom<Secret>(
   (value) => typeof value === "object" && value !== null && "reveal" in value && typeof value.reveal === "function",
-  "must be a reference: ${env:NAME} or ${file:/path/to/secret}",
+  "must be a reference: ${env:NAME}, ${file:/path/to/secret} or ${vault:mount/path#key}",
 );
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -17,6 +17,7 @@ import { analysis, type Analysis } from "../pipeline/analysis.ts";
 import type { Store } from "../ports/store.ts";
 import { BUILTIN_RULES, loadPack, type Pack } from "../rules.ts";
 import { CommandError, EXIT, note } from "./output.ts";
+import { readStateSecrets } from "../secrets.ts";
 
 /** Options that every baseline command has. */
 export interface BaselineOptions {
@@ -27,6 +28,7 @@ export interface BaselineOptions {
 export async function withStore<T>(config: Config, makes: boolean, work: (store: Store) => Promise<T>): Promise<T> {
   if (!makes && config.store === "embedded" && !existsSync(config.data))
     throw new CommandError(`there is no store in ${config.data}: has the service run with this configuration?`, EXIT.no);
+  await readStateSecrets(config);
   const { store } = await openStore(storeLocation(config)).catch((error: unknown) => {
     if (!(error instanceof Failure) || error.code !== "STORE_LOCKED") throw error;
     throw new CommandError(

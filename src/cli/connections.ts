@@ -11,8 +11,10 @@ import { queueLocation, storeLocation } from "../config/places.ts";
 import { Failure } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import { VERSION } from "../package.ts";
+import { readSecrets } from "../secrets.ts";
 import type { Check } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
+import type { Network } from "../ports/network.ts";
 
 /** One connector's checks take no longer. */
 const CHECKS_MS = 60_000;
@@ -25,11 +27,11 @@ export interface Finding extends Check {
   readonly about: string;
 }
 
-/** What connectors get from a command. */
-export function commandContext(): Context {
+/** What connectors get from a command; with `network`, their servers are reached as the service reaches them. */
+export function commandContext(network?: Network): Context {
   return {
     clock: systemClock,
-    http: httpClient(`custodes/${VERSION}`),
+    http: httpClient(`custodes/${VERSION}`, network),
     files: localFiles(),
     digest: { sha256, hmacSha256 },
     connect,
@@ -41,10 +43,13 @@ export function commandContext(): Context {
 
 /** Store, queue, and each source and destination. */
 export async function connectionFindings(config: Config): Promise<readonly Finding[]> {
-  const found: Finding[] = [...(await backendFindings(config))];
-  for (const { id, connector, options } of [...config.sources, ...config.destinations]) {
+  const secrets = await secretFindings(config);
+  // Without them every check below would fail for the same reason.
+  if (secrets.some(({ ok }) => !ok)) return secrets;
+  const found: Finding[] = [...secrets, ...(await backendFindings(config))];
+  for (const { id, connector, options, network } of [...config.sources, ...config.destinations]) {
     // A check must not end another one's time.
-    const checks = await connector.check(options, commandContext()).catch((error: unknown): readonly Check[] => {
+    const checks = await connector.check(options, commandContext(network)).catch((error: unknown): readonly Check[] => {
       const message = error instanceof Error ? error.message : String(error);
       return [{ name: "check", ok: false, message, fix: "see the connector's README" }];
     });
@@ -60,6 +65,20 @@ export function printFindings(findings: readonly Finding[]): boolean {
     if (!ok && fix !== undefined) console.log(`     fix: ${safeText(fix, MESSAGE_MAX)}`);
   }
   return findings.every(({ ok }) => ok);
+}
+
+/** Every reference into Vault is read. */
+async function secretFindings(config: Config): Promise<readonly Finding[]> {
+  if (config.vault === undefined) return [];
+  const about = "secrets";
+  try {
+    await readSecrets(config);
+    return [{ about, name: "", ok: true, message: `${config.vault.book.references.length} read from Vault` }];
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const fix = "check address, namespace, auth and the policy of `vault`, and that each secret exists there";
+    return error.message.split("\n").map((message) => ({ about, name: "", ok: false, message, fix }));
+  }
 }
 
 /** The store and the queue are opened and closed again; a store that a running service holds is as good as open. */

@@ -60,7 +60,7 @@ export function addRepairs(
             credential: options.credential,
           },
           connectors,
-          commandContext(),
+          commandContext,
         ),
       ),
     );

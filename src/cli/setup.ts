@@ -5,8 +5,10 @@ import { Failure } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Config } from "../config/config.ts";
 import { secretReference } from "../config/secrets.ts";
+import { readSecrets } from "../secrets.ts";
 import type { Connector, Setup } from "../ports/connector.ts";
 import type { Context } from "../ports/context.ts";
+import type { Network } from "../ports/network.ts";
 import { CommandError, EXIT, note } from "./output.ts";
 
 /** Options of `custodes setup`. */
@@ -22,11 +24,18 @@ export interface SetupOptions {
 }
 
 /** Prints, writes or installs a destination's setup. @throws {CommandError} */
-export async function setupCommand(options: SetupOptions, connectors: readonly Connector[], context: Context): Promise<number> {
+export async function setupCommand(
+  options: SetupOptions,
+  connectors: readonly Connector[],
+  contextOf: (network?: Network) => Context,
+): Promise<number> {
   const setup = setupOf(options, connectors);
   if (options.out !== undefined) writeFiles(setup, options.out);
   else if (!options.apply) printSetup(options.name, setup);
-  return options.apply ? applySteps(setup, options, context) : EXIT.good;
+  if (!options.apply) return EXIT.good;
+  if (options.config !== undefined) await readSecrets(options.config);
+  const network = options.config?.destinations.find(({ id }) => id === options.name)?.network;
+  return applySteps(setup, options, contextOf(network));
 }
 
 function setupOf({ name, config, apply }: SetupOptions, connectors: readonly Connector[]): Setup {

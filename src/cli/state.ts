@@ -22,6 +22,7 @@ import { sourceLines } from "./source-table.ts";
 import { closedText, incidentRows, incidentText } from "./incident.ts";
 import { routing } from "./routing.ts";
 import { CommandError, EXIT, note, table } from "./output.ts";
+import { readStateSecrets } from "../secrets.ts";
 
 /** A running service must answer a question about its state within this time. */
 const ANSWER_MS = 10_000;
@@ -103,6 +104,7 @@ export async function askRunning(config: Config, query: StateQuery, parameters: 
 async function openedState(config: Config): Promise<Answering | Failure> {
   const configured = config.sources.map((source) => source.id);
   try {
+    await readStateSecrets(config);
     const { store } = await openStore(storeLocation(config));
     return {
       ask: (query, parameters) =>
@@ -127,6 +129,7 @@ async function askService(
   query: StateQuery,
   parameters: StateParameters,
 ): Promise<{ readonly answer: unknown } | { readonly refused: true }> {
+  await readStateSecrets(config);
   const token = config.receiver.token?.reveal();
   const { listen } = config.receiver;
   try {

@@ -3,7 +3,10 @@ import type { Level } from "../core/alert.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import type { Connector, Subject } from "../ports/connector.ts";
 import type { Secret } from "../ports/context.ts";
+import type { Network } from "../ports/network.ts";
+import type { VaultSettings } from "../ports/vault.ts";
 import type { configSchema } from "./schema.ts";
+import type { VaultBook } from "./vault.ts";
 
 /** One configured source. */
 export interface SourceConfig {
@@ -16,6 +19,7 @@ export interface SourceConfig {
   readonly latenessMs: number;
   readonly stallMs: number;
   readonly token: Secret | undefined;
+  readonly network: Network;
 }
 
 /** One configured destination. */
@@ -36,10 +40,14 @@ export interface DestinationConfig {
   readonly disableAfterMs: number;
   /** Requests that may be under way at once at most. */
   readonly concurrency: number;
+  readonly network: Network;
 }
 
 /** A validated configuration; every path in it is absolute. */
-export interface Config extends Omit<z.output<typeof configSchema>, "sources" | "destinations" | "agents" | "rules" | "placeholders"> {
+export interface Config extends Omit<
+  z.output<typeof configSchema>,
+  "sources" | "destinations" | "agents" | "rules" | "placeholders" | "vault"
+> {
   readonly file: string;
   /** SHA-256, in hex, of its text. */
   readonly hash: string;
@@ -52,6 +60,8 @@ export interface Config extends Omit<z.output<typeof configSchema>, "sources" | 
   readonly rules: readonly string[];
   /** Values of `%name%` in rules. */
   readonly placeholders: ReadonlyMap<string, readonly string[]>;
+  /** Where references into Vault are read, and what was read. */
+  readonly vault: { readonly settings: VaultSettings; readonly book: VaultBook } | undefined;
   readonly sources: readonly SourceConfig[];
   readonly destinations: readonly DestinationConfig[];
 }

@@ -42,7 +42,7 @@ function toJson(schema: z.ZodType): object {
     override(context) {
       if (context.zodSchema._zod.def.type !== "custom") return;
       context.jsonSchema.type = "string";
-      context.jsonSchema.pattern = String.raw`^\$\{(env|file):.+\}$`;
+      context.jsonSchema.pattern = String.raw`^\$\{(env|file|vault):.+\}$`;
     },
   });
   return json;

@@ -3,19 +3,21 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import cron from "node-cron";
 import { z } from "zod";
-import { Failure } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import { asObject } from "../core/record.ts";
 import type { Connector } from "../ports/connector.ts";
+import type { Network } from "../ports/network.ts";
 import type { Config, DestinationConfig, SourceConfig } from "./config.ts";
 import { schemaProblems } from "./issues.ts";
 import { placeholderMap } from "./placeholders.ts";
+import { missingFiles, networkOf, type NetworkKeys } from "./network.ts";
 import { readRegistry } from "./registry-files.ts";
+import { missingSecrets, withSecrets } from "./references.ts";
 import { retentionProblems } from "./retention.ts";
 import { configSchema, destinationCommon, INSTANCE, sourceCommon } from "./schema.ts";
-import { isSecret, secretReference } from "./secrets.ts";
 import { parseRevealing } from "./revealing.ts";
+import { vaultBook, vaultSchema, vaultSettings, type VaultBook } from "./vault.ts";
 import { parseYamlFile, type Problem, type YamlFile } from "./yaml.ts";
 
 /** Default schedule of a pull source. */
@@ -67,7 +69,8 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const yaml = parseYamlFile(file, source);
   if (yaml.problems.length > 0 && yaml.value === undefined) return { config: undefined, problems: yaml.problems };
   const problems: Problem[] = [...yaml.problems];
-  const value = withSecrets(yaml.value ?? {}, options.environment);
+  const book = vaultBook();
+  const value = withSecrets(yaml.value ?? {}, { environment: options.environment, book });
   const parsed = parseRevealing(configSchema, value);
   if (!parsed.success) problems.push(...schemaProblems(file, yaml, parsed.error.issues, [], Object.keys(configSchema.shape)));
   const root = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
@@ -87,7 +90,11 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
   const kept = z.object({ retention: configSchema.shape.retention, correlation: configSchema.shape.correlation });
   const times = parseRevealing(kept, { retention: root["retention"], correlation: root["correlation"] }).data;
   for (const { key, message } of times === undefined ? [] : retentionProblems(times)) complain(reader, ["retention", key], message);
-  if (options.requireSecrets === true) missingSecrets(reader, value, []);
+  const vault = readVault(reader, root["vault"], book);
+  if (options.requireSecrets === true)
+    missingSecrets(value, (path, message) => {
+      if (!problems.some((one) => one.key === path.map(String).join("."))) complain(reader, path, message);
+    });
   if (problems.length > 0 || !parsed.success) return { config: undefined, problems };
   const lateness = parsed.data.correlation.lateness;
   return {
@@ -101,6 +108,7 @@ export function parseConfig(file: string, source: string, options: LoadOptions):
       agents,
       registry,
       rules,
+      vault,
       placeholders: placeholderMap(parsed.data.placeholders),
       sources: sources.map((one) => ({ ...one, latenessMs: one.latenessMs < 0 ? lateness : one.latenessMs })),
       destinations,
@@ -164,10 +172,11 @@ function readInstance<T extends z.ZodObject>(
   one: Instance,
   common: T,
 ): { common: z.output<T>; options: unknown } | undefined {
-  const commonKeys = Object.keys(common.shape);
+  const ownKeys = "shape" in one.connector.config ? Object.keys(one.connector.config.shape as object) : [];
+  // A connector that speaks no HTTP may have a key of its own of the same name.
+  const commonKeys = Object.keys(common.shape).filter((key) => !ownKeys.includes(key));
   const own = Object.fromEntries(Object.entries(one.given).filter(([key]) => !commonKeys.includes(key)));
   const shared = Object.fromEntries(Object.entries(one.given).filter(([key]) => commonKeys.includes(key)));
-  const ownKeys = "shape" in one.connector.config ? Object.keys(one.connector.config.shape as object) : [];
   const parsedCommon = parseRevealing(common, shared);
   const parsedOwn = parseRevealing(one.connector.config, own);
   if (!parsedCommon.success)
@@ -185,7 +194,8 @@ function readSource(reader: InstanceReader, one: Instance): SourceConfig[] {
   if (read === undefined) return [];
   const { every = EVERY, lateness, stall, token } = read.common;
   const latenessMs = lateness ?? one.connector.lateness ?? -1;
-  return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token }];
+  const network = readNetwork(reader, one, read);
+  return [{ id: one.id, connector: one.connector, options: read.options, every, latenessMs, stallMs: stall ?? STALL_MS, token, network }];
 }
 
 function readDestination(reader: InstanceReader, one: Instance): DestinationConfig[] {
@@ -203,8 +213,16 @@ function readDestination(reader: InstanceReader, one: Instance): DestinationConf
       maxAttempts: maxAttempts ?? ATTEMPTS_MAX,
       concurrency: concurrency ?? CONCURRENCY,
       disableAfterMs: disableAfter ?? DISABLE_AFTER_MS,
+      network: readNetwork(reader, one, read),
     },
   ];
+}
+
+function readNetwork(reader: InstanceReader, one: Instance, read: { readonly common: NetworkKeys; readonly options: unknown }): Network {
+  const network = networkOf(read.common, read.options, dirname(reader.file));
+  for (const { key, path } of missingFiles(network)) complain(reader, [...one.path, "tls", key], `the file ${path} does not exist`);
+  const metadata = one.connector.metadata?.(read.options);
+  return metadata === undefined ? network : { ...network, metadata };
 }
 
 function readAgents(reader: InstanceReader, paths: readonly string[]): readonly AgentProfile[] {
@@ -244,27 +262,14 @@ function cronProblems(reader: InstanceReader, expression: string | undefined, pa
   return [{ file: reader.file, line: reader.yaml.lineOf(path), key: path.map(String).join("."), message }];
 }
 
-/** Complains about every secret that cannot be read, where its reference stands. */
-function missingSecrets(reader: InstanceReader, value: unknown, path: readonly PropertyKey[]): void {
-  if (isSecret(value)) {
-    try {
-      value.reveal();
-    } catch (error) {
-      const message = error instanceof Failure ? error.message : "the secret cannot be read";
-      if (!reader.problems.some((one) => one.key === path.map(String).join("."))) complain(reader, path, message);
-    }
-    return;
-  }
-  if (Array.isArray(value)) value.forEach((item, index) => missingSecrets(reader, item, [...path, index]));
-  else if (typeof value === "object" && value !== null) {
-    for (const [key, item] of Object.entries(value)) missingSecrets(reader, item, [...path, key]);
-  }
-}
-
-/** Replaces every text that is a secret reference by its Secret. */
-function withSecrets(value: unknown, environment: LoadOptions["environment"]): unknown {
-  if (typeof value === "string") return secretReference(value, environment) ?? value;
-  if (Array.isArray(value)) return value.map((item) => withSecrets(item, environment));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withSecrets(item, environment)]));
+/** The section `vault`; references without one are problems. */
+function readVault(reader: InstanceReader, given: unknown, book: VaultBook): Config["vault"] {
+  const settings = given === undefined ? undefined : parseRevealing(vaultSchema, given).data;
+  if (given === undefined)
+    for (const { at } of book.references)
+      complain(reader, at, "is a reference into Vault, but there is no section vault; add it with address and auth");
+  if (settings === undefined) return undefined;
+  const made = vaultSettings(settings, dirname(reader.file));
+  for (const { key, path } of missingFiles(made.network)) complain(reader, ["vault", "tls", key], `the file ${path} does not exist`);
+  return { settings: made, book };
 }

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { duration, secret } from "../archetypes/settings.ts";
 import { LEVELS } from "../core/alert.ts";
 import { HEALTH_RULES } from "../core/completeness/health-rules.ts";
+import { networkKeys } from "./network.ts";
+import { vaultSchema } from "./vault.ts";
 
 /** Instance names: `<connector>/<name>`. They become parts of paths, queue names and metrics. */
 export const INSTANCE = /^([a-z][a-z0-9-]*)\/([a-z0-9][a-z0-9._-]{0,40})$/;
@@ -15,6 +17,7 @@ export const sourceCommon = z.object({
   lateness: duration.optional().describe("How far behind its newest event an event may still arrive. Default: the connector's own"),
   stall: duration.optional().describe("Without success for this long, alerts stop waiting for it and say so. Default 15m"),
   token: secret.optional().describe("Push sources: bearer token that senders must present. Default: the receiver's"),
+  ...networkKeys,
 });
 
 /** Keys that every destination has beside its connector's own. */
@@ -46,6 +49,7 @@ export const destinationCommon = z.object({
     .optional()
     .describe("After failing for this long it is not tried any more until `custodes destinations enable`; its deliveries wait. Default 7d"),
   maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
+  ...networkKeys,
 });
 
 const placeholder = z.union([z.string(), z.number()]);
@@ -151,6 +155,7 @@ export const configSchema = z.strictObject({
       heldAfter: duration.prefault("15m").describe("A destination that fails for this long raises an alert at the others"),
     })
     .prefault({}),
+  vault: vaultSchema.optional(),
   sources: z.record(z.string(), z.unknown()).default({}),
   destinations: z.record(z.string(), z.unknown()).default({}),
 });

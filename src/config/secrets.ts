@@ -7,16 +7,19 @@ import type { Secret } from "../ports/context.ts";
 class ReferencedSecret implements Secret {
   readonly #reference: string;
   readonly #read: () => string | undefined;
+  /** What a value that is not there is called: missing, or not read yet. */
+  readonly #lack: string;
 
-  constructor(reference: string, read: () => string | undefined) {
+  constructor(reference: string, read: () => string | undefined, lack = "is missing or empty") {
     this.#reference = reference;
     this.#read = read;
+    this.#lack = lack;
   }
 
   reveal(): string {
     const value = this.#read();
     if (value === undefined || value === "") {
-      throw new Failure(`the secret ${this.#reference} is missing or empty`, {
+      throw new Failure(`the secret ${this.#reference} ${this.#lack}`, {
         kind: "config",
         code: "SECRET_MISSING",
         scope: "connector",
@@ -47,6 +50,20 @@ export function secretReference(text: string, environment: Readonly<Record<strin
     text,
     kind === "env" ? () => (Object.hasOwn(environment, name) ? environment[name] : undefined) : () => readSecretFile(name),
   );
+}
+
+/** A secret that somebody else reads and keeps. */
+class KeptSecret extends ReferencedSecret {}
+
+/** The secret behind a reference into Vault, which is read elsewhere and kept in `values`. */
+export function keptSecret(text: string, values: { get(text: string): string | undefined }): Secret {
+  const lack = "has not been read from Vault; where no secret is expected, use ${env:} or ${file:}";
+  return new KeptSecret(text, () => values.get(text), lack);
+}
+
+/** Whether a secret comes from Vault. */
+export function isKept(value: Secret): boolean {
+  return value instanceof KeptSecret;
 }
 
 /** A secret with a fixed value, for code that makes its own credentials (demo, tests). */

@@ -36,6 +36,9 @@ export const CODES = {
   HTTP_TOO_LARGE: "The server refuses the size of the request.",
   HTTP_MALFORMED: "The server's answer could not be understood.",
   HTTP_WRONG_HOST: "The answer points to another host than the configured one.",
+  HTTP_UNTRUSTED: "The server's certificate cannot be trusted, or it refuses ours.",
+  HTTP_ADDRESS: "The address is one that must not be connected to.",
+  HTTP_PROXY: "The proxy refuses, or does not get through to the server.",
   DESTINATION_CONFIG: "The destination refuses because of how it or we are configured.",
   RENDER_CONTRACT: "The delivery cannot be expressed within the destination's contract.",
   SOURCE_UNREADABLE: "The source's file or directory cannot be read.",
@@ -49,6 +52,7 @@ export const CODES = {
   QUEUE_UNAVAILABLE: "The queue's backend cannot be reached.",
   // configuration
   CONFIG_INVALID: "The configuration is wrong.",
+  SECRET_UNAVAILABLE: "The place that secrets are kept in cannot be reached, or fails.",
   SECRET_MISSING: "A referenced secret does not exist.",
 } as const;
 

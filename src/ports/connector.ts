@@ -267,6 +267,8 @@ export interface Connector<C = unknown> {
   readonly destination?: (config: C) => Destination;
   /** Files and steps for the destination's side; also without a configuration, with its defaults. */
   readonly setup?: (config: C | undefined) => Setup;
+  /** Addresses of a cloud's metadata service that this instance's credential comes from (managed identity); see Network.metadata. */
+  readonly metadata?: (config: C) => readonly string[];
   /** Undefined where this instance takes no answers. */
   readonly answers?: (config: C) => AnswerReceiver | undefined;
   /** Categories that its events can have: a rule's watermark is the minimum over the sources that feed it. */

@@ -23,7 +23,7 @@ function world(changes: Partial<Setup>) {
   const log = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
   onTestFinished(() => log.mockRestore());
   const run = (options: Partial<SetupOptions>) =>
-    setupCommand({ name: "siem/a", config, apply: false, ...options }, [connector, fakeConnector], context);
+    setupCommand({ name: "siem/a", config, apply: false, ...options }, [connector, fakeConnector], () => context);
   return { run, lines };
 }
 

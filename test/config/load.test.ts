@@ -250,7 +250,7 @@ test("the schema for editors is JSON, names every connector, and asks for secret
     ...Object.keys(schema.properties["destinations"]?.patternProperties ?? {}),
   ];
   for (const connector of shipped) expect(names.some((name) => name.startsWith(`^${connector.id}/`))).toBe(true);
-  expect(JSON.stringify(schema)).toContain("(env|file)");
+  expect(JSON.stringify(schema)).toContain("(env|file|vault)");
 });
 
 test.each([
