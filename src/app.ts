@@ -8,7 +8,7 @@ import { openStore } from "./adapters/postgres/open.ts";
 import { stampRules } from "./adapters/rules/stamp.ts";
 import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
-import { connect } from "./adapters/socket/connect.ts";
+import { connectBy } from "./adapters/http/connect.ts";
 import { hmacSha256, sha256, systemClock, uuid } from "./adapters/system/system.ts";
 import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
@@ -188,14 +188,14 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
 
 function contextOf({ clock, log, random }: Required<World>, signal: AbortSignal): Context {
   const http = httpClient(`custodes/${VERSION}`);
-  return { clock, http, files: localFiles(), digest: { sha256, hmacSha256 }, connect, log, random, signal };
+  return { clock, http, files: localFiles(), digest: { sha256, hmacSha256 }, connect: connectBy(undefined), log, random, signal };
 }
 
 /** What one instance gets: its own connections, by its own settings. */
 function reach(base: Awaited<ReturnType<typeof foundation>>, network: Network, closers: (() => Promise<void>)[]): Context {
   const http = httpClient(`custodes/${VERSION}`, network, { refused: () => base.secrets?.refused() });
   closers.push(async () => closeClient(http));
-  return { ...base.context, http };
+  return { ...base.context, http, connect: connectBy(network) };
 }
 
 /** The rules of the configured files, now and as they change. `between` has them taken between two steps of correlation. */

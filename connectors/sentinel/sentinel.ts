@@ -21,6 +21,8 @@ export default defineConnector<Config>({
   check,
   setup,
   destination,
+  // Where a machine of Azure gets the token of its managed identity: https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
+  metadata: ({ managedIdentity }) => (managedIdentity === true ? ["http://169.254.169.254/metadata/identity/oauth2/token"] : []),
 });
 
 function destination(options: Config): Destination {

@@ -4,7 +4,7 @@ import { localFiles } from "../adapters/files/local-files.ts";
 import { httpClient } from "../adapters/http/client.ts";
 import { silentLog } from "../adapters/log/log.ts";
 import { openStore } from "../adapters/postgres/open.ts";
-import { connect } from "../adapters/socket/connect.ts";
+import { connectBy } from "../adapters/http/connect.ts";
 import { hmacSha256, sha256, systemClock } from "../adapters/system/system.ts";
 import type { Config } from "../config/config.ts";
 import { queueLocation, storeLocation } from "../config/places.ts";
@@ -34,7 +34,7 @@ export function commandContext(network?: Network): Context {
     http: httpClient(`custodes/${VERSION}`, network),
     files: localFiles(),
     digest: { sha256, hmacSha256 },
-    connect,
+    connect: connectBy(network),
     log: silentLog,
     random: Math.random,
     signal: AbortSignal.timeout(CHECKS_MS),

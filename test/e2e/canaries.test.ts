@@ -19,7 +19,7 @@ import { endServices, freePort, runService, until, type Service } from "./servic
 import { makeDay } from "./world.ts";
 
 /** Settings of an instance per connector that has secrets; `canary` gives a reference to a new one. A new connector belongs here. */
-const INSTANCES: Readonly<Record<string, (url: string, canary: (form?: "key") => string) => readonly string[]>> = {
+const INSTANCES: Readonly<Record<string, (url: string, canary: (form?: "key" | "whsec") => string) => readonly string[]>> = {
   elastic: (url, canary) => [`{ url: "${url}", apiKey: "${canary()}" }`],
   splunk: (url, canary) => [`{ url: "${url}", token: "${canary()}" }`],
   sentinel: (url, canary) => [
@@ -28,6 +28,24 @@ const INSTANCES: Readonly<Record<string, (url: string, canary: (form?: "key") =>
   pagerduty: (url, canary) => [
     `{ routingKey: "${canary("key")}", previousRoutingKey: "${canary("key")}", endpoint: "${url}", webhookSecret: "${canary()}", maxAge: 3d, minLevel: low }`,
   ],
+  opensearch: (url, canary) => [
+    `{ url: "${url}", basic: { username: me, password: "${canary()}" } }`,
+    `{ url: "${url}", aws: { region: eu-central-1, service: es, accessKeyId: "${canary()}", secretAccessKey: "${canary()}", sessionToken: "${canary()}" } }`,
+  ],
+  slack: (url, canary) => [`{ token: "${canary()}", channel: C0123456789, endpoint: "${url}" }`],
+  servicenow: (url, canary) => [`{ url: "${url}", username: me, password: "${canary()}" }`, `{ url: "${url}", token: "${canary()}" }`],
+  webhook: (url, canary) => [`{ url: "${url}/hook", secrets: ["${canary("whsec")}"], authorization: "${canary()}" }`],
+  s3: (url, canary) => [
+    `{ bucket: findings, region: eu-central-1, endpoint: "${url}", accessKeyId: "${canary()}", secretAccessKey: "${canary()}", sessionToken: "${canary()}" }`,
+  ],
+  kafka: (url, canary) => [
+    `{ brokers: ["${new URL(url).host}"], topic: t, tls: false, sasl: { mechanism: PLAIN, username: me, password: "${canary()}" } }`,
+  ],
+  "otlp-logs": (url, canary) => [`{ endpoint: "${url}", headers: { authorization: "${canary()}" } }`],
+  syslog: (url, canary) => [
+    `{ host: "${new URL(url).hostname}", port: ${new URL(url).port}, certificate: "${canary()}", key: "${canary()}" }`,
+  ],
+  alertmanager: (url, canary) => [`{ urls: ["${url}"], authorization: "${canary()}" }`],
   okta: (url, canary) => [`{ url: "${url}", apiToken: "${canary()}", every: "* * * * * *" }`],
   http: (url, canary) =>
     [
@@ -49,10 +67,11 @@ const environment: Record<string, string> = {};
 const MARK = "canaryqzx";
 
 /** A reference to a new canary; its rest changes when it is written into a URL, into JSON and into a form. */
-function canary(form?: "key"): string {
+function canary(form?: "key" | "whsec"): string {
   const name = `CANARY_${canaries.length}`;
   const number = String(canaries.length).padStart(4, "0");
-  const value = form === "key" ? `${MARK}${number}`.padEnd(32, "q") : `${MARK}${number}/+"&r=%41`;
+  const key = `${MARK}${number}`.padEnd(32, "q");
+  const value = form === "key" ? key : form === "whsec" ? `whsec_${Buffer.from(key).toString("base64")}` : `${MARK}${number}/+"&r=%41`;
   canaries.push({ name, value });
   environment[name] = value;
   return `\${env:${name}}`;
@@ -92,6 +111,8 @@ beforeAll(async () => {
   const [lines, sources]: [string[], string[]] = [[], []];
   const add = (name: string, url: string, more: string): void => {
     for (const [id, settings] of Object.entries(INSTANCES)) {
+      // What speaks no HTTP has settings of its own for this.
+      if (more !== "" && ["syslog", "kafka"].includes(id)) continue;
       const isSource = connectors.find((one) => one.id === id)?.destination === undefined;
       settings(url, canary).forEach((text, index) => {
         const keys = text.slice(0, -1) + (isSource ? more : `, maxAttempts: 1${more}`);
@@ -123,7 +144,7 @@ beforeAll(async () => {
   const day = makeDay();
   writeFileSync(join(directory, "agents.yaml"), day.agents);
   // These take only their own hosts, or this machine over plain HTTP.
-  const usable = lines.filter((line) => !(/^ {2}(?:sentinel|pagerduty)\//.test(line) && line.includes("https://")));
+  const usable = lines.filter((line) => !(/^ {2}(?:sentinel|pagerduty|slack)\//.test(line) && line.includes("https://")));
   writeFileSync(
     config,
     `data: ./data

@@ -128,7 +128,7 @@ function pem(path: string): Buffer {
 }
 
 /** A lookup that only gives addresses that may be connected to: what is checked is what is connected to. */
-function checkedLookup(network: Network, resolve: Resolve): LookupFunction {
+export function checkedLookup(network: Network, resolve: Resolve = systemResolve): LookupFunction {
   return (host, options, done) => {
     resolve(host, (error, addresses) => {
       if (error !== null) return done(error, []);

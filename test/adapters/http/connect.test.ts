@@ -1,10 +1,12 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
-import { connect } from "../../../src/adapters/socket/connect.ts";
+import { connectBy } from "../../../src/adapters/http/connect.ts";
 import type { Endpoint } from "../../../src/ports/context.ts";
 import { testCertificates } from "../../fixtures/certificates.ts";
 import { everythingIn } from "../../fixtures/context.ts";
+
+const connect = connectBy(undefined);
 
 const open: { readonly server: Server; readonly sockets: Set<Socket> }[] = [];
 afterEach(() => {
@@ -169,4 +171,12 @@ describe.runIf(certificates !== undefined)("a TLS connection", () => {
     expect(seen).toContain("HTTP_DENIED");
     expect(seen).not.toContain("canary");
   });
+});
+
+test("an address that the policy refuses is not connected to, whatever name leads there", async () => {
+  const policed = connectBy({ hosts: () => new Set(["169.254.169.254"]) });
+  const signal = new AbortController().signal;
+  await expect(policed({ host: "169.254.169.254", port: 80, timeoutMs: 1000, signal })).rejects.toMatchObject({ code: "HTTP_ADDRESS" });
+  const named = connectBy({ hosts: () => new Set(), allowPrivate: false });
+  await expect(named({ host: "localhost", port: 9, timeoutMs: 1000, signal })).rejects.toMatchObject({ code: "HTTP_ADDRESS" });
 });

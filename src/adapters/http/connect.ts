@@ -3,17 +3,26 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { Failure, type FailureCode, type FailureKind } from "../../core/errors.ts";
 import type { Connection, Endpoint } from "../../ports/context.ts";
+import type { Network } from "../../ports/network.ts";
+import { hostRefusal, NetworkError } from "./addresses.ts";
+import { checkedLookup } from "./agents.ts";
 
 /** Errors of Node by which a certificate was refused: ours by them, or theirs by us. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|ALTNAME|TLS_INVALID_CONTEXT|PEM|TLSV1[3_]*_ALERT|UNKNOWN_CA/;
 /** Errors by which a server says that it does not speak TLS, or not ours. */
 const PROTOCOL = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNSUPPORTED_PROTOCOL|NO_SHARED|HANDSHAKE_FAILURE/;
 
-/** Opens a connection; see `Context.connect`. */
-export async function connect(endpoint: Endpoint): Promise<Connection> {
+/** Connects for one instance, under its address policy; see `Context.connect`. Its proxy and certificates are HTTP's alone. */
+export function connectBy(network: Network | undefined): (endpoint: Endpoint) => Promise<Connection> {
+  return (endpoint) => connect(endpoint, network);
+}
+
+async function connect(endpoint: Endpoint, network: Network | undefined): Promise<Connection> {
   const peer = `${endpoint.host}:${endpoint.port}`;
   if (endpoint.signal.aborted) throw failure("retryable", "HTTP_UNREACHABLE", `no connection to ${peer}: shutting down`);
-  const socket = open(endpoint, peer);
+  const refused = network === undefined ? undefined : hostRefusal(endpoint.host, network);
+  if (refused !== undefined) throw failure("permanent", "HTTP_ADDRESS", `${peer} leads to ${refused}`);
+  const socket = open(endpoint, peer, network);
   const link = watched(socket, peer);
   const abort = (): void => void socket.destroy(failure("retryable", "HTTP_UNREACHABLE", `the connection to ${peer} was given up`));
   endpoint.signal.addEventListener("abort", abort, { once: true });
@@ -48,9 +57,9 @@ const SETTLE_MS_MORE = 5;
 /** Turns of the event loop in which what has arrived is read, should this process be the slow one. */
 const SETTLE_TURNS = 3;
 
-function open({ host, port, tls }: Endpoint, peer: string): Socket {
+function open({ host, port, tls }: Endpoint, peer: string, network: Network | undefined): Socket {
   // Half-open: we end our side first and then wait for theirs, so that what they refuse late is not missed.
-  const where = { host, port, allowHalfOpen: true };
+  const where = { host, port, allowHalfOpen: true, ...(network === undefined ? {} : { lookup: checkedLookup(network) }) };
   if (tls === undefined) return connectTcp(where);
   const name = tls.serverName ?? host;
   const options: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
@@ -138,6 +147,7 @@ function timer(ms: number): { readonly over: Promise<void>; readonly clear: () =
 }
 
 function failureOf(error: unknown, peer: string): Failure {
+  if (error instanceof NetworkError) return failure("permanent", "HTTP_ADDRESS", `${peer} may not be connected to: ${error.message}`);
   const code = codeOf(error);
   if (PROTOCOL.test(code)) return failure("permanent", "DESTINATION_CONFIG", `${peer} does not speak our TLS (${code})`);
   if (CERTIFICATE.test(code)) return failure("permanent", "HTTP_DENIED", `the certificate was refused between us and ${peer} (${code})`);
