@@ -143,8 +143,12 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
   schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
   schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
   schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
-  const { signal } = base.aborter;
-  const retain = retainer({ ...base, ...retentionSettings(config), signal, neededFrom: () => correlation.neededFrom() });
+  const retain = retainer({
+    ...base,
+    ...retentionSettings(config),
+    signal: base.aborter.signal,
+    neededFrom: () => correlation.neededFrom(),
+  });
   schedules.add("retention", RETAIN_EVERY, () => retain.run());
   closers.push(async () => {
     base.aborter.abort();
