@@ -10,7 +10,7 @@ import { startReceiver, type PushRoute } from "./adapters/receiver/receiver.ts";
 import { scheduler } from "./adapters/schedule/schedule.ts";
 import { connectBy } from "./adapters/http/connect.ts";
 import { hmacSha256, sha256, systemClock, uuid } from "./adapters/system/system.ts";
-import type { Config, SourceConfig, DestinationConfig } from "./config/config.ts";
+import type { Config, SourceConfig } from "./config/config.ts";
 import { queueLocation, storeLocation } from "./config/places.ts";
 import { auditTrail, TELL_HEAD_EVERY } from "./pipeline/audit-trail.ts";
 import type { CloseDeps } from "./pipeline/close.ts";
@@ -21,7 +21,6 @@ import type { IngestDeps, RunningSource } from "./pipeline/ingest.ts";
 import { RETAIN_EVERY, retainer } from "./pipeline/retain.ts";
 import { puller } from "./pipeline/pull.ts";
 import { pusher } from "./pipeline/push.ts";
-import type { RunningDestination } from "./pipeline/route.ts";
 import { supervise } from "./pipeline/supervise.ts";
 import type { EpochMs } from "./core/event.ts";
 import type { Clock, Context, Log } from "./ports/context.ts";
@@ -36,6 +35,7 @@ import { followRegistry } from "./live-registry.ts";
 import { VERSION } from "./package.ts";
 import { loadPack, reloadPack } from "./rules.ts";
 import { deadRoutes } from "./routes.ts";
+import { runDestination, runSource } from "./running.ts";
 import { openSecrets } from "./secrets.ts";
 
 /** How often rule files and the agent registry are looked at. A poll sees changes on network mounts and of every editor; it costs one stat per file. */
@@ -104,6 +104,32 @@ async function foundation(config: Config, world: Required<World>, closers: (() =
   return { secrets, store, trail, queue, schedules, aborter, context: contextOf(world, aborter.signal), now, log, meter: promMetrics() };
 }
 
+/** What runs by the clock beside the work itself. */
+function keepHouse(
+  base: Awaited<ReturnType<typeof foundation>>,
+  config: Config,
+  { rules, agents, correlation }: HouseParts,
+): ReturnType<typeof retainer> {
+  const { schedules, trail } = base;
+  schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
+  schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
+  schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
+  const retain = retainer({
+    ...base,
+    ...retentionSettings(config),
+    signal: base.aborter.signal,
+    neededFrom: () => correlation.neededFrom(),
+  });
+  schedules.add("retention", RETAIN_EVERY, () => retain.run());
+  return retain;
+}
+
+interface HouseParts {
+  readonly rules: LiveRules;
+  readonly agents: Awaited<ReturnType<typeof followRegistry>>;
+  readonly correlation: ReturnType<typeof judges>["correlation"];
+}
+
 async function build(config: Config, world: Required<World>, closers: (() => Promise<void>)[]): Promise<Omit<Service, "stop">> {
   const base = await foundation(config, world, closers);
   const { store, trail, queue, schedules, context, now, log, meter } = base;
@@ -140,16 +166,7 @@ async function build(config: Config, world: Required<World>, closers: (() => Pro
     deliverer: delivery,
     watch: () => watching.look(),
   });
-  schedules.add("rules", FILES_LOOK_EVERY, () => rules.look());
-  schedules.add("registry", FILES_LOOK_EVERY, () => agents.look());
-  schedules.add("audit head", TELL_HEAD_EVERY, () => trail.tellHead());
-  const retain = retainer({
-    ...base,
-    ...retentionSettings(config),
-    signal: base.aborter.signal,
-    neededFrom: () => correlation.neededFrom(),
-  });
-  schedules.add("retention", RETAIN_EVERY, () => retain.run());
+  const retain = keepHouse(base, config, { rules, agents, correlation });
   closers.push(async () => {
     base.aborter.abort();
     await retain.ended();
@@ -223,38 +240,6 @@ async function followRules(
     between,
     deadRoutes: (pack) => deadRoutes(config, pack.rules),
   });
-}
-
-function runSource(source: SourceConfig, { http }: Context): RunningSource & { readonly every: string } {
-  const { connector, options } = source;
-  const normalize = connector.normalize?.(options);
-  if (normalize === undefined) throw new Error(`connector ${connector.id} has no normalizer`);
-  const pulled = connector.source?.(options);
-  return {
-    id: source.id,
-    connector,
-    source: pulled === undefined || pulled.idle === true ? undefined : { pull: (cursor, given) => pulled.pull(cursor, { ...given, http }) },
-    receiver: connector.receiver?.(options),
-    normalize,
-    latenessMs: source.latenessMs,
-    stallMs: source.stallMs,
-    every: source.every,
-  };
-}
-
-function runDestination(destination: DestinationConfig, context: Context): RunningDestination {
-  const made = destination.connector.destination?.(destination.options);
-  if (made === undefined) throw new Error(`connector ${destination.connector.id} is no destination`);
-  return {
-    id: destination.id,
-    connector: destination.connector,
-    destination: made,
-    when: destination.when,
-    maxAttempts: destination.maxAttempts,
-    concurrency: destination.concurrency,
-    disableAfterMs: destination.disableAfterMs,
-    context,
-  };
 }
 
 function allPushRoutes(config: Config, sources: readonly RunningSource[], push: ReturnType<typeof pusher>): PushRoute[] {

@@ -54,6 +54,7 @@ const LAYERS: readonly Layer[] = [
     "live-rules",
     "package",
     "routes",
+    "running",
     "rules",
     "secrets",
     "destination-state",
