@@ -57,7 +57,7 @@ function reachCheck(answer: { readonly version?: { readonly number?: unknown; re
     fix:
       answer.code === "HTTP_MALFORMED"
         ? "url must be Elasticsearch itself, not Kibana or a login page"
-        : "check host, port and firewall; for a certificate of your own set NODE_EXTRA_CA_CERTS to the file of its authority",
+        : "check host, port and firewall; for a certificate of your own set tls: { ca: FILE } to that of its authority",
   };
 }
 

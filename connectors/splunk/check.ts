@@ -26,7 +26,7 @@ export async function check(settings: Config, context: Context): Promise<readonl
         name: "reach",
         ok: false,
         message: health,
-        fix: "check host, port and firewall; for a certificate of your own set NODE_EXTRA_CA_CERTS to the file of its authority",
+        fix: "check host, port and firewall; for a certificate of your own set tls: { ca: FILE } to that of its authority",
       },
     ];
   const channel = channelAt(settings.channel, CHECK_TIME);
