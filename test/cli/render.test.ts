@@ -97,7 +97,7 @@ test("what is no alert is refused with its line, the rest is rendered, and the a
 });
 
 test.each([
-  [["render", "--destination", "kong", "--in", "package.json"], /known: .*elastic, .*opensearch, pagerduty, .*sentinel, .*splunk/],
+  [["render", "--destination", "kong", "--in", "package.json"], /known: .*elastic, .*opensearch, .*pagerduty, .*sentinel, .*splunk/],
   [["render", "--destination", "elastic", "--in", "no/such/file"], /no such file/],
   [["render", "--in", "package.json"], /--destination/],
 ])("%j is wrong usage", async (arguments_, message) => {

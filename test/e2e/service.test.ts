@@ -136,7 +136,7 @@ describe("a service over a fleet's day", () => {
     const [incident] = whileRunning["incidents"] as Incident[];
     const shown = await ask("incidents", "show", incident?.id ?? "");
     expect(shown.stdout).toContain(incident?.story.slice(0, 60));
-    expect(shown.stdout).toMatch(/^TIMELINE \(UTC\)\n +\d\d:\d\d:\d\d \S+ +\S+/m);
+    expect(shown.stdout).toMatch(/^TIMELINE \(UTC; \* is evidence of an alert\)\n(?: .*\n)* +\* \d\d:\d\d:\d\d \S+ +\S+/m);
   });
 
   test("what does not exist is said, and the answer is no", async () => {
