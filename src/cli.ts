@@ -181,6 +181,11 @@ function isNothingReplayed(answer: unknown): boolean {
   return typeof answer === "object" && answer !== null && "replayed" in answer && answer.replayed === 0;
 }
 
+/** Nothing was disabled under that name. */
+function isNotEnabled(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "enabled" in answer && answer.enabled === false;
+}
+
 /** What was asked about does not exist. */
 function isUnknown(answer: unknown): boolean {
   return typeof answer === "object" && answer !== null && "outcome" in answer && answer.outcome === "unknown";
@@ -200,7 +205,7 @@ function addState(program: Command, act: Act, add: Add, withConfig: (command: Co
     const answer = await askState(stateConfig(options.config), query, { ...present, ...parameters });
     if (options.json === true) console.log(JSON.stringify(answer, null, 2));
     else printState(query, answer);
-    return answer === null || isNothingReplayed(answer) || isUnknown(answer) ? EXIT.no : EXIT.good;
+    return answer === null || isNothingReplayed(answer) || isUnknown(answer) || isNotEnabled(answer) ? EXIT.no : EXIT.good;
   };
   const state = (parent: Command, name: string, about: string) =>
     withConfig(add(parent, name, about))

@@ -47,6 +47,13 @@ const PLACEHOLDERS: Readonly<Record<string, readonly unknown[]>> = {
   clientSecret: [fixedSecret("render")],
   endpoint: ["https://render.invalid", "https://render.ingest.monitor.azure.com"],
   channel: ["C00000000"],
+  host: ["render.invalid"],
+  brokers: [["render.invalid:9092"]],
+  topic: ["render"],
+  bucket: ["render"],
+  region: ["eu-central-1"],
+  urls: [["https://render.invalid"]],
+  secrets: [[fixedSecret(`whsec_${Buffer.alloc(32).toString("base64")}`)]],
   dcrImmutableId: ["dcr-00000000000000000000000000000000"],
 };
 

@@ -175,7 +175,11 @@ export function printState(query: StateQuery, answer: unknown): void {
       for (const line of destinationLines(answer as DestinationRow[])) console.log(line);
       return;
     case "destinations-enable":
-      console.log((answer as { enabled: boolean }).enabled ? "enabled: it is tried again at once" : "it was not disabled");
+      console.log(
+        (answer as { enabled: boolean }).enabled
+          ? "enabled: it is tried again at once"
+          : "nothing is disabled under that name; `custodes destinations` lists them",
+      );
       return;
     case "quarantine":
       console.log(table([["ID", "SOURCE", "CODE", "POSITION", "TIME", "MESSAGE"], ...(answer as Quarantined[]).map(quarantineRow)]));

@@ -12,6 +12,7 @@ import { grow, isNews } from "./grow.ts";
 import { incidentsEntry } from "./incident-audit.ts";
 import { incidentsOf, linksOf, rememberOpen } from "./incidents.ts";
 import { completed, loadWaiting, rememberWaiting, tellCoverage, withCoverage } from "./partial.ts";
+import { shownOf } from "./close.ts";
 import { route } from "./route.ts";
 
 /** How often a step looks again at incidents that somebody else changed while it wrote them. */
@@ -97,6 +98,7 @@ async function save(
   )
     return { alerts: 0, incidents: 0, destinations: new Set() };
   const destinations = new Set<string>();
+  const shown = await shownOf(deps.store, deps.destinations, incidents);
   await deps.store.transaction(async (tx) => {
     // Also when it stays: rows belong to the offset up to which they were made.
     if (offset !== null && (moved || baselines.length > 0)) await tx.moveOffset(CONTINUOUS_JOB, state.offset, offset);
@@ -105,7 +107,7 @@ async function save(
     if (alerts.length > 0) await tx.linkAlerts(linksOf(alerts, deps.rule));
     if (incidents.length > 0) await tx.saveIncidents(incidents);
     const look = { rule: deps.rule, agent: (id: string) => deps.registry().byId(id) };
-    const rows = route(deps.destinations, { alerts, incidents, events: evidence }, look, now);
+    const rows = route(deps.destinations, { alerts, incidents, events: evidence, shown }, look, now);
     if (rows.length > 0) await tx.addDeliveries(rows);
     for (const row of rows) destinations.add(row.destination);
     if (facts.length > 0) await tx.saveFacts(facts);

@@ -68,6 +68,7 @@ export function deliverer(deps: DeliverDeps): Deliverer {
           until,
           window,
           budget,
+          probing: gate === "little",
           settlements: [],
           unsettled: 0,
           storing: [],

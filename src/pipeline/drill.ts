@@ -60,6 +60,8 @@ function drillEvent(id: string, time: EpochMs, index: number): Event {
   event.statusId = STATUS.success;
   event.operation = DRILL_OPERATION;
   event.sessionUid = id;
+  // The system itself: nobody waits for whose agent it may have been.
+  event.userTypeId = 3;
   return event;
 }
 

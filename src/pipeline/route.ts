@@ -1,5 +1,5 @@
 import { LEVELS, type Alert, type Level, type RuleInfo } from "../core/alert.ts";
-import type { EpochMs } from "../core/event.ts";
+import type { EpochMs, Event } from "../core/event.ts";
 import type { AgentProfile } from "../core/identity/profile.ts";
 import { isClosed, type Incident } from "../core/incident.ts";
 import type { Connector, Destination, Subject } from "../ports/connector.ts";
@@ -51,8 +51,10 @@ export interface RouteLook {
 export interface Changed {
   readonly alerts: readonly Alert[];
   readonly incidents: readonly Incident[];
-  /** Uids of the events that there are; of an alert's evidence, those go where events go. */
-  readonly events: { has(uid: string): boolean };
+  /** The events that there are; of an alert's evidence, those go where events go. */
+  readonly events: { get(uid: string): Pick<Event, "agentUid" | "agents"> | undefined };
+  /** Keys of deliveries that arrived, of those that `endsOf` asks about: what was shown there ends there, whatever the routes say by then. */
+  readonly shown?: ReadonlySet<string>;
 }
 
 /** A new row of the outbox. */
@@ -88,8 +90,12 @@ export function route(destinations: readonly Routed[], changed: Changed, look: R
   for (const to of destinations) {
     for (const alert of changed.alerts) {
       const one = { level: alert.level, final: alert.final, rules: [look.rule(alert.ruleId)], agents: alert.agents };
-      if (wanted(to, { kind: "event", ...one }, look))
-        for (const uid of [...alert.evidence, ...(alert.behind ?? [])]) if (changed.events.has(uid)) add(to, "event", uid, 1);
+      for (const uid of [...alert.evidence, ...(alert.behind ?? [])]) {
+        const event = changed.events.get(uid);
+        // An alert may be about agents of several tenants; an event is of one.
+        const agents = event?.agentUid === undefined ? (event?.agents ?? []) : [event.agentUid];
+        if (event !== undefined && wanted(to, { kind: "event", ...one, agents }, look)) add(to, "event", uid, 1);
+      }
       if (wanted(to, { kind: "alert", ...one }, look)) add(to, "alert", alert.id, alert.revision);
     }
     for (const incident of changed.incidents) {
@@ -98,10 +104,26 @@ export function route(destinations: readonly Routed[], changed: Changed, look: R
       const final = to.when.final === false ? incident.final && !isClosed(incident) : incident.final || isClosed(incident);
       const one = { kind: "incident", level: incident.level, final, rules, agents: agentsOf(incident) } as const;
       const isUrgent = isClosed(incident) || incident.level === "critical";
-      if (wanted(to, one, look)) add(to, "incident", incident.id, incident.revision, isUrgent);
+      const isShown = keysBefore(to, incident).some((key) => changed.shown?.has(key));
+      if (wanted(to, one, look) || isShown) add(to, "incident", incident.id, incident.revision, isUrgent);
     }
   }
   return [...rows.values()];
+}
+
+/** Revisions that are looked back for one that a destination has shown: a busy incident has a few dozen. */
+const LOOK_BACK = 100;
+
+/** Keys of the deliveries that show whether a destination must learn of the ends of incidents that it would not get any more. */
+export function endsOf(destinations: readonly Routed[], incidents: readonly Incident[]): string[] {
+  return destinations.flatMap((to) => incidents.flatMap((incident) => keysBefore(to, incident)));
+}
+
+/** Keys of the earlier revisions of an incident that is over. */
+function keysBefore(to: Routed, incident: Incident): string[] {
+  if (!isClosed(incident) || !to.destination.accepts.includes("incident")) return [];
+  const first = Math.max(1, incident.revision - LOOK_BACK);
+  return Array.from({ length: incident.revision - first }, (_, index) => deliveryKey(to.id, "incident", incident.id, first + index));
 }
 
 /** Whom an incident is about: its agent, else those of its alerts, else what its rules name. */

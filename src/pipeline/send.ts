@@ -31,6 +31,8 @@ export interface Claim {
   readonly window: Window;
   /** How many deliveries it may still get this minute; absent: as many as it bears. */
   readonly budget: Budget | undefined;
+  /** It failed before, and is asked whether it works again. */
+  readonly probing: boolean;
   /** What was decided and is not stored yet. */
   readonly settlements: Settlement[];
   /** Accepted deliveries whose settlements are being stored. */
@@ -221,7 +223,13 @@ function asksForLess(outcome: Outcome | undefined): boolean {
 
 /** What becomes of a row whose attempt failed. */
 function failedItem(deps: DeliverDeps, claim: Claim, row: OutboxRow, failure: Failure, body: string | undefined, sent?: Sent): Settlement {
-  return failed(row, failure, body, { now: deps.now(), maxAttempts: claim.to.maxAttempts, random: () => deps.context.random() }, sent);
+  return failed(
+    row,
+    failure,
+    body,
+    { now: deps.now(), maxAttempts: claim.to.maxAttempts, probing: claim.probing, random: () => deps.context.random() },
+    sent,
+  );
 }
 
 /** What a connector threw, as a Failure. */

@@ -18,6 +18,8 @@ const BODY_MAX = 1_048_576;
 export interface RetryRules {
   readonly now: EpochMs;
   readonly maxAttempts: number;
+  /** The destination had failed before: that it still does says nothing about a delivery. */
+  readonly probing: boolean;
   /** 0 <= x < 1. */
   readonly random: () => number;
 }
@@ -91,6 +93,8 @@ export function failed(row: OutboxRow, failure: Failure, body: string | undefine
   // When everything through the connector waits, its hold does the waiting.
   if (kind !== "retryable") return { ...waiting, attempts: row.attempts, dueTime: scope === "connector" ? now : now + PROBE_MS };
   if (failure.retryAfterMs !== undefined) return { ...waiting, attempts: row.attempts, dueTime: now + askedWait(failure) };
+  // An outage may last for days, and makes no dead letters; its hold does the waiting.
+  if (scope === "connector" && rules.probing) return { ...waiting, attempts: row.attempts, dueTime: now };
   const attempts = row.attempts + 1;
   if (attempts >= rules.maxAttempts) return dead(row, now, failure, body, sent);
   const waitMs = Math.round(backoff(BACKOFF_MS, attempts, BACKOFF_MAX_MS) * (0.5 + rules.random() / 2));

@@ -195,6 +195,8 @@ export interface Store {
   deliveries(filter?: {
     readonly destination?: string;
     readonly status?: DeliveryStatus;
+    /** Only those with one of these keys. */
+    readonly keys?: readonly string[];
     /** Only of these alerts, incidents and events. */
     readonly subjects?: readonly string[];
     readonly limit?: number;

@@ -45,7 +45,7 @@ const incident = (index: number, changes: Partial<Incident> = {}): Incident => (
 async function happen(list: readonly Incident[]): Promise<void> {
   await memory.store.transaction(async (tx) => {
     await tx.saveIncidents(list);
-    await tx.addDeliveries(route([to], { alerts: [], incidents: list, events: new Set() }, NOTHING_KNOWN, clock.now()));
+    await tx.addDeliveries(route([to], { alerts: [], incidents: list, events: new Map() }, NOTHING_KNOWN, clock.now()));
   });
 }
 /** Each second a job, as the relay asks for; every job is a process of its own every `restartAfter` seconds. */

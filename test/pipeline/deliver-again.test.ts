@@ -43,7 +43,7 @@ test("attempts are bounded: the last one makes a dead letter with the bytes and 
   await put(["a"]);
   const { run, clock, sent, meter } = setUp({
     maxAttempts: 4,
-    send: () => Promise.reject(failure("retryable", "connector", { code: "HTTP_UNAVAILABLE" })),
+    send: () => Promise.reject(failure("retryable", "item", { code: "HTTP_UNAVAILABLE" })),
   });
   for (let round = 0; round < 10; round++) {
     await run();
@@ -53,6 +53,28 @@ test("attempts are bounded: the last one makes a dead letter with the bytes and 
   expect((await rows())["a"]).toMatchObject({ status: "dead", attempts: 4, note: "HTTP_UNAVAILABLE: no" });
   expect(await store.deadLetterBody("d/1:alert:a:1")).toBe("body of d/1:alert:a:1");
   expect(meter.value("dead_letters_total", { destination: "d/1", code: "HTTP_UNAVAILABLE" })).toBe(1);
+});
+
+test("an outage of days makes no dead letters: only its first failure counts as an attempt", async () => {
+  await put(ids(3));
+  let works = false;
+  const { run, clock, sent } = setUp({
+    maxAttempts: 2,
+    send: (batch) => (works ? all(batch) : Promise.reject(failure("retryable", "connector", { code: "HTTP_UNREACHABLE" }))),
+  });
+  for (let round = 0; round < 100; round++) {
+    await run();
+    clock.move(3_600_000);
+  }
+  expect(sent.length).toBe(100);
+  expect(Object.values(await rows()).map(({ status, attempts }) => `${status} ${attempts}`)).toEqual([
+    "pending 1",
+    "pending 1",
+    "pending 1",
+  ]);
+  works = true;
+  await run();
+  expect(Object.values(await rows()).every(({ status }) => status === "delivered")).toBe(true);
 });
 
 test("a replayed dead letter is tried again under the same key", async () => {

@@ -3,7 +3,7 @@ import type { Alert, RuleInfo } from "../../src/core/alert.ts";
 import type { Incident } from "../../src/core/incident.ts";
 import { takeBatches } from "../../src/pipeline/batch.ts";
 import { deliverQueue, relay } from "../../src/pipeline/relay.ts";
-import { deliveryKey, route, type RunningDestination } from "../../src/pipeline/route.ts";
+import { deliveryKey, endsOf, route, type RunningDestination } from "../../src/pipeline/route.ts";
 import type { Destination, Rendered } from "../../src/ports/connector.ts";
 import type { Queue } from "../../src/ports/queue.ts";
 import type { Store } from "../../src/ports/store.ts";
@@ -46,7 +46,14 @@ const keys = (
   incidents: Incident[] = [],
   rule: (id: string) => RuleInfo | undefined = rules(),
   events: readonly string[] = [],
-) => route(to, { alerts, incidents, events: new Set(events) }, { rule, agent: (id) => REGISTRY[id] }, START).map((row) => row.key);
+) =>
+  route(
+    to,
+    { alerts, incidents, events: new Map(events.map((uid) => [uid, { agentUid: OF_TENANT[uid] ?? "a-1", agents: undefined }])) },
+    { rule, agent: (id) => REGISTRY[id] },
+    START,
+  ).map((row) => row.key);
+const OF_TENANT: Readonly<Record<string, string>> = { e2: "a-2" };
 const REGISTRY: Readonly<Record<string, { team: string | undefined; tenant?: string } | undefined>> = {
   "a-1": { team: "red", tenant: "acme" },
   "a-2": { team: "blue" },
@@ -63,7 +70,7 @@ test("every subject goes to every destination that wants it, under a key that ne
   ]);
   expect(deliveryKey("e/1", "alert", "A", 3)).toBe("e/1:alert:A:3");
   expect(
-    route([destination("e/1")], { alerts: [one], incidents: [], events: new Set() }, { rule: rules(), agent: () => undefined }, START)[0],
+    route([destination("e/1")], { alerts: [one], incidents: [], events: new Map() }, { rule: rules(), agent: () => undefined }, START)[0],
   ).toMatchObject({
     dueTime: START,
     createdTime: START,
@@ -193,4 +200,24 @@ test("events go where they are asked for, once each, before the alerts that rest
   expect(given({ kinds: both })).toEqual(["d:event:e1:1", "d:event:e2:1", "d:alert:A:2", "d:alert:B:2"]);
   expect(given({ kinds: both }, ["alert"])).toEqual(["d:alert:A:2", "d:alert:B:2"]);
   expect(given({ kinds: ["event"], minLevel: "critical" })).toEqual([]);
+});
+
+test("of an alert about agents of two tenants each tenant gets its own events alone", () => {
+  const both = ["alert", "event"] as const;
+  const one = alert({ id: "A", agents: ["a-1", "a-2"], evidence: ["e1", "e2"] });
+  const given = (tenants: string[]) => keys([destination("d", { tenants, kinds: both }, both)], [one], [], rules(), ["e1", "e2"]);
+  expect(given(["acme"])).toEqual(["d:event:e1:1", "d:alert:A:2"]);
+  expect(given(["other"])).toEqual([]);
+});
+
+test("what a destination has shown ends there, also when its routes would not let it through any more", () => {
+  const to = [destination("d", { minLevel: "critical" }), destination("x", { minLevel: "critical" })];
+  const over = incident({ id: "C", status: 5, level: "high", revision: 3 });
+  expect(endsOf(to, [over, incident({ id: "O", status: 1, revision: 9 })])).toEqual(
+    ["d", "x"].flatMap((id) => [`${id}:incident:C:1`, `${id}:incident:C:2`]),
+  );
+  const changed = { alerts: [], incidents: [over], events: new Map() };
+  const look = { rule: rules(), agent: () => undefined };
+  expect(route(to, { ...changed, shown: new Set(["d:incident:C:1"]) }, look, START).map(({ key }) => key)).toEqual(["d:incident:C:3"]);
+  expect(route(to, changed, look, START)).toEqual([]);
 });

@@ -70,7 +70,7 @@ async function happen(list: readonly Incident[], now = START): Promise<void> {
   };
   await store.transaction(async (tx) => {
     await tx.saveIncidents(list);
-    await tx.addDeliveries(route([to], { alerts: [], incidents: list, events: new Set() }, NOTHING_KNOWN, now));
+    await tx.addDeliveries(route([to], { alerts: [], incidents: list, events: new Map() }, NOTHING_KNOWN, now));
   });
 }
 const open = (count: number, prefix = "i") => Array.from({ length: count }, (_, index) => incident(`${prefix}${index}`));
@@ -249,7 +249,7 @@ test("ends and critical incidents are urgent, alerts and the rest are not", () =
   };
   const list = [incident("a"), incident("b", { level: "critical" }), closed(incident("c"))];
   expect(
-    route([to], { alerts: [], incidents: list, events: new Set() }, NOTHING_KNOWN, START).map(
+    route([to], { alerts: [], incidents: list, events: new Map() }, NOTHING_KNOWN, START).map(
       ({ subjectId, urgency }) => `${subjectId} ${urgency}`,
     ),
   ).toEqual(["a undefined", "b first", "c first"]);

@@ -148,6 +148,7 @@ describe("a destination's requests", () => {
       settlements: [],
       unsettled: 0,
       budget: undefined,
+      probing: false,
       storing: [],
       answered: false,
       failure: undefined,

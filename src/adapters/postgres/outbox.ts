@@ -202,12 +202,14 @@ export async function deliveries(session: Session, filter: Parameters<Store["del
     `select ${COLUMNS} from custodes.outbox
      where ($1::text is null or destination = $1) and ($2::text is null or status = $2)
        and ($4::json is null or subject_id in (select json_array_elements_text($4::json)))
+       ${filter.keys === undefined ? "" : "and key in (select json_array_elements_text($5::json))"}
      order by number desc limit $3`,
     [
       filter.destination === undefined ? null : storable(filter.destination),
       filter.status ?? null,
       filter.limit ?? null,
       filter.subjects === undefined ? null : JSON.stringify(filter.subjects.map(storable)),
+      ...(filter.keys === undefined ? [] : [JSON.stringify(filter.keys.map(storable))]),
     ],
   );
   return rows;
