@@ -48,7 +48,13 @@ export const destinationCommon = z.object({
     .refine((ms) => ms >= 60_000, "at least one minute")
     .optional()
     .describe("After failing for this long it is not tried any more until `custodes destinations enable`; its deliveries wait. Default 7d"),
-  maxAttempts: z.number().int().min(1).max(1000).optional().describe("Attempts before a dead letter. Default 24 (about a day of outage)"),
+  maxAttempts: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("Attempts before a dead letter. An outage of the whole destination spends one. Default 24"),
   ...networkKeys,
 });
 
