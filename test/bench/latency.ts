@@ -93,7 +93,7 @@ sources:
   kong/bench: { }
 destinations:
   splunk/bench: { url: "${await siem("splunk")}", token: "\${env:BENCH_TOKEN}", when: { kinds: [incident] } }
-  pagerduty/bench: { routingKey: "\${env:BENCH_KEY}", endpoint: "${await siem("pagerduty")}" }
+  pagerduty/bench: { routingKey: "\${env:BENCH_KEY}", endpoint: "${await siem("pagerduty")}", perMinute: 10000 }
 `,
 );
 const root = join(import.meta.dirname, "../..");
